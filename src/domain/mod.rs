@@ -1,0 +1,20 @@
+//! Types and decisions. Nothing here does I/O, reads a clock or is async: the present is an argument.
+
+/// A columnar run of events: what a source hands over, a block holds and a query reads.
+pub mod batch;
+/// Hourly counters.
+pub mod counter;
+/// The UTF event and its parts.
+pub mod event;
+/// What a source delivers: events, its position, gaps, and how far time has come.
+pub mod feed;
+/// Typed identifiers.
+pub mod id;
+/// Intents: things that somebody should look at, and their life.
+pub mod intent;
+/// From a log line to the fields of an event.
+pub mod normalise;
+/// Rules: folds over what is committed, which open, update and resolve intents.
+pub mod rules;
+/// Instants, hours, and how they are written.
+pub mod time;

@@ -1,0 +1,1 @@
+//! Rules: pure folds over what is committed.

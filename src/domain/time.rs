@@ -1,0 +1,94 @@
+use std::fmt;
+
+use bincode::{Decode, Encode};
+use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use serde::{Deserialize, Serialize};
+
+/// An instant: microseconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Micros(pub u64);
+
+impl Micros {
+    /// One second.
+    pub const SECOND: u64 = 1_000_000;
+    /// One hour.
+    pub const HOUR: u64 = 3_600 * Self::SECOND;
+    /// One day.
+    pub const DAY: u64 = 24 * Self::HOUR;
+
+    /// Milliseconds since the epoch, rounded down.
+    pub fn millis(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// Seconds since the epoch, rounded down.
+    pub fn seconds(self) -> u64 {
+        self.0 / Self::SECOND
+    }
+
+    /// The instant `millis` milliseconds after the epoch.
+    pub fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000))
+    }
+
+    /// This instant moved back by `micros`, not past the epoch.
+    pub fn minus(self, micros: u64) -> Self {
+        Self(self.0.saturating_sub(micros))
+    }
+
+    /// This instant moved on by `micros`.
+    pub fn plus(self, micros: u64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// The UTC hour this instant lies in.
+    pub fn hour(self) -> Hour {
+        Hour(u32::try_from(self.0 / Self::HOUR).unwrap_or(u32::MAX))
+    }
+
+    /// RFC 3339 in UTC with milliseconds: `2026-01-17T03:46:06.123Z`.
+    pub fn rfc3339(self) -> String {
+        self.datetime().to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
+    /// The instant as a calendar time; the far end of chrono's range where it does not fit.
+    pub fn datetime(self) -> DateTime<Utc> {
+        i64::try_from(self.0).ok().and_then(DateTime::from_timestamp_micros).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
+impl From<DateTime<Utc>> for Micros {
+    /// Instants before the epoch become the epoch: nothing that we read was written then.
+    fn from(at: DateTime<Utc>) -> Self {
+        Self(u64::try_from(at.timestamp_micros()).unwrap_or(0))
+    }
+}
+
+/// A UTC hour: hours since the Unix epoch. Written `YYYYMMDDHH`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Hour(pub u32);
+
+impl Hour {
+    /// The hour's first instant.
+    pub fn start(self) -> Micros {
+        Micros(u64::from(self.0) * Micros::HOUR)
+    }
+
+    /// The first instant after the hour.
+    pub fn end(self) -> Micros {
+        Micros((u64::from(self.0) + 1) * Micros::HOUR)
+    }
+
+    /// The hour after this one.
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Hour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.start().datetime();
+        write!(f, "{}{:02}", at.format("%Y%m%d"), at.hour())
+    }
+}
