@@ -6,3 +6,7 @@
 pub mod config;
 /// Types and decisions: pure and synchronous; no I/O, no clock, no async.
 pub mod domain;
+/// Health, metrics, logging.
+pub mod observe;
+/// What brings events in.
+pub mod sources;
