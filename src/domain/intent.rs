@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::id::IntentId;
+use super::rules::Raise;
 use super::time::Micros;
 
 /// What an intent is about. Later parts add kinds at the end; the stored form is the variant's number.
@@ -194,6 +195,52 @@ pub struct IntentMessage<'a> {
     pub suggested_action: &'a str,
     /// Who says so.
     pub consumer: &'a str,
+}
+
+/// What a raise made of an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raised {
+    /// Worse than before: the stream gets another message.
+    Worse,
+    /// New figures only.
+    Updated,
+    /// Nothing: it is over already, or says the same.
+    Unchanged,
+}
+
+impl Intent {
+    /// A new intent from a rule's finding; the stream gets a message.
+    pub fn open(id: IntentId, raise: Raise) -> Self {
+        Self {
+            id,
+            key: raise.key,
+            severity: raise.severity,
+            reason: raise.reason,
+            suggested_action: raise.suggested_action,
+            count: raise.count,
+            threshold: raise.threshold,
+            opened_at: raise.at,
+            updated_at: raise.at,
+            acknowledged: None,
+            resolved: None,
+        }
+    }
+
+    /// Takes in a further finding of the same key. What is over stays over: the window does not open twice.
+    pub fn raise_again(&mut self, raise: &Raise) -> Raised {
+        if self.resolved.is_some()
+            || (self.count, self.severity, self.updated_at) == (raise.count, raise.severity, raise.at)
+        {
+            return Raised::Unchanged;
+        }
+        let worse = raise.severity > self.severity;
+        self.severity = self.severity.max(raise.severity);
+        self.reason.clone_from(&raise.reason);
+        self.count = raise.count;
+        self.threshold = raise.threshold;
+        self.updated_at = raise.at;
+        if worse { Raised::Worse } else { Raised::Updated }
+    }
 }
 
 /// An operator's move that does not fit where the intent stands.
