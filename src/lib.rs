@@ -4,9 +4,14 @@
 
 /// Settings: one struct a concern, and where each value came from.
 pub mod config;
+/// Named places at which a test can make the program fail or die.
+mod failpoint;
+
 /// Types and decisions: pure and synchronous; no I/O, no clock, no async.
 pub mod domain;
 /// Health, metrics, logging.
 pub mod observe;
 /// What brings events in.
 pub mod sources;
+/// The data file: schema, codec, one file an aggregate, the writer, retention, migration, copy.
+pub mod store;

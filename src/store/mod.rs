@@ -1,0 +1,268 @@
+//! The data file: one redb database that this process owns.
+//!
+//! One writer at a time runs a closure over a [`WriteTxn`]; what the closure did commits as a whole or not at all, so
+//! aggregates compose: a change, its audit record, its outbox message and its idempotency key are one transaction.
+//! Readers take short snapshots beside it.
+
+mod audit;
+mod block;
+mod bloom;
+mod codec;
+mod copy;
+mod counters;
+mod feed;
+mod follower;
+mod guard;
+mod idempotency;
+mod intents;
+mod migrate;
+mod open;
+mod outbox;
+mod query;
+mod retention;
+mod rules;
+mod schema;
+mod space;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use redb::{Database, ReadTransaction, WriteTransaction};
+use tokio::sync::watch;
+
+pub use audit::AuditRecord;
+pub use copy::CopyReport;
+pub use counters::{CounterChanges, CounterFilter, CounterKey};
+pub use feed::{FeedState, StoredGap, Tick};
+pub use follower::FollowerPosition;
+pub use idempotency::Carried;
+pub use open::OpenError;
+pub use outbox::{OutboxKind, OutboxMessage};
+pub use query::{EventFilter, Found};
+pub use retention::{Retention, Trimmed};
+pub use rules::RestoreError;
+
+/// redb's cache. Its default of 1 GiB is not for a VPS.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// Free space that a commit leaves on the disk: the file must be able to grow and to be repaired.
+pub const RESERVE_BYTES: u64 = 16 << 20;
+
+/// A step on the data file that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No space: nothing was written.
+    #[error("the disk of {} is full: {free} bytes are free, {RESERVE_BYTES} must stay free; free some space or lower \
+             events.retention_bytes", path.display())]
+    Full {
+        /// The data file.
+        path: PathBuf,
+        /// What is free.
+        free: u64,
+    },
+    /// A stored row that cannot be what was written.
+    #[error("the data file is damaged: {what}: {why}; restore a backup, or see `quantum-clm doctor`")]
+    Damaged {
+        /// The kind of record.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A record that cannot be encoded.
+    #[error("{what} cannot be stored: {why}")]
+    Unwritable {
+        /// The kind of record.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// redb stopped with a panic, which it does on pages that make no sense.
+    #[error("the data file is damaged: {0}; restore a backup, or see `quantum-clm doctor`")]
+    Panicked(String),
+    /// The file is closed after an error and could not be opened again.
+    #[error("the data file is closed after an error: {0}")]
+    Closed(String),
+    /// Any other error of redb or the disk.
+    #[error("the data file: {0}")]
+    Redb(#[from] Box<redb::Error>),
+}
+
+impl StoreError {
+    /// Whether it is a matter of disk space, which passes when space is freed.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Full { .. } => true,
+            Self::Redb(error) => space::is_full(error),
+            _ => false,
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {
+        $(impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::Redb(Box::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::DatabaseError,
+    redb::CompactionError,
+    redb::SetDurabilityError
+);
+
+/// How far the file has come: what followers wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The newest event.
+    pub last: crate::domain::id::EventId,
+    /// Events ever stored.
+    pub events: u64,
+    /// The newest outbox message.
+    pub outbox: u64,
+}
+
+/// The open data file.
+pub struct Store {
+    path: PathBuf,
+    /// `None` only while it is closed after an error.
+    database: RwLock<Option<Database>>,
+    writer: Mutex<Writer>,
+    committed: watch::Sender<Committed>,
+    counter_changes: CounterChanges,
+}
+
+/// What the writer knows without reading.
+struct Writer {
+    tip: feed::Tip,
+    /// Set when a commit failed: redb refuses everything until the file is opened anew.
+    broken: Option<String>,
+}
+
+/// A transaction that writes. Aggregates add their methods in files of their own.
+pub struct WriteTxn {
+    txn: WriteTransaction,
+    tip: RefCell<feed::Tip>,
+    outbox: Cell<u64>,
+    counters: RefCell<BTreeSet<CounterKey>>,
+}
+
+/// A snapshot. Hold it briefly: a pinned one makes the file grow.
+pub struct ReadTxn {
+    txn: ReadTransaction,
+}
+
+impl Store {
+    /// The data file's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tells how far the file has come, and each time that it moves on.
+    pub fn committed(&self) -> watch::Receiver<Committed> {
+        self.committed.subscribe()
+    }
+
+    /// The counters that changed since somebody last asked.
+    pub fn counter_changes(&self) -> &CounterChanges {
+        &self.counter_changes
+    }
+
+    /// Runs `change` in one transaction: commits when it returns `Ok`, and leaves the file as it was otherwise.
+    /// After a failed commit the file is opened anew here, before `change` runs.
+    pub fn write<T, E: From<StoreError>>(&self, change: impl FnOnce(&WriteTxn) -> Result<T, E>) -> Result<T, E> {
+        let mut writer = self.lock_writer();
+        if writer.broken.is_some() {
+            self.reopen(&mut writer)?;
+        }
+        space::require(&self.path)?;
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = database.as_ref() else {
+            return Err(StoreError::Closed(writer.broken.clone().unwrap_or_default()).into());
+        };
+        let mut changed = None;
+        let result = guard::catch(|| {
+            let txn = begin(database, &writer.tip)?;
+            let value = match change(&txn) {
+                Ok(value) => value,
+                Err(error) => return Ok(Err(error)),
+            };
+            changed = Some(txn.commit()?);
+            Ok(Ok(value))
+        });
+        match result {
+            Ok(Ok(value)) => {
+                if let Some((tip, outbox, counters)) = changed {
+                    self.counter_changes.add(counters);
+                    self.committed.send_if_modified(|committed| {
+                        let now = Committed { last: tip.feed.last, events: tip.feed.events, outbox };
+                        std::mem::replace(committed, now) != now
+                    });
+                    writer.tip = tip;
+                }
+                Ok(value)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(error) => {
+                writer.broken = Some(error.to_string());
+                Err(if error.is_full() { space::full(&self.path) } else { error }.into())
+            }
+        }
+    }
+
+    /// Runs `look` over a snapshot.
+    pub fn read<T>(&self, look: impl FnOnce(&ReadTxn) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = database.as_ref() else {
+            return Err(StoreError::Closed("see the log for the cause".into()));
+        };
+        guard::catch(|| {
+            use redb::ReadableDatabase as _;
+            look(&ReadTxn { txn: database.begin_read()? })
+        })
+    }
+
+    /// Closes the file in order: the trailing free space goes, and the next start needs no repair.
+    pub fn close(self) {
+        let database = self.database.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let _ = guard::catch(|| {
+            drop(database);
+            Ok(())
+        });
+    }
+
+    fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn begin(database: &Database, tip: &feed::Tip) -> Result<WriteTxn, StoreError> {
+    let txn = database.begin_write()?;
+    let outbox = outbox::last(&txn)?;
+    Ok(WriteTxn {
+        txn,
+        tip: RefCell::new(tip.clone()),
+        outbox: Cell::new(outbox),
+        counters: RefCell::new(BTreeSet::new()),
+    })
+}
+
+impl WriteTxn {
+    fn commit(self) -> Result<(feed::Tip, u64, BTreeSet<CounterKey>), StoreError> {
+        crate::failpoint!("store.commit.before");
+        self.txn.commit()?;
+        crate::failpoint!("store.commit.after");
+        Ok((self.tip.into_inner(), self.outbox.get(), self.counters.into_inner()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

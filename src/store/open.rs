@@ -1,0 +1,270 @@
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use redb::{Database, DatabaseError, ReadableDatabase, TableHandle};
+use tokio::sync::watch;
+
+use super::schema::{META, SCHEMA_VERSION, TABLES};
+use super::{CACHE_BYTES, Committed, CounterChanges, Store, StoreError, Writer, codec, feed, guard, migrate, outbox};
+
+/// redb's first bytes.
+const MAGIC: &[u8] = b"redb";
+
+const IDENTITY: &str = "identity";
+
+/// Which program and schema wrote the file.
+#[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+pub(crate) struct Identity {
+    pub(crate) program: String,
+    pub(crate) schema: u32,
+    pub(crate) written_by: String,
+}
+
+codec::records! { Identity = 1, "identity of the file"; }
+
+/// Why a data file is not opened. Nothing has been changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use by another quantum-clm: stop it, or ask it over its socket", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not ours.
+    #[error("{} is not a data file of quantum-clm: {why}; set data_file to another path", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// How that shows.
+        why: String,
+    },
+    /// Written by a later program.
+    #[error("{} has schema version {schema}, written by quantum-clm {written_by}; this program reads up to \
+             {SCHEMA_VERSION}: install that version or later", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        schema: u32,
+        /// Who wrote it.
+        written_by: String,
+    },
+    /// Cut short, flipped bits, or worse.
+    #[error("{} is damaged: {why}; restore a backup, or move the file away to start with an empty one", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How that shows.
+        why: String,
+    },
+    /// The file or its directory cannot be used.
+    #[error("{}: {source}; {remedy}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        remedy: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A migration that failed; the copy made before it is whole.
+    #[error("{}: migration from schema {from} failed: {source}; the copy made before it is {}", path.display(),
+            copy.display())]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        from: u32,
+        /// The copy.
+        copy: PathBuf,
+        /// The cause.
+        source: StoreError,
+    },
+}
+
+impl Store {
+    /// Opens the data file, or makes a new one where there is none. Migrates an older schema after a copy, and compacts
+    /// when more than half of the file is free. After a crash this repairs first.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let io = |source, remedy| OpenError::Io { path: path.to_owned(), remedy, source };
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::metadata(parent)
+            .map_err(|source| io(source, "make the directory, owned by the user that quantum-clm runs as"))?;
+        let exists = check_magic(path)?;
+        let mut database = open_database(path)?;
+        if exists {
+            let schema = check_identity(path, &database)?;
+            if schema < SCHEMA_VERSION {
+                database = migrate::migrate(path, database, schema)?;
+            }
+            super::retention::compact_if_sparse(path, &mut database)
+                .map_err(|error| OpenError::Damaged { path: path.to_owned(), why: error.to_string() })?;
+        }
+        let damaged = |error: StoreError| match error {
+            StoreError::Redb(error) if super::space::is_full(&error) => {
+                io(io::Error::from(io::ErrorKind::StorageFull), "free some space on its disk")
+            }
+            error => OpenError::Damaged { path: path.to_owned(), why: plain(error) },
+        };
+        let (tip, outbox) = guard::catch(|| {
+            prepare(&database)?;
+            let txn = database.begin_read()?;
+            Ok((feed::Tip::load(&txn)?, outbox::last_read(&txn)?))
+        })
+        .map_err(damaged)?;
+        let committed = Committed { last: tip.feed.last, events: tip.feed.events, outbox };
+        Ok(Self {
+            path: path.to_owned(),
+            database: RwLock::new(Some(database)),
+            writer: Mutex::new(Writer { tip, broken: None }),
+            committed: watch::Sender::new(committed),
+            counter_changes: CounterChanges::default(),
+        })
+    }
+
+    /// Opens the file anew after a failed commit. Waits for readers: two handles cannot have one file.
+    pub(super) fn reopen(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        super::space::require(&self.path)?;
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let old = database.take();
+        let _ = guard::catch(|| {
+            drop(old);
+            Ok(())
+        });
+        let new = open_database(&self.path).map_err(|error| StoreError::Closed(error.to_string()))?;
+        let (tip, outbox) = guard::catch(|| {
+            let txn = new.begin_read()?;
+            Ok((feed::Tip::load(&txn)?, outbox::last_read(&txn)?))
+        })?;
+        // The failed commit may have reached the disk all the same: the file is what counts.
+        self.committed.send_replace(Committed { last: tip.feed.last, events: tip.feed.events, outbox });
+        self.counter_changes.all();
+        writer.tip = tip;
+        writer.broken = None;
+        *database = Some(new);
+        Ok(())
+    }
+}
+
+/// Says what the error is without the advice of [`StoreError`], which [`OpenError`] gives in its own words.
+fn plain(error: StoreError) -> String {
+    match error {
+        StoreError::Damaged { what, why } => format!("{what}: {why}"),
+        StoreError::Panicked(why) => why,
+        error => error.to_string(),
+    }
+}
+
+/// Whether there is a file; one that is not redb's is refused before redb touches it.
+fn check_magic(path: &Path) -> Result<bool, OpenError> {
+    use std::io::Read as _;
+    let remedy = "give the user that quantum-clm runs as the right to read and write it";
+    let io = |source| OpenError::Io { path: path.to_owned(), remedy, source };
+    let mut file = match std::fs::OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(io(error)),
+    };
+    let len = file.metadata().map_err(io)?.len();
+    if len == 0 {
+        return Ok(false);
+    }
+    let mut magic = [0; 4];
+    match file.read_exact(&mut magic) {
+        Ok(()) if magic == MAGIC => Ok(true),
+        _ => Err(OpenError::Foreign { path: path.to_owned(), why: "it does not begin like a redb file".into() }),
+    }
+}
+
+fn open_database(path: &Path) -> Result<Database, OpenError> {
+    let opened = guard::catch(|| {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        Ok(builder.create(path))
+    });
+    let damaged = |why: String| OpenError::Damaged { path: path.to_owned(), why };
+    match opened {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => Err(OpenError::InUse { path: path.to_owned() }),
+        Ok(Err(DatabaseError::UpgradeRequired(version))) => {
+            Err(OpenError::Foreign { path: path.to_owned(), why: format!("it has redb's old file format {version}") })
+        }
+        Ok(Err(DatabaseError::Storage(redb::StorageError::Io(source))))
+            if !matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
+        {
+            Err(OpenError::Io {
+                path: path.to_owned(),
+                remedy: "check the disk, its free space and its rights",
+                source,
+            })
+        }
+        Ok(Err(error)) => Err(damaged(error.to_string())),
+        Err(error) => Err(damaged(plain(error))),
+    }
+}
+
+/// Refuses a file of another program or a later schema; the schema of ours.
+fn check_identity(path: &Path, database: &Database) -> Result<u32, OpenError> {
+    let foreign = |why: String| OpenError::Foreign { path: path.to_owned(), why };
+    let known: BTreeSet<&str> = TABLES.iter().map(|table| table.name).collect();
+    let identity = guard::catch(|| {
+        let txn = database.begin_read()?;
+        let names: Vec<String> = txn.list_tables()?.map(|table| table.name().to_owned()).collect();
+        if names.is_empty() {
+            // Made and killed before its first commit: as good as new.
+            return Ok(Ok(None));
+        }
+        if !names.iter().any(|name| name == "meta") {
+            return Ok(Err(format!("it holds the table {:?} and no identity", names[0])));
+        }
+        let row = txn.open_table(META)?.get(IDENTITY)?.map(|row| row.value().to_vec());
+        let Some(row) = row else { return Ok(Err("it has no identity".into())) };
+        let identity: Identity = codec::decode(&row)?;
+        if identity.schema == SCHEMA_VERSION
+            && let Some(name) = names.iter().find(|name| !known.contains(name.as_str()))
+        {
+            return Ok(Err(format!("it holds the unknown table {name:?}")));
+        }
+        Ok(Ok(Some(identity)))
+    })
+    .map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })?
+    .map_err(foreign)?;
+    match identity {
+        None => Ok(SCHEMA_VERSION),
+        Some(identity) if identity.program != env!("CARGO_PKG_NAME") => {
+            Err(foreign(format!("it belongs to {}", identity.program)))
+        }
+        Some(identity) if identity.schema > SCHEMA_VERSION => {
+            Err(OpenError::Newer { path: path.to_owned(), schema: identity.schema, written_by: identity.written_by })
+        }
+        Some(identity) => Ok(identity.schema),
+    }
+}
+
+/// Makes the missing tables and writes the identity, unless both stand already: a start writes nothing then.
+fn prepare(database: &Database) -> Result<(), StoreError> {
+    let identity = Identity {
+        program: env!("CARGO_PKG_NAME").to_owned(),
+        schema: SCHEMA_VERSION,
+        written_by: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let row = codec::encode(&identity)?;
+    let txn = database.begin_read()?;
+    let tables: BTreeSet<String> = txn.list_tables()?.map(|table| table.name().to_owned()).collect();
+    if TABLES.iter().all(|table| tables.contains(table.name))
+        && txn.open_table(META)?.get(IDENTITY)?.is_some_and(|had| had.value() == row)
+    {
+        return Ok(());
+    }
+    drop(txn);
+    let txn = database.begin_write()?;
+    for table in TABLES {
+        (table.create)(&txn)?;
+    }
+    txn.open_table(META)?.insert(IDENTITY, row.as_slice())?;
+    txn.commit()?;
+    Ok(())
+}

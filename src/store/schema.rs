@@ -1,0 +1,74 @@
+use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+
+use super::StoreError;
+
+/// The version of the tables and records below. An older file is migrated, a newer one refused.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// One table as the registry knows it.
+pub(crate) struct TableInfo {
+    pub(crate) name: &'static str,
+    /// Creates the table where it is missing, with its types; an existing one of other types is an error.
+    pub(crate) create: fn(&WriteTransaction) -> Result<(), StoreError>,
+    /// Copies every row of one open file's snapshot into another; the number of rows.
+    pub(crate) copy: fn(&ReadTransaction, &WriteTransaction) -> Result<u64, StoreError>,
+}
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $table:ident: $name:literal, $key:ty => $value:ty;)*) => {
+        $($(#[$doc])* pub(crate) const $table: TableDefinition<$key, $value> = TableDefinition::new($name);)*
+
+        /// Every table of the file, in one place: copy, verify and open walk it, and refuse a file with another.
+        pub(crate) const TABLES: &[TableInfo] = &[$(TableInfo {
+            name: $name,
+            create: |txn| {
+                txn.open_table($table)?;
+                Ok(())
+            },
+            copy: |from, to| {
+                let source = from.open_table($table)?;
+                let mut target = to.open_table($table)?;
+                let mut rows = 0;
+                for row in source.iter()? {
+                    let (key, value) = row?;
+                    target.insert(key.value(), value.value())?;
+                    rows += 1;
+                }
+                Ok(rows)
+            },
+        },)*];
+    };
+}
+
+tables! {
+    /// Single rows: the file's identity, the feed's state.
+    META: "meta", &'static str => &'static [u8];
+    /// Small runs of the newest events, one a commit: the id of the first event → header and block.
+    TAIL: "tail", u64 => &'static [u8];
+    /// Blocks of events in parts: the id of the first event, and the part.
+    BLOCKS: "blocks", (u64, u16) => &'static [u8];
+    /// What a query reads before a block: the id of its first event → header.
+    HEADERS: "headers", u64 => &'static [u8];
+    /// Filters of the correlation ids in a block: the id of its first event → Bloom filter.
+    CORRELATION: "correlation", u64 => &'static [u8];
+    /// Hourly counters: hour, kind, name.
+    COUNTERS: "counters", (u32, u8, &'static str) => &'static [u8];
+    /// Rows of the rules: rule, key.
+    RULES: "rules", (&'static str, &'static str) => &'static [u8];
+    /// Ticks of time: the last event before it, and the instant.
+    TICKS: "ticks", (u64, u64) => ();
+    /// Intents by number.
+    INTENTS: "intents", u64 => &'static [u8];
+    /// The number of the intent of a key.
+    INTENT_KEYS: "intent_keys", &'static [u8] => u64;
+    /// What followers send on: sequence → message.
+    OUTBOX: "outbox", u64 => &'static [u8];
+    /// Lost stretches of the journal: the id of the gap's event.
+    GAPS: "gaps", u64 => &'static [u8];
+    /// How far each follower has come: its name.
+    FOLLOWERS: "followers", &'static str => &'static [u8];
+    /// What people and programs changed, in order.
+    AUDIT: "audit", u64 => &'static [u8];
+    /// Requests that were carried out: key → answer.
+    IDEMPOTENCY: "idempotency", &'static str => &'static [u8];
+}
