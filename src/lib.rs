@@ -11,6 +11,8 @@ mod failpoint;
 pub mod domain;
 /// Health, metrics, logging.
 pub mod observe;
+/// Batches become transactions.
+pub mod pipeline;
 /// What brings events in.
 pub mod sources;
 /// The data file: schema, codec, one file an aggregate, the writer, retention, migration, copy.

@@ -146,7 +146,7 @@ impl Default for Config {
                 retention_days: 30,
                 retention_bytes: 8 << 30,
                 quote_currencies: ["USDT", "USDC", "FDUSD", "TUSD", "BUSD"].map(String::from).into(),
-                commit_interval: Duration::from_millis(500),
+                commit_interval: Duration::from_millis(600),
             },
             redis: Redis {
                 url: "redis://127.0.0.1:6379/0".into(),

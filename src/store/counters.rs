@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use redb::ReadableTable;
+use redb::{ReadTransaction, ReadableTable};
 
 use super::codec::{self, records};
 use super::schema::COUNTERS;
-use super::{ReadTxn, Store, StoreError, WriteTxn};
+use super::{ReadTxn, Store, StoreError, WriteTxn, feed};
 use crate::domain::batch::EventBatch;
 use crate::domain::counter::{Counter, CounterKind};
+use crate::domain::event::EventRef;
 use crate::domain::time::{Hour, Micros};
 
 /// Which counter.
@@ -82,11 +83,16 @@ impl Store {
     /// The counters of these keys that exist.
     pub fn counters_of(&self, keys: &BTreeSet<CounterKey>) -> Result<Vec<Counter>, StoreError> {
         self.read(|ReadTxn { txn }| {
+            let mut tail = tail_counts(txn)?;
             let table = txn.open_table(COUNTERS)?;
             let mut found = Vec::new();
-            for (hour, kind, name) in keys {
-                if let Some(row) = table.get((hour.0, code(*kind), name.as_str()))? {
-                    found.push(counter(*hour, *kind, name, row.value())?);
+            for key in keys {
+                let stored = match table.get((key.0.0, code(key.1), key.2.as_str()))? {
+                    Some(row) => Some(codec::decode::<Row>(row.value())?),
+                    None => None,
+                };
+                if let Some(row) = Row::sum(stored, tail.remove(key)) {
+                    found.push(row.counter(key.clone()));
                 }
             }
             Ok(found)
@@ -101,66 +107,112 @@ impl Store {
     }
 }
 
-fn counter(hour: Hour, kind: CounterKind, name: &str, row: &[u8]) -> Result<Counter, StoreError> {
-    let row: Row = codec::decode(row)?;
-    Ok(Counter { hour, kind, name: name.to_owned(), count: row.count, changed: row.changed })
+impl Row {
+    fn sum(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => {
+                Some(Self { count: one.count + other.count, changed: one.changed.max(other.changed) })
+            }
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn counter(self, (hour, kind, name): CounterKey) -> Counter {
+        Counter { hour, kind, name, count: self.count, changed: self.changed }
+    }
+}
+
+/// The counters that an event adds to: its unit's, its symbol's, its unit's errors, in its own UTC hour. None for the
+/// appliance's own events.
+fn counted<'a>(event: &EventRef<'a>) -> impl Iterator<Item = (Hour, CounterKind, &'a str)> {
+    let hour = event.ts.hour();
+    let unit = (hour, CounterKind::Unit, event.unit);
+    let errors = event.is_error().then_some((hour, CounterKind::Errors, event.unit));
+    let symbol = event.symbol.map(|symbol| (hour, CounterKind::Symbol, symbol));
+    [Some(unit), errors, symbol].into_iter().flatten().filter({
+        let own = event.is_own();
+        move |_| !own
+    })
+}
+
+/// An event's counters changed when it was committed, which its id tells.
+fn committed_at(event: &EventRef<'_>) -> Micros {
+    Micros::from_millis(event.id.ms())
+}
+
+fn tail_counts(txn: &ReadTransaction) -> Result<BTreeMap<CounterKey, Row>, StoreError> {
+    let mut counts: BTreeMap<CounterKey, Row> = BTreeMap::new();
+    feed::each_of_tail(txn, |event| {
+        for (hour, kind, name) in counted(event) {
+            let row = counts.entry((hour, kind, name.to_owned())).or_insert(Row { count: 0, changed: Micros(0) });
+            row.count += 1;
+            row.changed = committed_at(event);
+        }
+    })?;
+    Ok(counts)
 }
 
 impl ReadTxn {
     fn counters(&self, filter: &CounterFilter, limit: usize) -> Result<Vec<Counter>, StoreError> {
-        let since = filter.since.map_or(0, |hour| hour.0);
-        let until = filter.until.map_or(u32::MAX, |hour| hour.0);
-        let table = self.txn.open_table(COUNTERS)?;
-        let mut found = Vec::new();
-        if since >= until {
-            return Ok(found);
-        }
-        for row in table.range((since, 0, "")..(until, 0, ""))? {
-            let (key, value) = row?;
-            let (hour, kind, name) = key.value();
-            let kind = CounterKind::ALL.into_iter().find(|known| code(*known) == kind);
-            let Some(kind) = kind else {
-                return Err(StoreError::Damaged { what: "counter", why: format!("unknown kind in hour {hour}") });
-            };
-            if filter.kind.is_none_or(|wanted| wanted == kind)
+        let since = filter.since.unwrap_or_default();
+        let until = filter.until.unwrap_or(Hour(u32::MAX));
+        let fits = |(hour, kind, name): &CounterKey| {
+            (since..until).contains(hour)
+                && filter.kind.is_none_or(|wanted| wanted == *kind)
                 && filter.name.as_ref().is_none_or(|wanted| wanted == name)
-            {
-                if found.len() >= limit {
-                    break;
+        };
+        let mut counts = tail_counts(&self.txn)?;
+        counts.retain(|key, _| fits(key));
+        if since < until {
+            for row in self.txn.open_table(COUNTERS)?.range((since.0, 0, "")..(until.0, 0, ""))? {
+                let (key, value) = row?;
+                let (hour, kind, name) = key.value();
+                let Some(kind) = CounterKind::ALL.into_iter().find(|known| code(*known) == kind) else {
+                    return Err(StoreError::Damaged { what: "counter", why: format!("unknown kind in hour {hour}") });
+                };
+                let key = (Hour(hour), kind, name.to_owned());
+                if fits(&key) {
+                    let tail = counts.remove(&key);
+                    if let Some(row) = Row::sum(Some(codec::decode(value.value())?), tail) {
+                        counts.insert(key, row);
+                    }
                 }
-                found.push(counter(Hour(hour), kind, name, value.value())?);
             }
         }
-        Ok(found)
+        Ok(counts.into_iter().take(limit).map(|(key, row)| row.counter(key)).collect())
     }
 }
 
 impl WriteTxn {
-    /// Counts a batch: a unit, a symbol, errors a unit, each by the event's own UTC hour. The appliance's own events are
-    /// not counted.
-    pub fn count(&self, events: &EventBatch, now: Micros) -> Result<(), StoreError> {
-        let mut grown: BTreeMap<(u32, u8, &str), u64> = BTreeMap::new();
+    pub(super) fn note_changed_counters(&self, events: &EventBatch) {
+        let mut changed: BTreeSet<(Hour, CounterKind, &str)> = BTreeSet::new();
         for at in 0..events.len() {
-            let Some(event) = events.get(at).filter(|event| !event.is_own()) else { continue };
-            let hour = event.ts.hour().0;
-            *grown.entry((hour, code(CounterKind::Unit), event.unit)).or_default() += 1;
-            if let Some(symbol) = event.symbol {
-                *grown.entry((hour, code(CounterKind::Symbol), symbol)).or_default() += 1;
-            }
-            if event.is_error() {
-                *grown.entry((hour, code(CounterKind::Errors), event.unit)).or_default() += 1;
+            changed.extend(events.get(at).iter().flat_map(counted));
+        }
+        let changed = changed.into_iter().map(|(hour, kind, name)| (hour, kind, name.to_owned()));
+        self.counters.borrow_mut().extend(changed);
+    }
+
+    /// Adds the events of a new block to the table. Those of the tail are counted by whoever reads: a commit then
+    /// touches no counter's page.
+    pub(super) fn count_block(&self, events: &EventBatch) -> Result<(), StoreError> {
+        let mut grown: BTreeMap<(u32, u8, &str), Row> = BTreeMap::new();
+        for at in 0..events.len() {
+            let Some(event) = events.get(at) else { continue };
+            for (hour, kind, name) in counted(&event) {
+                let row = grown.entry((hour.0, code(kind), name)).or_insert(Row { count: 0, changed: Micros(0) });
+                row.count += 1;
+                row.changed = committed_at(&event);
             }
         }
         let mut table = self.txn.open_table(COUNTERS)?;
-        let mut changed = self.counters.borrow_mut();
-        for (key, by) in grown {
+        for (key, row) in grown {
             let had = match table.get(key)? {
-                Some(row) => codec::decode::<Row>(row.value())?.count,
-                None => 0,
+                Some(row) => Some(codec::decode::<Row>(row.value())?),
+                None => None,
             };
-            table.insert(key, codec::encode(&Row { count: had + by, changed: now })?.as_slice())?;
-            if let Some(kind) = CounterKind::ALL.into_iter().find(|known| code(*known) == key.1) {
-                changed.insert((Hour(key.0), kind, key.2.to_owned()));
+            if let Some(row) = Row::sum(had, Some(row)) {
+                table.insert(key, codec::encode(&row)?.as_slice())?;
             }
         }
         Ok(())

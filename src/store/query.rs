@@ -144,7 +144,7 @@ impl ReadTxn {
                 return Ok(events);
             }
         }
-        for row in self.txn.open_table(TAIL)?.iter()? {
+        for row in self.txn.open_table(TAIL)?.range(..feed::FEED)? {
             let (_, value) = row?;
             let (header, bytes) = feed::split_tail(value.value())?;
             if header.last > after {
@@ -165,7 +165,7 @@ impl ReadTxn {
             // `left` is below the block's count, so the id before the window is in the block.
             Ok(ids.len().checked_sub(left as usize + 1).and_then(|at| ids.get(at)).copied().unwrap_or_default())
         };
-        for row in self.txn.open_table(TAIL)?.iter()?.rev() {
+        for row in self.txn.open_table(TAIL)?.range(..feed::FEED)?.rev() {
             let (_, value) = row?;
             let (header, bytes) = feed::split_tail(value.value())?;
             if u64::from(header.count) > left {

@@ -1,0 +1,297 @@
+//! Batches become transactions: the one writer of the feed, on a thread of its own.
+//!
+//! Deliveries gather until `commit_interval` after the first event, or until a few blocks are full. Then the rules fold
+//! them, and one transaction takes events, counters, rule rows, intents, outbox, gaps, tick and the journal's position.
+//! While that cannot be committed (a full disk) nothing more is taken from the channel: the journal is the spool.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::domain::batch::EventBatch;
+use crate::domain::feed::{Delivery, Gap, Position, Progress};
+use crate::domain::rules::{Outcome, RuleSet};
+use crate::domain::time::Micros;
+use crate::observe::status::Reporter;
+use crate::store::{Retention, Store, StoreError};
+
+/// Time between two ticks, by the feed's own time.
+pub const TICK_MICROS: u64 = 60 * Micros::SECOND;
+
+/// A batch is committed at this many events at the latest: four blocks.
+const MAX_EVENTS: usize = 4 * 4_096;
+
+/// Or at this much text.
+const MAX_TEXT: usize = 8 << 20;
+
+/// How long after a failed commit the next try follows.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How often retention looks for something to remove.
+const TRIM_EVERY: Duration = Duration::from_secs(600);
+
+/// How often it goes on while there is more.
+const TRIM_MORE: Duration = Duration::from_secs(1);
+
+/// How long the thread waits without a look at the stop signal.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// What a source sends to the pipeline.
+pub type Sender = std::sync::mpsc::SyncSender<Delivery>;
+
+/// Deliveries that may wait in the channel; each is at most a few thousand events.
+pub const CHANNEL: usize = 4;
+
+/// The pipeline's settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long after a batch's first event it is committed at the latest.
+    pub commit_interval: Duration,
+    /// What is kept.
+    pub retention: Retention,
+}
+
+/// The writer of the feed.
+pub struct Pipeline {
+    store: Arc<Store>,
+    rules: RuleSet,
+    settings: Settings,
+    store_status: Reporter,
+    rules_status: Reporter,
+    pending: Pending,
+    next_trim: Instant,
+    observe: Box<dyn Fn(&Committed) + Send>,
+}
+
+/// What one transaction took, for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Events.
+    pub events: u64,
+    /// Gaps.
+    pub gaps: u64,
+    /// How long the transaction took.
+    pub took: Duration,
+}
+
+#[derive(Default)]
+struct Pending {
+    events: EventBatch,
+    position: Option<Position>,
+    gaps: Vec<Gap>,
+    progress: Progress,
+    since: Option<Instant>,
+}
+
+/// Why the pipeline ended.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// It was told to stop while a commit could not be made. Nothing is lost: the journal still has it.
+    #[error("stopped while {pending} events could not be stored: {source}; they are read again from the journal")]
+    Stopped {
+        /// How many events were waiting.
+        pending: usize,
+        /// Why they could not be stored.
+        source: StoreError,
+    },
+}
+
+/// An error that is a matter of this transaction's own bookkeeping.
+enum Step {
+    Store(StoreError),
+    /// An earlier try of the same transaction had reached the disk after all.
+    Landed,
+}
+
+impl From<StoreError> for Step {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Pipeline {
+    /// A pipeline into `store`; `rules` have their rows back already. `observe` is called after each commit.
+    pub fn new(
+        store: Arc<Store>,
+        rules: RuleSet,
+        settings: Settings,
+        store_status: Reporter,
+        rules_status: Reporter,
+        observe: impl Fn(&Committed) + Send + 'static,
+    ) -> Self {
+        Self {
+            store,
+            rules,
+            settings,
+            store_status,
+            rules_status,
+            pending: Pending::default(),
+            next_trim: Instant::now(),
+            observe: Box::new(observe),
+        }
+    }
+
+    /// Takes deliveries until every sender is gone, and commits what there is. `stop` says whether to give up when a
+    /// commit fails.
+    pub fn run(&mut self, input: &Receiver<Delivery>, stop: &dyn Fn() -> bool) -> Result<(), PipelineError> {
+        self.store_status.ok("stores events");
+        self.rules_status.ok("fold events");
+        loop {
+            let wait = match self.pending.since {
+                Some(since) => self.settings.commit_interval.saturating_sub(since.elapsed()),
+                None => IDLE,
+            };
+            let ended = match input.recv_timeout(wait) {
+                Ok(delivery) => {
+                    self.pending.take(delivery);
+                    false
+                }
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            if ended || self.pending.is_due(self.settings.commit_interval) || self.tick_due().is_some() {
+                self.commit(stop)?;
+            }
+            self.trim();
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The instant of the tick that is due, if one is.
+    fn tick_due(&self) -> Option<Micros> {
+        let at = match self.pending.progress {
+            Progress::Unknown => return None,
+            Progress::Until(at) => at,
+            Progress::CaughtUp => crate::observe::now(),
+        };
+        let last = self.store.feed().tick.unwrap_or_default();
+        (at >= last.plus(TICK_MICROS)).then_some(at)
+    }
+
+    fn commit(&mut self, stop: &dyn Fn() -> bool) -> Result<(), PipelineError> {
+        let tick = self.tick_due();
+        let pending = &mut self.pending;
+        if pending.events.is_empty() && pending.position.is_none() && tick.is_none() {
+            return Ok(());
+        }
+        // Folded once, stored as often as it takes: the outcome belongs to this batch whatever the disk says.
+        self.rules.events(&pending.events);
+        if let Some(at) = tick {
+            self.rules.tick(at);
+        }
+        let outcome = self.rules.finish();
+        let started = Instant::now();
+        let expected = self.store.feed().commits;
+        let mut failed = false;
+        loop {
+            let now = crate::observe::now();
+            match self.store.write(|txn| {
+                if txn.feed().commits != expected {
+                    Err(Step::Landed)
+                } else {
+                    write(txn, pending, &outcome, tick, now)
+                }
+            }) {
+                Ok(()) | Err(Step::Landed) => break,
+                Err(Step::Store(source)) => {
+                    failed = true;
+                    report(&self.store_status, &source);
+                    if stop() {
+                        return Err(PipelineError::Stopped { pending: pending.events.len(), source });
+                    }
+                    std::thread::park_timeout(RETRY);
+                }
+            }
+        }
+        if failed {
+            self.store_status.ok("stores events again; nothing was lost, the journal kept it");
+        }
+        let events = pending.events.len() as u64;
+        (self.observe)(&Committed { events, gaps: pending.gaps.len() as u64, took: started.elapsed() });
+        pending.clear();
+        Ok(())
+    }
+
+    fn trim(&mut self) {
+        if Instant::now() < self.next_trim {
+            return;
+        }
+        let (retention, now) = (self.settings.retention, crate::observe::now());
+        let again = match self.store.write::<_, StoreError>(|txn| txn.trim(retention, now)) {
+            Ok(trimmed) if trimmed.more => TRIM_MORE,
+            Ok(_) => TRIM_EVERY,
+            Err(error) => {
+                // The next commit will say the same, with a remedy; retention alone is no reason to fail.
+                self.store_status.error(format!("retention: {error}"));
+                TRIM_EVERY / 10
+            }
+        };
+        self.next_trim = Instant::now() + again;
+    }
+}
+
+fn write(
+    txn: &crate::store::WriteTxn,
+    pending: &mut Pending,
+    outcome: &Outcome,
+    tick: Option<Micros>,
+    now: Micros,
+) -> Result<(), Step> {
+    pending.events.number(txn.feed().last.first_at(now));
+    txn.append(&pending.events)?;
+    // Each gap stands among the events as an event of the appliance's own, in the same order.
+    let own = pending.events.iter().filter(|event| event.is_own());
+    for (event, gap) in own.zip(&pending.gaps) {
+        txn.record_gap(event.id, gap)?;
+    }
+    txn.apply_findings(&outcome.findings, now)?;
+    txn.put_rule_rows(&outcome.changes)?;
+    if let Some(at) = tick {
+        txn.tick(at)?;
+    }
+    txn.finish_feed(pending.position.as_ref())?;
+    Ok(())
+}
+
+fn report(status: &Reporter, error: &StoreError) {
+    let remedy = if error.is_full() {
+        "free space on the data file's disk, or lower events.retention_bytes; reading goes on by itself"
+    } else {
+        "see `quantum-clm doctor`; the journal keeps what is not stored"
+    };
+    status.failed(error.to_string(), remedy);
+}
+
+impl Pending {
+    fn take(&mut self, delivery: Delivery) {
+        if !delivery.events.is_empty() && self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+        if self.events.is_empty() {
+            self.events = delivery.events;
+        } else {
+            self.events.append(&delivery.events);
+        }
+        if delivery.position.is_some() {
+            self.position = delivery.position;
+            self.since.get_or_insert_with(Instant::now);
+        }
+        self.gaps.extend(delivery.gaps);
+        self.progress = delivery.progress;
+    }
+
+    fn is_due(&self, interval: Duration) -> bool {
+        self.events.len() >= MAX_EVENTS
+            || self.events.text_bytes() >= MAX_TEXT
+            || self.since.is_some_and(|since| since.elapsed() >= interval)
+    }
+
+    fn clear(&mut self) {
+        self.events.clear();
+        self.position = None;
+        self.gaps.clear();
+        self.since = None;
+    }
+}
