@@ -41,7 +41,7 @@ struct Cli {
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Read this configuration instead of /etc/quantum/clm.toml
+    /// Read this configuration instead of $QUANTUM_CLM_CONFIG or /etc/quantum/clm.toml
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Print JSON, for programs

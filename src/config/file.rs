@@ -48,6 +48,10 @@ pub(super) fn apply(path: &Path, text: &str, config: &mut Config) -> Applied {
         let span = error.span().unwrap_or(0..0);
         let message = match (error.message(), text.get(span.clone())) {
             ("duplicate key", Some(name)) => format!("{} is given twice: remove one", name.escape_debug()),
+            // The parser takes a bare word for the beginning of `true` or `false`.
+            (message, _) if message.starts_with("invalid boolean") => {
+                "expected a value: text stands in quotes".to_owned()
+            }
             (message, _) => message.replace('\n', " "),
         };
         // What follows a fault on the same line follows from it.
@@ -199,6 +203,8 @@ mod tests {
 
     #[test]
     fn what_is_no_toml() {
+        check("[redis]\nstream = foo", &["clm.toml:2:10: expected a value: text stands in quotes"]);
+        check("[http]\n[redis]\n[http]\n", &["clm.toml:3:2: http is given twice: remove one"]);
         let mut config = Config::default();
         let read = apply(Path::new("clm.toml"), "[redis\nstream = \n", &mut config);
         assert!(!read.errors.is_empty() && read.errors.iter().all(|error| !error.contains('\n')), "{:?}", read.errors);

@@ -87,7 +87,8 @@ impl Codec for Limits {
         let document = format!("units = {text}");
         let example = "write it as { \"name.service\" = { threshold_per_hour = 50 } }";
         let table = DeTable::parse(&document).map_err(|error| format!("{}: {example}", error.message()))?;
-        let units = table.get_ref().get("units").ok_or_else(|| example.to_owned())?;
+        let units =
+            table.get_ref().get("units").filter(|_| table.get_ref().len() == 1).ok_or_else(|| example.to_owned())?;
         Self::toml(units).map_err(|fault| fault.message)
     }
 
@@ -110,6 +111,13 @@ impl Codec for Limits {
                         read.threshold_per_hour = Some(errors);
                     }
                     "least_severity" => read.least_severity = Some(value::Severity::toml(value)?),
+                    other if matches!(value.get_ref(), DeValue::Table(_)) => {
+                        let unit = format!("{}.{other}", unit.get_ref());
+                        return Err(Fault {
+                            at: Some(key.span().start),
+                            message: format!("a unit's name with a dot needs quotes: write it as {unit:?}"),
+                        });
+                    }
                     other => {
                         let hint = nearest(other, LIMIT_KEYS).map_or_else(
                             || format!("a unit takes {}", LIMIT_KEYS.join(" and ")),
@@ -137,5 +145,33 @@ impl Codec for Limits {
             (unit.clone(), Value::Object(object))
         });
         Value::Object(shown.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_in_a_variable() {
+        let text = "{ \"a.service\" = { threshold_per_hour = 5 }, \"b.service\" = { least_severity = \"error\" } }";
+        let units = Limits::text(text).unwrap();
+        assert_eq!(units["a.service"], ErrorLimits { threshold_per_hour: Some(5), least_severity: None });
+        assert_eq!(units["b.service"], ErrorLimits { threshold_per_hour: None, least_severity: Some(Level::ERROR) });
+        assert_eq!(Limits::text(&value::to_toml(&Limits::show(&units))).as_ref(), Ok(&units));
+        assert!(limits(&units).is_ok());
+
+        for (text, part) in [
+            ("5", "expected a table, found a whole number"),
+            ("{} \nmore = 1", "write it as"),
+            ("{ a.service = { threshold_per_hour = 5 } }", "a unit's name with a dot needs quotes"),
+            ("{ \"a.service\" = { threshold = 5 } }", "unknown key \"threshold\" of \"a.service\""),
+            ("{ \"a.service\" = { threshold_per_hour = -5 } }", "negative"),
+            ("{ \"a.service\" = { least_severity = \"bad\" } }", "is not a level"),
+        ] {
+            let message = Limits::text(text).unwrap_err();
+            assert!(message.contains(part), "{text}: {message}");
+        }
+        assert!(limits(&BTreeMap::from([("a".to_owned(), ErrorLimits::default())])).is_err());
     }
 }
