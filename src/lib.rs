@@ -2,6 +2,8 @@
 //!
 //! The modules stand in the order in which a log line meets them; ARCHITECTURE.md is the map with the invariants.
 
+/// The commands: one file a subcommand.
+pub mod cli;
 /// Settings: one struct a concern, and where each value came from.
 pub mod config;
 /// Named places at which a test can make the program fail or die.

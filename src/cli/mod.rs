@@ -1,0 +1,227 @@
+//! The command line: this file parses, dispatches and turns the outcome into an exit code.
+//!
+//! 0 is done, 1 is "the answer is no", 2 is wrong usage, wrong configuration or a failure, told in one line on stderr.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{ConfigError, Loaded, Request};
+
+mod completions;
+mod config;
+mod counters;
+mod demo;
+mod doctor;
+mod events;
+mod health;
+mod intents;
+mod man;
+mod output;
+mod serve;
+mod status;
+mod time;
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
+
+/// The learning side of a crypto trading system: an exactly-once event feed, detection and intents.
+#[derive(Parser)]
+#[command(name = "quantum-clm", version = VERSION, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Read this configuration instead of $QUANTUM_CLM_CONFIG or /etc/quantum/clm.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Use this data file; a command that asks reads it itself, without a daemon
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) data_file: Option<PathBuf>,
+    /// Speak to the daemon at this unix socket
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+impl Global {
+    /// The configuration, with these options and this process's environment in it.
+    pub(crate) fn load(&self) -> Result<Loaded, ConfigError> {
+        Loaded::from(&self.request())
+    }
+
+    /// As [`Global::load`]; no unit needs to be named.
+    #[expect(dead_code, reason = "for `demo` and `serve --demo`, which are not built yet")]
+    pub(crate) fn load_for_demo(&self) -> Result<Loaded, ConfigError> {
+        Loaded::from(&Request { demo: true, ..self.request() })
+    }
+
+    /// The socket of the daemon. Who may speak to it need not be allowed to read the configuration: then it is the one
+    /// that the environment names, or the default.
+    #[expect(dead_code, reason = "for the commands that ask the daemon, which are not built yet")]
+    pub(crate) fn socket_path(&self) -> Result<PathBuf, ConfigError> {
+        if let Some(socket) = &self.socket {
+            return Ok(socket.clone());
+        }
+        match self.load() {
+            Err(error) if error.denied && error.faults.len() == 1 => Ok(std::env::var_os("QUANTUM_CLM_HTTP_SOCKET")
+                .map_or_else(|| crate::config::Http::default().socket, PathBuf::from)),
+            loaded => Ok(loaded?.config.http.socket),
+        }
+    }
+
+    fn request(&self) -> Request {
+        Request {
+            file: self.config.clone(),
+            data_file: self.data_file.clone(),
+            socket: self.socket.clone(),
+            ..Request::from_process()
+        }
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon: read the journal, store, detect, mirror, answer
+    Serve(serve::ServeArgs),
+    /// Run the daemon on a built-in feed, without a journal and without Redis
+    Demo(demo::DemoArgs),
+    /// Tell whether everything works; exits with 1 if not
+    Health(health::HealthArgs),
+    /// Tell what the daemon is doing, in a few lines
+    Status(status::StatusArgs),
+    /// List events, newest first, or follow them
+    Events(events::EventsArgs),
+    /// List the hourly counters
+    Counters(counters::CountersArgs),
+    /// List intents, and acknowledge or resolve them
+    Intents(intents::IntentsArgs),
+    /// Check the machine and say how to repair what is wrong
+    Doctor(doctor::DoctorArgs),
+    /// Check or show the configuration
+    Config(config::ConfigArgs),
+    /// Print what a shell needs to complete these commands
+    Completions(completions::CompletionsArgs),
+    /// Print the manual pages
+    Man(man::ManArgs),
+}
+
+/// Runs the command that the command line names.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let global = &cli.global;
+    let outcome = match cli.command {
+        Command::Serve(args) => serve::run(args, global),
+        Command::Demo(args) => demo::run(args, global),
+        Command::Health(args) => health::run(args, global),
+        Command::Status(args) => status::run(args, global),
+        Command::Events(args) => events::run(args, global),
+        Command::Counters(args) => counters::run(args, global),
+        Command::Intents(args) => intents::run(args, global),
+        Command::Doctor(args) => doctor::run(args, global),
+        Command::Config(args) => config::run(args, global),
+        Command::Completions(args) => completions::run(args, global),
+        Command::Man(args) => man::run(args, global),
+    };
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+/// The exit code of a failure, after telling it.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    // Whoever reads our output has seen enough.
+    if error.downcast_ref::<output::PrintError>().is_some_and(output::PrintError::is_closed) {
+        return ExitCode::SUCCESS;
+    }
+    if let Some(error) = error.downcast_ref::<ConfigError>() {
+        error.faults.iter().for_each(|fault| complain(fault));
+    } else {
+        complain(&format!("{error:#}"));
+    }
+    ExitCode::from(2)
+}
+
+/// One line on stderr, which may hold a part of what came from outside. Where stderr is closed, `eprintln!` would panic.
+pub(crate) fn complain(message: &str) {
+    drop(writeln!(io::stderr(), "quantum-clm: {}", output::visible(message)));
+}
+
+/// Help and version as clap prints them; a mistake as one line, with clap's tip in it.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && io::stderr().is_terminal() {
+        drop(error.print());
+        return ExitCode::from(2);
+    }
+    complain(&one_line(&error.render().to_string()));
+    ExitCode::from(2)
+}
+
+fn one_line(rendered: &str) -> String {
+    let mut parts = Vec::new();
+    for paragraph in rendered.split("\n\n") {
+        let text = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(text) = text.strip_prefix("error: ") {
+            parts.push(text.to_owned());
+        } else if let Some(text) = text.strip_prefix("tip: ") {
+            parts.push(text.to_owned());
+        } else if text.starts_with("[possible values") && !parts.is_empty() {
+            parts.push(text);
+        }
+    }
+    if parts.is_empty() {
+        parts.push("a command is missing".to_owned());
+    }
+    parts.push("see quantum-clm --help".to_owned());
+    parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn mistakes_in_one_line() {
+        for (arguments, expected) in [
+            (
+                &["events", "--folow"][..],
+                "unexpected argument '--folow' found; a similar argument exists: '--follow'; see quantum-clm --help",
+            ),
+            (
+                &["evnts"],
+                "unrecognized subcommand 'evnts'; a similar subcommand exists: 'events'; see quantum-clm --help",
+            ),
+            (
+                &["intents", "ack", "3"],
+                "the following required arguments were not provided: --why <WHY>; see quantum-clm --help",
+            ),
+        ] {
+            let arguments = std::iter::once("quantum-clm").chain(arguments.iter().copied());
+            let error = Cli::try_parse_from(arguments).err().unwrap();
+            assert_eq!(one_line(&error.render().to_string()), expected);
+        }
+    }
+}
