@@ -10,3 +10,5 @@ pub mod domain;
 pub mod observe;
 /// What brings events in.
 pub mod sources;
+/// How far the daemon is in stopping: one signal that every part can wait for.
+pub mod stop;

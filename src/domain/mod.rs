@@ -8,6 +8,8 @@ pub mod counter;
 pub mod event;
 /// What a source delivers: events, its position, gaps, and how far time has come.
 pub mod feed;
+/// Components, their states, and the verdict over them.
+pub mod health;
 /// Typed identifiers.
 pub mod id;
 /// Intents: things that somebody should look at, and their life.
