@@ -12,3 +12,5 @@ pub mod observe;
 pub mod sources;
 /// How far the daemon is in stopping: one signal that every part can wait for.
 pub mod stop;
+/// The driver of everything that runs for as long as the daemon: start, back-off, status, ordered drain.
+pub mod tasks;
