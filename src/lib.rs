@@ -6,6 +6,8 @@
 pub mod config;
 /// Types and decisions: pure and synchronous; no I/O, no clock, no async.
 pub mod domain;
+/// The listeners, the one accept loop, the route table, and the commands' client.
+pub mod http;
 /// Health, metrics, logging.
 pub mod observe;
 /// What brings events in.
