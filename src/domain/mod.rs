@@ -16,6 +16,8 @@ pub mod id;
 pub mod intent;
 /// From a log line to the fields of an event.
 pub mod normalise;
+/// What somebody may do.
+pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.
 pub mod rules;
 /// Instants, hours, and how they are written.

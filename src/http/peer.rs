@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+pub use crate::domain::role::Role;
 
 /// The group whose members are admins over the unix socket.
 pub const ADMIN_GROUP: &str = "quantum-admin";
@@ -21,25 +21,6 @@ pub enum Peer {
         /// Its process id, where the kernel says it.
         pid: Option<i32>,
     },
-}
-
-/// What a caller may do; each role may do what the ones before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// What needs no credential.
-    Open,
-    /// Sees.
-    Viewer,
-    /// Acknowledges, trains, promotes through the gates.
-    Operator,
-    /// Users, tokens, backup, forced promotion.
-    Admin,
-}
-
-impl Role {
-    /// Every role, least first.
-    pub const ALL: [Self; 4] = [Self::Open, Self::Viewer, Self::Operator, Self::Admin];
 }
 
 /// Who asks, and in which role. Handlers find it as an extension; `name` is what goes into `who` of a change. A layer

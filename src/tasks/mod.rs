@@ -184,7 +184,7 @@ async fn drive(context: Context, backoff: Backoff, mut start: impl FnMut(Context
         if stopping.is_asked() {
             return reporter.failed(format!("failed while stopping: {why}"), "see the log");
         }
-        reporter.failed(why, format!("none: it starts again in {pause:?}; when it keeps failing, see the log"));
+        reporter.failed(why, "it starts again by itself; when it keeps failing, see journalctl -u quantum-clm");
         tokio::select! {
             () = sleep(pause) => {}
             () = stopping.asked() => return,

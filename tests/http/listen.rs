@@ -124,3 +124,54 @@ async fn somebody_elses_socket_in_our_place_stays() {
     drop(listeners);
     assert!(socket.exists());
 }
+
+/// Runs `child_with_passed_sockets` with `socket` as the first socket that systemd would pass; what it printed.
+fn pass(socket: std::os::fd::OwnedFd) -> String {
+    let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=main exec "$0" --exact --ignored --nocapture http::listen::child_with_passed_sockets"#;
+    let child = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .arg(std::env::current_exe().unwrap())
+        .stdin(socket)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(child.stdout).unwrap();
+    let line = printed.lines().find_map(|line| line.strip_prefix("RESULT ")).unwrap_or_else(|| panic!("{printed}"));
+    line.to_owned()
+}
+
+#[test]
+fn sockets_passed_by_systemd_are_used_instead() {
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = tcp.local_addr().unwrap();
+    assert_eq!(pass(tcp.into()), format!("tcp [{address}] env None"));
+    let dir = tempfile::tempdir().unwrap();
+    let unix = UnixListener::bind(dir.path().join("s")).unwrap();
+    let path = dir.path().join("s");
+    assert_eq!(pass(unix.into()), format!("unix Some({path:?}) env None"));
+    assert!(path.exists(), "the socket of a .socket unit is systemd's to remove");
+    let file = std::fs::File::open("/dev/null").unwrap();
+    assert_eq!(
+        pass(file.into()),
+        "the socket \"main\" passed by systemd is no listening TCP or unix stream socket: see its .socket unit"
+    );
+    let connected = std::os::unix::net::UnixStream::pair().unwrap().0;
+    assert!(pass(connected.into()).contains("no listening"));
+}
+
+#[tokio::test]
+#[ignore = "the child of sockets_passed_by_systemd_are_used_instead"]
+async fn child_with_passed_sockets() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("own");
+    let http = config::Http { listen: String::new(), socket: socket.clone() };
+    let bound = bind(&http, Passed::from_env(), &Admins::default());
+    let env = std::env::var_os("LISTEN_FDS");
+    match bound {
+        Err(error) => println!("\nRESULT {error}"),
+        Ok(bound) if bound.unix_path().as_ref() == Some(&socket) => {
+            println!("\nRESULT tcp {:?} env {env:?}", bound.tcp_addresses());
+        }
+        Ok(bound) => println!("\nRESULT unix {:?} env {env:?}", bound.unix_path()),
+    }
+}

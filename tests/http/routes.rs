@@ -21,8 +21,11 @@ fn table() -> Vec<Route<State>> {
     table
 }
 
+/// A name for the message, what the request carries, and what that is worth.
+type Asker = (&'static str, Option<Peer>, Option<Caller>, Role, bool);
+
 /// Who may ask: nobody, a stranger over TCP, a known user without a role, and each role.
-fn callers() -> Vec<(&'static str, Option<Peer>, Option<Caller>, Role, bool)> {
+fn callers() -> Vec<Asker> {
     let caller = |role| Some(Caller { name: "somebody".to_owned(), role, known: true });
     let tcp = Some(Peer::Tcp(SocketAddr::from(([127, 0, 0, 1], 9))));
     let unix = |uid| Some(Peer::Unix { uid, gid: 4_000_000_000, pid: None });
