@@ -2,20 +2,25 @@
 //!
 //! The modules stand in the order in which a log line meets them; ARCHITECTURE.md is the map with the invariants.
 
-/// The commands: one file a subcommand.
-pub mod cli;
-/// Settings: one struct a concern, and where each value came from.
-pub mod config;
-/// Named places at which a test can make the program fail or die.
-mod failpoint;
-
-/// Types and decisions: pure and synchronous; no I/O, no clock, no async.
-pub mod domain;
-/// Health, metrics, logging.
-pub mod observe;
-/// Batches become transactions.
-pub mod pipeline;
 /// What brings events in.
 pub mod sources;
+/// Types and decisions: pure, synchronous; no I/O, no clock, no async.
+pub mod domain;
+/// Batches become transactions.
+pub mod pipeline;
 /// The data file: schema, codec, one file an aggregate, the writer, retention, migration, copy.
 pub mod store;
+/// The driver of everything that runs for as long as the daemon: start, back-off, status, ordered drain.
+pub mod tasks;
+/// The listeners, the one accept loop, the route table, and the commands' client.
+pub mod http;
+/// Health, metrics, logging.
+pub mod observe;
+/// How far the daemon is in stopping: one signal that every part can wait for.
+pub mod stop;
+/// Settings: one struct a concern, and where each value came from.
+pub mod config;
+/// The commands: one file a subcommand.
+pub mod cli;
+/// Named places at which a test can make the program fail or die.
+mod failpoint;

@@ -1,5 +1,5 @@
 //! The integration tests: one binary, so that it links once.
-// A test's own functions count as tests, which clippy cannot know.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are tests")]
 
 mod cli;
+mod http;

@@ -8,12 +8,16 @@ pub mod counter;
 pub mod event;
 /// What a source delivers: events, its position, gaps, and how far time has come.
 pub mod feed;
+/// Components, their states, and the verdict over them.
+pub mod health;
 /// Typed identifiers.
 pub mod id;
 /// Intents: things that somebody should look at, and their life.
 pub mod intent;
 /// From a log line to the fields of an event.
 pub mod normalise;
+/// What somebody may do.
+pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.
 pub mod rules;
 /// Instants, hours, and how they are written.

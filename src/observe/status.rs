@@ -1,56 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
 use super::now;
-use crate::domain::time::Micros;
-
-/// How a component is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Does its work.
-    Ok,
-    /// Switched off by the configuration.
-    Off,
-    /// Has not said anything yet.
-    Starting,
-    /// Works, or waits on purpose, but an operator should know.
-    Warn,
-    /// Does not do its work.
-    Failed,
-}
-
-/// One component as health shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Component {
-    /// `journal`, `store`, `rules`, `mirror`, `disk`, or `task:<name>`.
-    pub name: String,
-    /// How it is.
-    pub state: State,
-    /// Since when it is so.
-    pub since: Micros,
-    /// One sentence: what it does or what is wrong.
-    pub summary: String,
-    /// What to do about it, where there is something to do.
-    pub remedy: Option<String>,
-    /// The last error, also when it is over.
-    pub last_error: Option<LastError>,
-    /// How often it was started again.
-    pub restarts: u64,
-    /// Figures: lag, free bytes, ….
-    pub figures: BTreeMap<String, u64>,
-}
-
-/// An error that a component met.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastError {
-    /// When.
-    pub at: Micros,
-    /// What.
-    pub text: String,
-}
+pub use crate::domain::health::{Component, LastError, State};
 
 /// The states of all components, shared by those who report and those who show. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +65,14 @@ impl Reporter {
     pub fn failed(&self, summary: impl Into<String>, remedy: impl Into<String>) {
         let summary = summary.into();
         self.set(State::Failed, summary.clone(), Some(remedy.into()), Some(summary));
+    }
+
+    /// It works again, if it had failed or was starting; whatever else it said about itself stays.
+    pub fn recovered(&self, summary: impl Into<String>) {
+        let state = self.with(|component| component.state);
+        if matches!(state, Some(State::Failed | State::Starting)) {
+            self.set(State::Ok, summary.into(), None, None);
+        }
     }
 
     /// Remembers an error without a change of state.

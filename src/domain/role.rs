@@ -1,0 +1,20 @@
+use serde::{Deserialize, Serialize};
+
+/// What a caller may do; each role may do what the ones before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// What needs no credential.
+    Open,
+    /// Sees.
+    Viewer,
+    /// Acknowledges, trains, promotes through the gates.
+    Operator,
+    /// Users, tokens, backup, forced promotion.
+    Admin,
+}
+
+impl Role {
+    /// Every role, least first.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Viewer, Self::Operator, Self::Admin];
+}

@@ -1,0 +1,225 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::peer::ADMIN_GROUP;
+
+/// How long the daemon may take to begin an answer: longer than it allows itself, so that its own words arrive.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// Why a command got no answer that it can use.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error(
+        "no daemon answers at {}: start it with systemctl start quantum-clm, or pass --data-file to read the file offline",
+        .0.display()
+    )]
+    NoDaemon(PathBuf),
+    /// The socket is not for this user.
+    #[error(
+        "no permission to use {}: become root or a member of the group {ADMIN_GROUP} (adduser NAME {ADMIN_GROUP}, then sign in again)",
+        .0.display()
+    )]
+    Permission(PathBuf),
+    /// The connection could not be made, or broke.
+    #[error("the daemon at {} broke off while {step}: {source}: see journalctl -u quantum-clm", .socket.display())]
+    Broken {
+        /// The socket.
+        socket: PathBuf,
+        /// What was under way.
+        step: &'static str,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It took too long.
+    #[error("the daemon at {} did not answer within {} s: see journalctl -u quantum-clm", .0.display(), PATIENCE.as_secs())]
+    Silent(PathBuf),
+    /// The daemon refused.
+    #[error("{detail}")]
+    Refused {
+        /// With which status.
+        status: StatusCode,
+        /// In which words.
+        detail: String,
+    },
+    /// Another version answers.
+    #[error(
+        "the daemon's answer to {path} is not understood ({source}): is it of another version? systemctl restart quantum-clm"
+    )]
+    Answer {
+        /// What was asked.
+        path: String,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+}
+
+/// The commands' client. Each request makes a connection of its own; a command makes few.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client of the daemon that listens on `socket`. Nothing is connected yet.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into() }
+    }
+
+    /// Where it connects to.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// `GET path`.
+    pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        self.parse(path, self.accepted(response).await?).await
+    }
+
+    /// `GET path`, with the answer whatever its status: for `/health`, whose body counts also with a 503.
+    pub async fn get_any<T: DeserializeOwned>(&self, path: &str) -> Result<(StatusCode, T), ClientError> {
+        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        Ok((response.status(), self.parse(path, response).await?))
+    }
+
+    /// `POST path` with a JSON body.
+    pub async fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|source| ClientError::Answer { path: path.to_owned(), source })?;
+        let response = self.send(Method::POST, path, body.into()).await?;
+        self.parse(path, self.accepted(response).await?).await
+    }
+
+    /// `GET path`, whose answer is lines that come as they happen.
+    pub async fn lines(&self, path: &str) -> Result<Lines, ClientError> {
+        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        let body = self.accepted(response).await?.into_body();
+        Ok(Lines::new(self.socket.clone(), body))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, ClientError> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoDaemon(self.socket.clone()),
+            io::ErrorKind::PermissionDenied => ClientError::Permission(self.socket.clone()),
+            _ => self.broken("connecting", source),
+        })?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|source| self.broken("connecting", source))?;
+        // Ends with the sender and the answer's body; its error is also theirs.
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|source| self.broken("asking", source))?;
+        match timeout(PATIENCE, sender.send_request(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(source)) => Err(self.broken("answering", source)),
+            Err(_) => Err(ClientError::Silent(self.socket.clone())),
+        }
+    }
+
+    async fn accepted(&self, response: Response<Incoming>) -> Result<Response<Incoming>, ClientError> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = self.whole(response).await?;
+        Err(ClientError::Refused { status, detail: detail(status, &body) })
+    }
+
+    async fn parse<T: DeserializeOwned>(&self, path: &str, response: Response<Incoming>) -> Result<T, ClientError> {
+        let body = self.whole(response).await?;
+        serde_json::from_slice(&body).map_err(|source| ClientError::Answer { path: path.to_owned(), source })
+    }
+
+    async fn whole(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
+        let body = response.into_body().collect().await.map_err(|source| self.broken("answering", source))?;
+        Ok(body.to_bytes())
+    }
+
+    fn broken(&self, step: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+        ClientError::Broken { socket: self.socket.clone(), step, source: source.into() }
+    }
+}
+
+/// The daemon's words, or at least the status.
+fn detail(status: StatusCode, body: &[u8]) -> String {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    match &body["detail"] {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(misfits) => {
+            let misfits = misfits.iter().map(|misfit| misfit["msg"].as_str().unwrap_or("does not fit").to_owned());
+            misfits.collect::<Vec<_>>().join("; ")
+        }
+        _ => format!("the daemon answered {status}"),
+    }
+}
+
+/// Lines of an answer that goes on.
+#[derive(Debug)]
+pub struct Lines {
+    socket: PathBuf,
+    body: Incoming,
+    buffer: Vec<u8>,
+    // Where the next line begins, and how far from there no line feed was found.
+    start: usize,
+    searched: usize,
+    over: bool,
+}
+
+impl Lines {
+    fn new(socket: PathBuf, body: Incoming) -> Self {
+        Self { socket, body, buffer: Vec::new(), start: 0, searched: 0, over: false }
+    }
+
+    /// The next line, without its line feed; `None` once the daemon has ended the answer (it stops). Dropping this
+    /// future loses nothing.
+    pub async fn next(&mut self) -> Result<Option<String>, ClientError> {
+        loop {
+            if let Some(length) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
+                let end = self.searched + length;
+                let line = String::from_utf8_lossy(&self.buffer[self.start..end]).into_owned();
+                self.start = end + 1;
+                self.searched = self.start;
+                return Ok(Some(line));
+            }
+            // Once a refill, not once a line: a frame holds hundreds.
+            self.buffer.drain(..self.start);
+            self.start = 0;
+            self.searched = self.buffer.len();
+            if self.over {
+                self.searched = 0;
+                let last = std::mem::take(&mut self.buffer);
+                return Ok((!last.is_empty()).then(|| String::from_utf8_lossy(&last).into_owned()));
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        self.buffer.extend_from_slice(&bytes);
+                    }
+                }
+                Some(Err(source)) => {
+                    self.over = true;
+                    let source = source.into();
+                    return Err(ClientError::Broken { socket: self.socket.clone(), step: "answering", source });
+                }
+                None => self.over = true,
+            }
+        }
+    }
+}

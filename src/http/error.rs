@@ -1,0 +1,128 @@
+use std::error::Error;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// Why a request got no other answer. Its text goes to the client as `{"detail": …}`.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// 400: understood and refused.
+    #[error("{0}")]
+    Refused(String),
+    /// 401: nobody in particular asked.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// 403: somebody asked who may not.
+    #[error("{0}")]
+    Forbidden(String),
+    /// 404.
+    #[error("{0}")]
+    NotFound(String),
+    /// 405. The router adds `Allow`.
+    #[error("{0}")]
+    MethodNotAllowed(String),
+    /// 408: the body did not come in time.
+    #[error("the body did not arrive within {seconds} s")]
+    SlowBody {
+        /// The limit.
+        seconds: u64,
+    },
+    /// 409: somebody else was first.
+    #[error("{0}")]
+    Conflict(String),
+    /// 413.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// 422: body or query do not have the expected shape.
+    #[error("the request does not fit")]
+    Unfit(Vec<Misfit>),
+    /// 503: not now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// 500: our own fault. The client learns nothing of it, the log everything.
+    #[error("internal error: see the daemon's log")]
+    Internal(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// One thing that does not fit, in the shape in which the predecessor's framework wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Misfit {
+    /// Where: `["body", "model_type"]`, `["query", "limit"]`.
+    pub loc: Vec<String>,
+    /// What is wrong.
+    pub msg: String,
+    /// The kind, for programs.
+    pub r#type: String,
+}
+
+impl ApiError {
+    /// An error of ours.
+    pub fn internal(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
+
+    /// One misfit at `place` (`body`, `query`, `path`), at a field of it where one is known.
+    pub fn unfit(place: &str, field: &str, message: impl Into<String>) -> Self {
+        let loc = [place, field].into_iter().filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        Self::Unfit(vec![Misfit { loc, msg: message.into(), r#type: "value_error".to_owned() }])
+    }
+
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let detail = match &self {
+            Self::Unfit(misfits) => json!(misfits),
+            other => json!(other.to_string()),
+        };
+        if let Self::Internal(error) = &self {
+            tracing::error!("a request failed: {}", chain(error.as_ref()));
+        }
+        let mut response = (self.status(), Json(json!({ "detail": detail }))).into_response();
+        match self {
+            Self::Unauthenticated(_) => {
+                response
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"quantum-clm\""));
+            }
+            // What is left of an unread body would be taken for the next request.
+            Self::SlowBody { .. } | Self::TooLarge { .. } => {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}

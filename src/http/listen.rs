@@ -1,0 +1,276 @@
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use listenfd::ListenFd;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::peer::{ADMIN_GROUP, Admins};
+use crate::config;
+
+/// The longest path that fits into a unix socket's address, with its closing zero.
+const LONGEST_PATH: usize = 107;
+
+/// Why there is nothing to listen on: one line with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// `http.listen` is a name, or nonsense.
+    #[error("http.listen = \"{0}\" is not IP:port: write it as 127.0.0.1:8000 or [::1]:8000")]
+    Address(String),
+    /// The port is taken.
+    #[error("{0} is in use by another program: stop it or set http.listen")]
+    InUse(SocketAddr),
+    /// The port is privileged.
+    #[error("no permission to listen on {0}: set http.listen to a port above 1023")]
+    PortPermission(SocketAddr),
+    /// The address is another machine's.
+    #[error("no interface of this machine has the address of {0}: set http.listen to one that it has")]
+    NotOurs(SocketAddr),
+    /// Anything else about TCP.
+    #[error("cannot listen on {address}: {source}: set http.listen")]
+    Tcp {
+        /// `http.listen`.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody answers on the socket.
+    #[error("another daemon answers on {}: stop it or set http.socket", .0.display())]
+    Answered(PathBuf),
+    /// The path is something else.
+    #[error("{} is there and is no socket: move it away or set http.socket", .0.display())]
+    NoSocket(PathBuf),
+    /// The path does not fit into an address.
+    #[error("{} is longer than the {LONGEST_PATH} bytes of a socket's address: set http.socket", .0.display())]
+    TooLong(PathBuf),
+    /// No right to the directory or the socket.
+    #[error("no permission to {step} {}: run as the user that owns it or set http.socket", .path.display())]
+    PathPermission {
+        /// What was tried.
+        step: &'static str,
+        /// With what.
+        path: PathBuf,
+    },
+    /// Anything else about the unix socket.
+    #[error("cannot {step} {}: {source}: set http.socket", .path.display())]
+    Unix {
+        /// What was tried.
+        step: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A passed socket is of no use.
+    #[error("the socket \"{name}\" passed by systemd is no listening TCP or unix stream socket: see its .socket unit")]
+    Passed {
+        /// Its `FileDescriptorName=`.
+        name: String,
+    },
+}
+
+/// Sockets that systemd passed (`LISTEN_FDS`), taken out of the environment.
+#[derive(Default)]
+pub struct Passed {
+    sockets: Option<ListenFd>,
+    names: Vec<String>,
+}
+
+impl Passed {
+    /// Takes them. Must be called once, before the first thread starts: it changes the environment, so that no child
+    /// process takes the sockets for its own.
+    pub fn from_env() -> Self {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        // The crate also takes sockets without LISTEN_PID, a convenience of development tools that a service must not have.
+        let ours = std::env::var("LISTEN_PID").is_ok_and(|pid| pid.parse() == Ok(std::process::id()));
+        let sockets = ours.then(ListenFd::from_env);
+        Self { sockets, names: names.split(':').map(str::to_owned).collect() }
+    }
+
+    fn take(mut self) -> Result<(Vec<TcpListener>, Vec<UnixListener>), ListenError> {
+        let (mut tcp, mut unix) = (Vec::new(), Vec::new());
+        let Some(sockets) = &mut self.sockets else { return Ok((tcp, unix)) };
+        for index in 0..sockets.len() {
+            let unusable = || {
+                let name = self.names.get(index).filter(|name| !name.is_empty());
+                ListenError::Passed { name: name.cloned().unwrap_or_else(|| format!("number {index}")) }
+            };
+            if let Ok(Some(listener)) = sockets.take_tcp_listener(index) {
+                listens(&listener).then_some(()).ok_or_else(unusable)?;
+                tcp.push(tokio_tcp(listener).map_err(|_| unusable())?);
+            } else if let Ok(Some(listener)) = sockets.take_unix_listener(index) {
+                listens(&listener).then_some(()).ok_or_else(unusable)?;
+                unix.push(tokio_unix(listener).map_err(|_| unusable())?);
+            } else {
+                return Err(unusable());
+            }
+        }
+        Ok((tcp, unix))
+    }
+}
+
+/// Sockets ready to accept from. The socket file that was made here goes when this is dropped.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    pub(super) tcp: Vec<TcpListener>,
+    pub(super) unix: Vec<UnixListener>,
+    pub(super) file: Option<SocketFile>,
+}
+
+impl Listeners {
+    /// The addresses that were bound: where the port was 0, with the one that the system chose.
+    pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
+        self.tcp.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// The path of the unix socket, where one has a path.
+    pub fn unix_path(&self) -> Option<PathBuf> {
+        self.unix.iter().find_map(|listener| listener.local_addr().ok()?.as_pathname().map(Path::to_owned))
+    }
+
+    /// For the log and for `systemctl status`: `127.0.0.1:8000 and /run/quantum-clm/api.sock`.
+    pub fn describe(&self) -> String {
+        let tcp = self.tcp_addresses().into_iter().map(|address| address.to_string());
+        tcp.chain(self.unix_path().map(|path| path.display().to_string())).collect::<Vec<_>>().join(" and ")
+    }
+}
+
+/// Binds what the configuration names. A kind of socket that systemd passed is not bound a second time. Must be called
+/// in a runtime.
+pub fn bind(http: &config::Http, passed: Passed, admins: &Admins) -> Result<Listeners, ListenError> {
+    let (mut tcp, mut unix) = passed.take()?;
+    if tcp.is_empty() && !http.listen.is_empty() {
+        tcp.push(bind_tcp(&http.listen)?);
+    }
+    let mut file = None;
+    if unix.is_empty() {
+        let (listener, made) = bind_unix(&http.socket, admins)?;
+        unix.push(listener);
+        file = Some(made);
+    }
+    Ok(Listeners { tcp, unix, file })
+}
+
+fn bind_tcp(listen: &str) -> Result<TcpListener, ListenError> {
+    // Only ever a parsed address: a name would mean getaddrinfo, which must not be linked.
+    let address: SocketAddr = listen.parse().map_err(|_| ListenError::Address(listen.to_owned()))?;
+    std::net::TcpListener::bind(address).and_then(tokio_tcp).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse(address),
+        io::ErrorKind::PermissionDenied => ListenError::PortPermission(address),
+        io::ErrorKind::AddrNotAvailable => ListenError::NotOurs(address),
+        _ => ListenError::Tcp { address, source },
+    })
+}
+
+fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile), ListenError> {
+    if path.as_os_str().len() > LONGEST_PATH {
+        return Err(ListenError::TooLong(path.to_owned()));
+    }
+    let failed = |step: &'static str, path: &Path| {
+        let path = path.to_owned();
+        move |source: io::Error| match source.kind() {
+            io::ErrorKind::PermissionDenied => ListenError::PathPermission { step, path },
+            _ => ListenError::Unix { step, path, source },
+        }
+    };
+    let group = admins.group_id();
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
+        DirBuilder::new().recursive(true).mode(0o750).create(parent).map_err(failed("create the directory", parent))?;
+        give_to_admins(parent, group);
+    }
+    clear_the_way(path)?;
+    let listener = std::os::unix::net::UnixListener::bind(path).map_err(failed("create the socket", path))?;
+    let file = SocketFile::at(path).map_err(failed("look at the socket", path))?;
+    // Between bind and here the mode is what the umask left. That opens nothing: the credential is the peer's uid.
+    fs::set_permissions(path, Permissions::from_mode(0o660)).map_err(failed("set the mode of", path))?;
+    give_to_admins(path, group);
+    let listener = tokio_unix(listener).map_err(failed("listen on", path))?;
+    Ok((listener, file))
+}
+
+/// Removes a socket on which nobody answers. Anything else in the way is an error.
+fn clear_the_way(path: &Path) -> Result<(), ListenError> {
+    let fault = |step: &'static str, source: io::Error| match source.kind() {
+        io::ErrorKind::PermissionDenied => ListenError::PathPermission { step, path: path.to_owned() },
+        _ => ListenError::Unix { step, path: path.to_owned(), source },
+    };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(fault("look at", error)),
+        Ok(found) if !found.file_type().is_socket() => return Err(ListenError::NoSocket(path.to_owned())),
+        Ok(_) => {}
+    }
+    match probe(path) {
+        // A full backlog answers EAGAIN, and only somebody who listens has one.
+        Ok(()) | Err(Errno::AGAIN) => Err(ListenError::Answered(path.to_owned())),
+        Err(Errno::CONNREFUSED) => {
+            tracing::info!("{} was left behind by a daemon that is gone: replaced", path.display());
+            fs::remove_file(path).map_err(|error| fault("replace", error))
+        }
+        Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(fault("ask who answers on", error.into())),
+    }
+}
+
+/// Connects without waiting: a blocking connect would hang on a full backlog.
+fn probe(path: &Path) -> Result<(), Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)
+}
+
+/// Lets the admin group reach it. The daemon's user has to be in that group for this; without it only root and the
+/// daemon's own user can connect, which is safe, so it is no error.
+fn give_to_admins(path: &Path, group: Option<u32>) {
+    let Some(group) = group else { return };
+    if let Err(error) = chown(path, None, Some(group)) {
+        tracing::warn!(
+            "members of {ADMIN_GROUP} cannot use {}: {error}: run the daemon with SupplementaryGroups={ADMIN_GROUP}",
+            path.display()
+        );
+    }
+}
+
+/// A socket file that we made, and remove again, unless somebody put another in its place.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        let found = fs::symlink_metadata(path)?;
+        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours =
+            fs::symlink_metadata(&self.path).is_ok_and(|found| found.dev() == self.device && found.ino() == self.inode);
+        if ours {
+            // Left behind, it is a dead socket, which the next start replaces.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn listens(socket: &impl std::os::fd::AsFd) -> bool {
+    rustix::net::sockopt::socket_acceptconn(socket).unwrap_or(false)
+}
+
+fn tokio_tcp(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+fn tokio_unix(listener: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}

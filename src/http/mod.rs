@@ -1,0 +1,26 @@
+//! Everything that speaks HTTP: over TCP for people and scrapers, over the unix socket for the commands.
+//!
+//! A request meets, in this order: a listener ([`listen`]), the accept loop with its limits ([`accept`]), the route
+//! table with the role that each route asks for ([`routes`], [`peer`]), and a handler that extracts ([`extract`]), calls
+//! and converts. Everything that goes wrong becomes an answer in [`error`].
+
+/// The one accept loop: limits on connections, headers and time, and a drain with a deadline.
+pub mod accept;
+/// The commands' side of the unix socket.
+pub mod client;
+/// The one place that maps errors to statuses.
+pub mod error;
+/// Bodies, queries and paths as types.
+pub mod extract;
+/// Sockets to listen on: bound here or passed by systemd.
+pub mod listen;
+/// `GET /health` and `GET /metrics`, which need no credential.
+pub mod open;
+/// Who is at the other end of a connection, and which role that is worth.
+pub mod peer;
+/// The route table and what guards it.
+pub mod routes;
+/// A connection whose reader stalls is an error.
+mod stall;
+/// Answers that go on until the client leaves or the daemon stops.
+pub mod stream;

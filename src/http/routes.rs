@@ -1,0 +1,200 @@
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::handler::Handler;
+use axum::http::{HeaderValue, Method, Uri, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+
+use super::error::ApiError;
+use super::peer::{ADMIN_GROUP, Admins, Caller, Peer, Role};
+use super::stream;
+use crate::observe::panics;
+use crate::stop::Stopping;
+
+/// The largest body, unless the route says otherwise.
+pub const BODY_BYTES: usize = 1 << 20;
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// For its body to arrive.
+    pub body: Duration,
+    /// For its handler to answer. An answer that streams is only begun within it.
+    pub answer: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { body: Duration::from_secs(10), answer: Duration::from_secs(30) }
+    }
+}
+
+/// One entry of the route table.
+#[derive(Clone)]
+pub struct Route<S> {
+    method: Method,
+    path: &'static str,
+    guard: Guard,
+    handler: MethodRouter<S>,
+}
+
+#[derive(Clone, Copy)]
+struct Guard {
+    least: Role,
+    body_bytes: usize,
+    streams: bool,
+}
+
+impl<S: Clone + Send + Sync + 'static> Route<S> {
+    /// A route that reads.
+    pub fn get<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
+        Self::new(Method::GET, path, least, on(MethodFilter::GET, handler))
+    }
+
+    /// A route that creates or acts.
+    pub fn post<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
+        Self::new(Method::POST, path, least, on(MethodFilter::POST, handler))
+    }
+
+    /// A route that replaces.
+    pub fn put<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
+        Self::new(Method::PUT, path, least, on(MethodFilter::PUT, handler))
+    }
+
+    /// A route that removes.
+    pub fn delete<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
+        Self::new(Method::DELETE, path, least, on(MethodFilter::DELETE, handler))
+    }
+
+    /// Its answer goes on until the client leaves or the daemon stops; the daemon's stop ends it properly.
+    pub fn streams(mut self) -> Self {
+        self.guard.streams = true;
+        self
+    }
+
+    /// Takes bodies up to this size instead of [`BODY_BYTES`].
+    pub fn body_bytes(mut self, limit: usize) -> Self {
+        self.guard.body_bytes = limit;
+        self
+    }
+
+    /// The method that it answers to.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path, with `{names}` for the parts that vary.
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// The least role that it asks for.
+    pub fn least(&self) -> Role {
+        self.guard.least
+    }
+
+    fn new(method: Method, path: &'static str, least: Role, handler: MethodRouter<S>) -> Self {
+        Self { method, path, guard: Guard { least, body_bytes: BODY_BYTES, streams: false }, handler }
+    }
+}
+
+/// The router over a table: what is not in the table is refused, and what is in it has passed its guard before the
+/// handler sees it.
+///
+/// # Panics
+/// When two entries have the same path and method, or a path is malformed: a table is written, not configured.
+pub fn router<S: Clone + Send + Sync + 'static>(
+    routes: Vec<Route<S>>,
+    state: S,
+    admins: Admins,
+    times: Times,
+) -> Router {
+    let mut router = Router::new();
+    for Route { path, guard, handler, .. } in routes {
+        let admins = admins.clone();
+        let guarded = from_fn(move |request: Request, next: Next| {
+            let admins = admins.clone();
+            async move { admit(guard, &admins, times, request, next).await }
+        });
+        router = router.route(path, handler.route_layer(guarded));
+    }
+    router
+        .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
+            ApiError::MethodNotAllowed(format!("{} does not answer to {method}", uri.path()))
+        })
+        .fallback(|uri: Uri| async move { ApiError::NotFound(format!("there is nothing at {}", uri.path())) })
+        // The guard has read the body and measured it; a second limit would only contradict it.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(outermost))
+        .with_state(state)
+}
+
+/// The guard of one route: role, then body, then time. In this order, so that a stranger cannot make us read.
+async fn admit(guard: Guard, admins: &Admins, times: Times, mut request: Request, next: Next) -> Response {
+    // Whoever authenticated further out has the say; without that the connection is the credential.
+    let known = request.extensions().get::<Caller>().cloned();
+    let caller = known.or_else(|| request.extensions().get::<Peer>().map(|peer| admins.caller(peer)));
+    let role = caller.as_ref().map_or(Role::Open, |caller| caller.role);
+    if role < guard.least {
+        return match caller.filter(|caller| caller.known) {
+            Some(caller) => ApiError::Forbidden(format!(
+                "{} may not do this: add that user to the group {ADMIN_GROUP}",
+                caller.name
+            )),
+            None => ApiError::Unauthenticated(
+                "this needs a credential: use the quantum-clm command on the server".to_owned(),
+            ),
+        }
+        .into_response();
+    }
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
+    let stopping = request.extensions().get::<Stopping>().cloned();
+    let (parts, body) = request.into_parts();
+    let body = match timeout(times.body, Limited::new(body, guard.body_bytes).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            return ApiError::TooLarge { limit: guard.body_bytes }.into_response();
+        }
+        Ok(Err(error)) => return ApiError::Refused(format!("the body broke off: {error}")).into_response(),
+        Err(_) => return ApiError::SlowBody { seconds: times.body.as_secs() }.into_response(),
+    };
+    let answer = next.run(Request::from_parts(parts, Body::from(body)));
+    match timeout(times.answer, answer).await {
+        Ok(response) if guard.streams => match stopping {
+            Some(stopping) => response.map(|body| stream::until_stopped(body, stopping)),
+            None => response,
+        },
+        Ok(response) => response,
+        Err(_) => {
+            ApiError::Unavailable(format!("no answer within {} s: try again", times.answer.as_secs())).into_response()
+        }
+    }
+}
+
+/// Around everything, also around refusals: a panic is an answer, and every answer has the security headers.
+async fn outermost(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = match panics::caught(next.run(request)).await {
+        Ok(response) => response,
+        Err(panic) => ApiError::internal(format!("the handler of {method} {path:?} panicked: {panic}")).into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        // For JSON, which nothing is to be loaded by or framed in. Pages set their own.
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,250 @@
+//! What `GET /metrics` shows. Every name is `quantum_clm_<what>_<unit>`, with `_total` on counters only.
+//!
+//! The registry writes OpenMetrics, in which a counter's family has no `_total`. Scrapers that do not ask for OpenMetrics
+//! get the older text format, in which it has: that difference is the whole of [`as_plain_text`].
+
+use std::fmt::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::Registry;
+
+use super::status::{State, StatusBoard};
+use crate::domain::time::Micros;
+
+/// A gauge of whole things.
+pub type Level = Gauge<u64, AtomicU64>;
+/// A gauge of seconds.
+pub type Seconds = Gauge<f64, AtomicU64>;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// Handles to every metric. Cheap to clone; all clones count into the same registry.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Events committed to the data file.
+    pub events_stored: Counter,
+    /// Deliveries taken over from the sources.
+    pub deliveries: Counter,
+    /// Transactions committed.
+    pub commits: Counter,
+    /// Bytes of event blocks written by them.
+    pub committed_bytes: Counter,
+    /// Journal entries read.
+    pub journal_entries: Counter,
+    /// Gaps found in the journal.
+    pub journal_gaps: Counter,
+    /// Child processes started again.
+    pub child_restarts: Counter,
+    /// Events written to the mirror.
+    pub mirror_events: Counter,
+    /// Events that the mirror is behind.
+    pub mirror_lag_events: Level,
+    /// Time of the last mirrored event's id.
+    pub mirror_position: Seconds,
+    /// Failed requests to the mirror.
+    pub mirror_errors: Counter,
+    /// Intents that are not resolved.
+    pub intents_open: Level,
+    /// Size of the data file.
+    pub data_file_bytes: Level,
+    /// Free bytes on its file system.
+    pub disk_free_bytes: Level,
+    by_source: Family<Labels, Counter>,
+    registry: Arc<Registry>,
+}
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposition {
+    /// `text/plain; version=0.0.4`
+    PlainText,
+    /// `application/openmetrics-text`
+    OpenMetrics,
+}
+
+impl Exposition {
+    /// What a scraper's `Accept` header asks for.
+    pub fn accepted(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::PlainText }
+    }
+
+    /// The `Content-Type` of the answer.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::PlainText => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+impl Metrics {
+    /// Metrics of a process that started at `started`; component states and restarts come from the board.
+    pub fn new(board: StatusBoard, version: &str, commit: &str, started: Micros) -> Self {
+        let mut registry = Registry::with_prefix("quantum_clm");
+        let counter = |registry: &mut Registry, name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let level = |registry: &mut Registry, name: &str, help: &str| {
+            let gauge = Level::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let seconds = |registry: &mut Registry, name: &str, help: &str| {
+            let gauge = Seconds::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let r = &mut registry;
+        let events_stored = counter(r, "events_stored", "Events committed to the data file");
+        let by_source = Family::<Labels, Counter>::default();
+        r.register("source_events_stored", "Events committed to the data file, a source", by_source.clone());
+        let deliveries = counter(r, "deliveries", "Deliveries taken over from the sources");
+        let commits = counter(r, "commits", "Transactions committed to the data file");
+        let committed_bytes = counter(r, "committed_bytes", "Bytes of event blocks committed");
+        let journal_entries = counter(r, "journal_entries", "Journal entries read");
+        let journal_gaps = counter(r, "journal_gaps", "Gaps found in the journal");
+        let child_restarts = counter(r, "child_restarts", "Child processes started again");
+        let mirror_events = counter(r, "mirror_events", "Events written to the mirror");
+        let mirror_lag_events = level(r, "mirror_lag_events", "Stored events that the mirror does not have yet");
+        let mirror_position =
+            seconds(r, "mirror_position_timestamp_seconds", "Time in the id of the last mirrored event");
+        let mirror_errors = counter(r, "mirror_errors", "Failed requests to the mirror");
+        let intents_open = level(r, "intents_open", "Intents that are not resolved");
+        let data_file_bytes = level(r, "data_file_bytes", "Size of the data file");
+        let disk_free_bytes = level(r, "disk_free_bytes", "Free bytes on the file system of the data file");
+        let start = seconds(r, "start_time_seconds", "When the process started, since the epoch");
+        #[allow(clippy::cast_precision_loss, reason = "53 bits of microseconds reach to the year 2255")]
+        start.set(started.0 as f64 / 1e6);
+        let build = Family::<Labels, Level>::default();
+        let labels = vec![("version", version.to_owned()), ("commit", commit.to_owned())];
+        build.get_or_create(&labels).set(1);
+        r.register("build_info", "Always 1; the labels say what was built", build);
+        r.register_collector(Box::new(OnScrape { board }));
+        Self {
+            events_stored,
+            deliveries,
+            commits,
+            committed_bytes,
+            journal_entries,
+            journal_gaps,
+            child_restarts,
+            mirror_events,
+            mirror_lag_events,
+            mirror_position,
+            mirror_errors,
+            intents_open,
+            data_file_bytes,
+            disk_free_bytes,
+            by_source,
+            registry: Arc::new(registry),
+        }
+    }
+
+    /// Counts stored events of one source, in that source's counter and in `events_stored`.
+    pub fn stored(&self, source: &str, events: u64) {
+        self.events_stored.inc_by(events);
+        self.by_source.get_or_create_owned(&vec![("source", source.to_owned())]).inc_by(events);
+    }
+
+    /// Everything as text.
+    pub fn render(&self, exposition: Exposition) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail, and no encoder here fails by itself.
+        if encode(&mut text, &self.registry).is_err() {
+            tracing::error!("metrics could not be written");
+        }
+        match exposition {
+            Exposition::OpenMetrics => text,
+            Exposition::PlainText => as_plain_text(&text),
+        }
+    }
+}
+
+/// Puts `_total` into the `HELP` and `TYPE` of counters and leaves out what only OpenMetrics knows.
+fn as_plain_text(open_metrics: &str) -> String {
+    let mut text = String::with_capacity(open_metrics.len());
+    let mut help: Option<(&str, &str)> = None;
+    for line in open_metrics.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ');
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            let about = help.take().map_or("", |(_, about)| about);
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "# HELP {name}{suffix} {about}\n# TYPE {name}{suffix} {kind}");
+        } else if !line.starts_with('#') {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// What is only looked at when somebody scrapes.
+#[derive(Debug)]
+struct OnScrape {
+    board: StatusBoard,
+}
+
+impl Collector for OnScrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let components = self.board.all();
+        let kind = ConstGauge::new(0u64).metric_type();
+        let mut states = encoder.encode_descriptor("component_state", "1 for the state it is in.", None, kind)?;
+        for component in &components {
+            for state in State::ALL {
+                let labels = [("component", component.name.as_str()), ("state", state.name())];
+                ConstGauge::new(u64::from(component.state == state)).encode(states.encode_family(&labels)?)?;
+            }
+        }
+        let kind = ConstCounter::new(0u64).metric_type();
+        let about = "How often it was started again.";
+        let mut restarts = encoder.encode_descriptor("component_restarts", about, None, kind)?;
+        for component in &components {
+            let labels = [("component", component.name.as_str())];
+            ConstCounter::new(component.restarts).encode(restarts.encode_family(&labels)?)?;
+        }
+        let process = Process::read();
+        let resident = ConstGauge::new(process.resident_bytes);
+        let about = "Memory in use by the process.";
+        resident.encode(encoder.encode_descriptor(
+            "process_resident_memory_bytes",
+            about,
+            None,
+            resident.metric_type(),
+        )?)?;
+        let cpu = ConstCounter::new(process.cpu_seconds);
+        let about = "User and system time of the process.";
+        cpu.encode(encoder.encode_descriptor("process_cpu_seconds", about, None, cpu.metric_type())?)
+    }
+}
+
+/// What the process uses. Zero where `/proc` cannot be read: a scrape is not the place to fail.
+struct Process {
+    resident_bytes: u64,
+    cpu_seconds: f64,
+}
+
+impl Process {
+    fn read() -> Self {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+        let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        #[allow(clippy::cast_precision_loss, reason = "seconds of one process are far below 2^52")]
+        let cpu_seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
+        Self { resident_bytes: pages * page, cpu_seconds }
+    }
+}
+
+#[cfg(test)]
+mod tests;
