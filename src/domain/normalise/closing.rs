@@ -56,7 +56,11 @@ fn is_exit(word: Word<'_>, content: usize) -> bool {
 }
 
 fn in_brackets(word: Word<'_>) -> bool {
-    let before = word.before().trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let mut before = word.before();
+    for _ in 0..3 {
+        let Some(part) = before.strip_suffix('-') else { break };
+        before = &part[..part.len() - last_word(part).len()];
+    }
     before.ends_with('[')
 }
 

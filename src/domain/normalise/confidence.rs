@@ -60,8 +60,8 @@ fn number_after(after: &str) -> Option<f64> {
     let rest = rest.strip_prefix([':', '=', '(', '@', '~']).unwrap_or(rest);
     let rest = trim_start(rest).trim_start_matches(['\'', '"', '(', '~', '*', '`']);
     // `Decimal('0.7')`, `np.float64(0.7)`.
-    let rest = match rest.split_once('(') {
-        Some((kind, inside)) if is_number_type(kind) => inside.trim_start_matches(['\'', '"']),
+    let rest = match dotted(rest) {
+        (kind, Some(inside)) if is_number_type(kind) => inside.trim_start_matches(['\'', '"']),
         _ => rest,
     };
     let mut number = Number::leading(rest)?;
@@ -70,6 +70,14 @@ fn number_after(after: &str) -> Option<f64> {
         number = next;
     }
     number.fraction()
+}
+
+/// `np.float64` and what follows its bracket.
+fn dotted(text: &str) -> (&str, Option<&str>) {
+    let first = first_word(text).len();
+    let second = text[first..].strip_prefix('.').map_or(0, |rest| 1 + first_word(rest).len());
+    let (name, rest) = text.split_at(first + second);
+    (name, rest.strip_prefix('('))
 }
 
 fn is_number_type(kind: &str) -> bool {

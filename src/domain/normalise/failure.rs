@@ -3,6 +3,9 @@ use super::words::{
 };
 use crate::domain::event::Level;
 
+/// Longest dotted path before an exception's name.
+const LONGEST_PATH: usize = 96;
+
 /// Failure told by the first words of the content, where none of them is one that the scan looks for.
 pub(super) fn at_head(content: &str) -> Option<Level> {
     let content = trim_start(content);
@@ -43,13 +46,16 @@ fn exception_name(word: Word<'_>, content: usize) -> Option<Level> {
     let kind = ["Error", "Exception", "Warning", "Interrupt"].iter().find(|kind| name.ends_with(*kind))?;
     let is_camel = name.starts_with(|c: char| c.is_ascii_uppercase()) && name.len() > kind.len() && !name.contains('_');
     let before = word.before();
-    let path = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+    let mut path = before;
+    while let Some(parent) = path.strip_suffix('.').filter(|_| before.len() - path.len() < LONGEST_PATH) {
+        path = &parent[..parent.len() - last_word(parent).len()];
+    }
     // Source code names exceptions too.
     if !is_camel || is_any(last_word(trim_end(path)), &["raise", "except", "class", "import"]) {
         return None;
     }
     let after = word.after();
-    let alone = trim_end(after).is_empty() && content <= path.len() && path[content..].bytes().all(|b| !is_word(b));
+    let alone = trim_start(after).is_empty() && content <= path.len() && path[content..].bytes().all(|b| !is_word(b));
     let raised = before.ends_with("exception=") || before.ends_with("error=");
     let told = states(after) || after.starts_with('(') && (alone_call(after) || raised) || alone;
     told.then_some(if *kind == "Warning" { Level::WARNING } else { Level::ERROR })
@@ -85,25 +91,22 @@ fn error(word: Word<'_>, content: usize) -> bool {
 fn failure(word: Word<'_>, content: usize) -> bool {
     let after = word.after();
     let before = trim_end(word.before());
-    // `3 failed`, `status=FAILED`, `if failed`.
-    let is_value = before.ends_with(['=', ':', '/', '|', '_']) && before.len() > content;
-    let is_count = before.ends_with(|c: char| c.is_ascii_digit())
-        && before.len() > content
-        && before.ends_with(last_word(before))
-        && last_word(before).bytes().all(|byte| byte.is_ascii_digit());
-    if is_negated(word) || is_value || is_count || is_any(last_word(before), &["if", "when", "on", "of"]) {
+    let previous = last_word(before);
+    let is_count = before.len() > content && !previous.is_empty() && previous.bytes().all(|byte| byte.is_ascii_digit());
+    if is_negated(word) || is_count || before.ends_with(['=', '_']) || is_any(previous, &["if", "when", "on", "of"]) {
         return false;
     }
-    let next = first_word(trim_start(after));
-    states(after)
-        || trim_end(after).is_empty()
-        || after.starts_with(['!', '.', ';']) && !after[1..].starts_with(|c: char| c.is_ascii_alphanumeric())
-        || [" (", " -", " —", " –", ", "].iter().any(|rest| after.starts_with(rest)) && !opens(word, content)
-        || after.starts_with(' ')
-            && is_any(
-                next,
-                &["to", "with", "for", "after", "at", "because", "due", "on", "in", "while", "during", "loading"],
-            )
+    const TELLING: [&str; 14] = [
+        "to", "with", "for", "after", "at", "because", "due", "on", "in", "while", "during", "loading", "from", "again",
+    ];
+    if states(after) || after.starts_with(' ') && is_any(first_word(trim_start(after)), &TELLING) {
+        return true;
+    }
+    // At the end of a clause: `status: FAILED` is a value, `3/5 FAILED` a count.
+    let is_value = before.ends_with([':', '/', '|']) && before.len() > content;
+    let ends = after.starts_with(['!', '.', ';', ',']) && !after[1..].starts_with(|c: char| c.is_ascii_alphanumeric());
+    let clause = [" (", " -", " —", " –"].iter().any(|rest| after.starts_with(rest));
+    !is_value && (trim_start(after).is_empty() || (ends || clause) && !opens(word, content))
 }
 
 fn exception(word: Word<'_>, content: usize) -> bool {

@@ -1,6 +1,10 @@
 /// How many candidates of one kind a line may have; a line with more is a listing, of which the first ones tell enough.
 const FEW: usize = 16;
 
+/// How far a word beside another one is read. Whatever looks around a word must be bounded or stop at the next one:
+/// a line may be a megabyte of the same word.
+const LONGEST_WORD: usize = 64;
+
 /// A run of ASCII letters, digits and underscores within a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word<'a> {
@@ -40,7 +44,7 @@ impl<'a> Word<'a> {
         let before = self.before();
         // `side=OrderSide.BUY` names the enumeration as well.
         let before = match before.strip_suffix('.') {
-            Some(path) => path.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_'),
+            Some(path) => &path[..path.len() - last_word(path).len()],
             None => before,
         };
         let before = before.trim_end_matches(['\'', '"', '<', '(', '[']);
@@ -133,13 +137,13 @@ pub(super) fn trim_start(text: &str) -> &str {
 
 /// The word that `text` ends with, which may be empty.
 pub(super) fn last_word(text: &str) -> &str {
-    let len = text.bytes().rev().take_while(|byte| is_word(*byte)).count();
+    let len = text.bytes().rev().take(LONGEST_WORD).take_while(|byte| is_word(*byte)).count();
     &text[text.len() - len..]
 }
 
 /// The word that `text` begins with, which may be empty.
 pub(super) fn first_word(text: &str) -> &str {
-    let len = text.bytes().take_while(|byte| is_word(*byte)).count();
+    let len = text.bytes().take(LONGEST_WORD).take_while(|byte| is_word(*byte)).count();
     &text[..len]
 }
 
