@@ -1,4 +1,4 @@
-use super::words::{Number, Word, first_word, is_any, last_word, starts_with_ignore_case, trim_start};
+use super::words::{Number, Word, first_word, is_any, last_word, starts_with_ignore_case, trim_end, trim_start};
 
 /// Signs that an order closes a position, so that its side is no decision.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,15 +25,25 @@ impl Closing {
             || starts_with_ignore_case(name, "liquidat")
             || starts_with_ignore_case(name, "flatten")
             || starts_with_ignore_case(name, "unwind")
+            || !word.has_lower() && name.split('_').any(|part| part == "CLOSE")
             || is_any(name, &["stop_market", "take_profit_market", "trailing_stop_market", "full_close"])
         {
             self.outright = true;
         } else if is_any(name, &["close", "closes", "close_side"]) {
             // In small letters it is as often a candle's last price.
             let what = first_word(trim_start(after));
-            self.outright |= !word.has_lower() || is_any(what, &["position", "order", "long", "short", "all", "side"]);
+            let purpose = last_word(trim_end(word.before()));
+            self.outright |= !word.has_lower()
+                || purpose.eq_ignore_ascii_case("to")
+                || is_any(what, &["position", "order", "long", "short", "all", "side"]);
             self.note(word);
         } else if is_protective(word) || is_exit(word, content) {
+            let next = first_word(trim_start(after));
+            let is_reason =
+                word.key().is_some_and(|key| is_any(key, &["reason", "type", "kind", "order_type", "purpose"]));
+            self.outright |= is_reason
+                || is_any(next, &["hit", "triggered", "reached"])
+                || is_any(name, &["exit", "exits"]) && is_any(next, &["order", "filled"]);
             self.note(word);
         }
     }
@@ -52,7 +62,10 @@ fn is_exit(word: Word<'_>, content: usize) -> bool {
     let name = word.as_str();
     // `ExitManager`, `EXIT_BRAIN` as a tag speak for the line, `exit_price` does not. Before the content it is a logger.
     let is_tag = starts_with_ignore_case(name, "exit") && name.starts_with('E') && in_brackets(word);
-    is_any(name, &["exit", "exits", "exiting", "exited"]) && (word.start >= content || in_brackets(word)) || is_tag
+    // `entry/exit` is both.
+    let alone = !word.before().ends_with('/');
+    is_any(name, &["exit", "exits", "exiting", "exited"]) && alone && (word.start >= content || in_brackets(word))
+        || is_tag
 }
 
 fn in_brackets(word: Word<'_>) -> bool {

@@ -58,7 +58,7 @@ fn number_after(after: &str) -> Option<f64> {
     }
     let rest = trim_start(rest.trim_start_matches(['*', '`']));
     let rest = rest.strip_prefix([':', '=', '(', '@', '~']).unwrap_or(rest);
-    let rest = trim_start(rest).trim_start_matches(['\'', '"', '(', '~', '*', '`']);
+    let rest = trim_start(rest.trim_start_matches('*')).trim_start_matches(['\'', '"', '(', '~', '*', '`']);
     // `Decimal('0.7')`, `np.float64(0.7)`.
     let rest = match dotted(rest) {
         (kind, Some(inside)) if is_number_type(kind) => inside.trim_start_matches(['\'', '"']),
@@ -108,7 +108,7 @@ struct Beside {
 fn beside(text: &str, stated: Stated) -> Option<Beside> {
     let after = text[stated.end..].trim_start_matches(['\'', '"', '*']);
     let spaced = trim_start(after);
-    let opener = spaced.chars().next().filter(|c| matches!(c, '(' | '[' | '/' | '@' | ':' | ','));
+    let opener = spaced.chars().next().filter(|c| matches!(c, '(' | '[' | '/' | '@' | ':' | ',' | '|'));
     let rest = if opener.is_some() { trim_start(&spaced[1..]) } else { spaced };
     let number = Number::leading(rest)?;
     let next = first_word(trim_start(number.after));
@@ -125,7 +125,7 @@ fn beside(text: &str, stated: Stated) -> Option<Beside> {
     let is_fraction = number.value <= 1.0 && (number.has_point || enclosed && number.after.starts_with([')', ']']));
     let has_unit = next.starts_with(|c: char| c.is_ascii_uppercase()) && number.after.starts_with(' ')
         || is_any(next, &["of", "vs"]);
-    if !is_fraction || has_unit || opener == Some(',') {
+    if !is_fraction || has_unit {
         return None;
     }
     Some(Beside { value: number.value, sure: enclosed || opener == Some('/') })

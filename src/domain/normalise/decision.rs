@@ -89,7 +89,7 @@ pub(super) struct Stated {
 enum Rank {
     /// A member of an ensemble says so.
     Vote,
-    /// With a number after a colon, as a list of shares has it.
+    /// With a number after it, as a list of counts or shares has it.
     Share,
     Side,
     Plain,
@@ -122,7 +122,8 @@ impl Decisions {
     pub(super) fn resolve(&self, text: &str, closing: &Closing) -> Option<Stated> {
         let mut chosen: Option<Stated> = None;
         let mut disputed = false;
-        let mut weak = 0;
+        let mut votes = 0;
+        let mut all_numbered = true;
         let mut previous: Option<Stated> = None;
         for (mention, next) in self.mentions.iter().zip(self.mentions.iter().skip(1).map(Some).chain([None])) {
             let listed = previous.is_some_and(|previous| is_list(&text[previous.end..mention.start]))
@@ -132,7 +133,9 @@ impl Decisions {
             if listed || replaced {
                 continue;
             }
-            weak += usize::from(mention.rank <= Rank::Share);
+            let after = &text[mention.end..];
+            all_numbered &= mention.rank == Rank::Vote || Number::leading(trim_start(after)).is_some();
+            votes += usize::from(mention.rank == Rank::Vote);
             match chosen {
                 Some(best) if best.rank >= mention.rank => {
                     disputed |= best.rank == mention.rank && best.decision != mention.decision;
@@ -145,10 +148,10 @@ impl Decisions {
         }
         let chosen = chosen?;
         let undecided = match chosen.rank {
-            Rank::Vote | Rank::Share => weak > 1,
-            Rank::Final | Rank::Side => disputed,
-            // Prose names its decision first and what it is compared with later.
-            Rank::Plain => false,
+            Rank::Vote => votes > 1,
+            Rank::Final | Rank::Side | Rank::Share => disputed,
+            // Prose names its decision first and what it is compared with later; `HOLD 90%, BUY 10%` is a distribution.
+            Rank::Plain => disputed && all_numbered,
         };
         if undecided || becomes_closing(&text[chosen.end..]) {
             return None;
@@ -185,6 +188,9 @@ fn is_statement(word: Word<'_>, key: Option<&str>) -> bool {
             return false;
         }
     }
+    if maps_a_class(before, key) {
+        return false;
+    }
     // `prev_action=SELL`, `position_side=SELL`.
     if key.is_some_and(|key| {
         ["prev", "last_", "old_", "position", "pos_", "pos", "opposite", "close_", "exit_"]
@@ -203,6 +209,17 @@ fn is_statement(word: Word<'_>, key: Option<&str>) -> bool {
         return false;
     }
     !is_counter(after)
+}
+
+/// `0=SELL`, `{0: 'SELL'}`, `action == "SELL"`: a legend or source code.
+fn maps_a_class(before: &str, key: Option<&str>) -> bool {
+    let before = before.trim_end_matches(['\'', '"', ' ']);
+    if before.ends_with("==") || before.ends_with("!=") {
+        return true;
+    }
+    let Some(key) = key.filter(|key| key.bytes().all(|byte| byte.is_ascii_digit())) else { return false };
+    let item = trim_end(before.trim_end_matches([':', '=', ' ', '\'', '"']).strip_suffix(key).unwrap_or_default());
+    before.ends_with('=') || item.ends_with(['{', ','])
 }
 
 /// `3 BUY`: a count of votes. An amount before a side has a point, a unit or a key.
@@ -240,8 +257,12 @@ fn rank(word: Word<'_>, key: Option<&str>) -> Rank {
             return Rank::Vote;
         }
     }
-    let value = word.after().strip_prefix(':').map(trim_start);
-    if value.and_then(Number::leading).is_some() { Rank::Share } else { Rank::Plain }
+    let after = word.after();
+    let listed = after.strip_prefix([':', ' ']).map(trim_start).and_then(Number::leading).is_some_and(|number| {
+        let rest = number.after.trim_start_matches(' ');
+        after.starts_with(':') || !number.percent && (rest.is_empty() || rest.starts_with([',', '|', ')', ';']))
+    });
+    if listed { Rank::Share } else { Rank::Plain }
 }
 
 /// `xgb`, `xgb_action`.

@@ -21,6 +21,9 @@ pub(super) fn at_head(content: &str) -> Option<Level> {
 pub(super) fn told(word: Word<'_>, content: usize) -> Option<Level> {
     let name = word.as_str();
     let after = word.after();
+    if is_source(&word.text[content..]) {
+        return None;
+    }
     if let Some(level) = exception_name(word, content) {
         return Some(level);
     }
@@ -32,12 +35,24 @@ pub(super) fn told(word: Word<'_>, content: usize) -> Option<Level> {
         "failure" => states(after) || after.starts_with('\'') || word.before().ends_with('/'),
         "fail" => states(after) || word.before().ends_with('[') && after.starts_with(']') && !word.has_lower(),
         "exception" => exception(word, content),
+        // `requests.exceptions.ReadTimeout: …`: a library's exceptions need no suffix.
+        "exceptions" => after.strip_prefix('.').is_some_and(|name| states(&name[first_word(name).len()..])),
         "refused" | "dumped" => {
             is_any(last_word(trim_end(word.before())), &["connection", "core"]) || name == "refused" && states(after)
         }
         _ => false,
     };
     failed.then_some(Level::ERROR)
+}
+
+/// Whether a line is source code, as tracebacks quote it: it names failures without telling of one.
+fn is_source(content: &str) -> bool {
+    const STARTS: [&str; 12] = [
+        "logger.", "logging.", "log.", "print(", "raise ", "except ", "return ", "await ", "self.", "assert ",
+        "yield ", "def ",
+    ];
+    let content = trim_start(content);
+    STARTS.iter().any(|start| content.starts_with(start))
 }
 
 /// `TypeError: …`, `foo.BarException: …`, `APIError(code=…)`; of a warning, its own level.
@@ -135,11 +150,14 @@ fn states(after: &str) -> bool {
         let rest = trim_start(number.after);
         return !number.percent && rest.starts_with(|c: char| c.is_ascii_alphabetic());
     }
-    !is_any(first_word(message), &["none", "null", "false", "no", "n", "nan"])
+    let first = first_word(message);
+    let is_nothing = is_any(first, &["none", "null", "false", "nan"])
+        || is_any(first, &["no", "n"]) && !message[first.len()..].starts_with(' ');
+    !is_nothing
 }
 
 fn is_negated(word: Word<'_>) -> bool {
-    is_any(last_word(trim_end(word.before())), &["no", "0", "without", "not", "never", "zero", "any"])
+    is_any(last_word(trim_end(word.before())), &["no", "0", "without", "not", "never", "zero", "any", "none"])
 }
 
 /// Lower-casing of short ASCII words without allocation.

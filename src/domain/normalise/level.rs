@@ -18,7 +18,7 @@ pub(super) struct Head {
 
 /// The level of that name, whatever its case.
 pub(super) fn named(name: &str) -> Option<Level> {
-    const NAMES: [(&str, Level); 13] = [
+    const NAMES: [(&str, Level); 16] = [
         ("info", Level::INFO),
         ("warning", Level::WARNING),
         ("error", Level::ERROR),
@@ -32,6 +32,9 @@ pub(super) fn named(name: &str) -> Option<Level> {
         ("exception", Level::ERROR),
         ("crit", Level::CRITICAL),
         ("err", Level::ERROR),
+        ("inf", Level::INFO),
+        ("wrn", Level::WARNING),
+        ("dbg", Level::DEBUG),
     ];
     NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, level)| *level)
 }
@@ -115,17 +118,18 @@ impl<'a> Reader<'a> {
             inside = &inside[colour_len(inside)..];
         }
         self.at += end + 1;
-        let name = first_word(inside);
-        let after = inside[name.len()..].trim_start();
-        if after.is_empty() || after.starts_with('\u{1b}') {
-            if let Some(level) = named(name) {
-                return Part::Level(level);
-            }
-        }
-        if after.starts_with(|c: char| c.is_ascii_digit()) {
-            if let Some(level) = initial(name) {
-                return Part::Level(level);
-            }
+        // Celery writes `[time: LEVEL/process]`.
+        let last = inside.rsplit(": ").next().unwrap_or(inside);
+        let name = first_word(last);
+        let after = last[name.len()..].trim_start();
+        let ends =
+            after.is_empty() || after.starts_with('\u{1b}') || after.starts_with('/') && last.len() < inside.len();
+        let level = match named(name) {
+            Some(level) => ends.then_some(level),
+            None => initial(name).filter(|_| after.starts_with(|c: char| c.is_ascii_digit())),
+        };
+        if let Some(level) = level {
+            return Part::Level(level);
         }
         self.timed |= inside.starts_with(|c: char| c.is_ascii_digit()) && inside.contains(':');
         self.content = self.at;
@@ -163,7 +167,7 @@ impl<'a> Reader<'a> {
         let clear = after.is_empty() || colon || after.starts_with([' ', '\t', '|', ']', '\u{1b}', '[']);
         let separated = colon || self.timed && trim_start(after).starts_with(['-', '|', '[']);
         // `EXCEPTION`, `ERR` and the like are levels to a machine; to a reader of prose, only with their separator.
-        let certain = !is_any(name, &["exception", "err", "success", "crit", "trace"]);
+        let certain = !is_any(name, &["exception", "err", "success", "crit", "trace", "inf"]);
         (clear && (is_capital && certain || separated && !name.eq_ignore_ascii_case("exception"))).then_some(level)
     }
 
@@ -191,7 +195,10 @@ impl<'a> Reader<'a> {
                 return Part::End;
             }
         }
-        if !(dashed || process || colon || next_is_level && (self.timed || dotted)) {
+        // `host ident[pid]:`, what is left of a syslog line.
+        let ident = token_of(next).len();
+        let host = self.timed && next[ident..].starts_with('[') && token_of(&next[ident + 1..]).ends_with("]:");
+        if !(dashed || process || host || colon || next_is_level && (self.timed || dotted)) {
             return Part::End;
         }
         self.at += token.len();
