@@ -223,7 +223,7 @@ fn colours_do_not_hide_the_level() {
 fn failures_without_a_level() {
     check(
         r#"
-- - - error | Traceback (most recent call last):
+- - - error | 10:00:00 [svc] Traceback (most recent call last):
 - - - error |   + Exception Group Traceback (most recent call last):
 - - - error |   File "/srv/app/run.py", line 7, in main
 - - - error |     File "<frozen importlib._bootstrap>", line 241
@@ -232,7 +232,7 @@ fn failures_without_a_level() {
 - - - error | binance.exceptions.BinanceAPIException: APIError(code=-1003): too many requests
 - - - error | APIError(code=-1111): Precision is over the maximum
 - - - error | KeyboardInterrupt
-- - - error | During handling of the above exception, another exception occurred:
+- - - error |  | During handling of the above exception, another exception occurred:
 - - - error | The above exception was the direct cause of the following exception:
 - - - error | [10:00:00] TFT predict failed: shapes differ
 - - - error | ❌ Failed to load scaler
