@@ -1,6 +1,35 @@
 //! From a log line to the fields of an event (SPEC §4.1).
+//!
+//! One automaton pass finds the words that can matter; each such word is then judged by what stands around it. The
+//! formal level is read apart from that, from the head of the line. Nothing here fails: any text gives an answer.
+
+/// Words that mean a position is being closed rather than opened.
+mod closing;
+/// How sure a decision is.
+mod confidence;
+/// The id that ties lines together.
+mod correlation;
+/// BUY, SELL and HOLD, and what only looks like them.
+mod decision;
+/// The JSON object that some services wrap a line in.
+mod envelope;
+/// Severity of a text without a formal level.
+mod failure;
+/// The formal level at the head of a line.
+mod level;
+/// The one pass over a text.
+mod scan;
+/// Trading pairs.
+mod symbol;
+/// Words, numbers and what stands around them.
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 use super::event::{Decision, Level};
+use envelope::Envelope;
+use scan::Scanner;
 
 /// What the normaliser is told by the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +66,59 @@ pub struct Scratch {
 
 /// The compiled automata.
 #[derive(Debug)]
-pub struct Normaliser {}
+pub struct Normaliser {
+    scanner: Scanner,
+}
 
 impl Normaliser {
     /// Compiles the automata for `config`.
-    pub fn new(_config: &NormaliseConfig) -> Self {
-        Self {}
+    pub fn new(config: &NormaliseConfig) -> Self {
+        Self { scanner: Scanner::new(&config.quote_currencies) }
     }
 
     /// The fields of one line. Total: any text gives an answer.
-    pub fn normalise<'a>(&self, line: &'a str, _scratch: &'a mut Scratch) -> Normalised<'a> {
-        Normalised { message: line, level: None, symbol: None, decision: None, confidence: None, correlation_id: None }
+    pub fn normalise<'a>(&self, line: &'a str, scratch: &'a mut Scratch) -> Normalised<'a> {
+        let Some(envelope) = Envelope::parse(line) else {
+            return self.plain(line);
+        };
+        let Some(message) = envelope.message else {
+            // An object without a message is its own text, yet its level and id are formal all the same.
+            let plain = self.plain(line);
+            return Normalised {
+                level: envelope.level.or(plain.level),
+                correlation_id: envelope.correlation_id(&mut scratch.correlation_id).or(plain.correlation_id),
+                ..plain
+            };
+        };
+        let inner = self.plain(message.resolve(&mut scratch.text));
+        let mut result = Normalised {
+            level: envelope.level.or(inner.level),
+            correlation_id: envelope.correlation_id(&mut scratch.correlation_id).or(inner.correlation_id),
+            ..inner
+        };
+        if envelope.structured && inner.symbol.is_none() && inner.decision.is_none() {
+            let outer = self.plain(line);
+            result.symbol = outer.symbol;
+            result.decision = outer.decision;
+            result.confidence = outer.confidence;
+        }
+        result
+    }
+
+    fn plain<'a>(&self, text: &'a str) -> Normalised<'a> {
+        let head = level::head(text);
+        let found = self.scanner.scan(text, head.content);
+        let symbol = found.symbols.the_one();
+        // Several pairs and no main one: whose decision it would be is anybody's guess.
+        let stated =
+            if symbol.is_none() && found.symbols.any() { None } else { found.decisions.resolve(text, &found.closing) };
+        Normalised {
+            message: text,
+            level: head.level.or(found.level).or(found.failure),
+            symbol,
+            decision: stated.map(|stated| stated.decision),
+            confidence: stated.and_then(|stated| found.confidences.of(text, stated, found.is_order)),
+            correlation_id: found.correlation_id,
+        }
     }
 }
