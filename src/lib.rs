@@ -8,5 +8,7 @@ pub mod config;
 pub mod domain;
 /// Health, metrics, logging.
 pub mod observe;
+/// Child processes that never outlive their use.
+pub mod process;
 /// What brings events in.
 pub mod sources;
