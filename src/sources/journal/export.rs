@@ -148,10 +148,17 @@ pub struct Parser {
 }
 
 enum Scan {
-    Entry { len: usize, spans: Spans, realtime: u64 },
+    Entry {
+        len: usize,
+        spans: Spans,
+        realtime: u64,
+    },
     Need(usize),
     /// The value at `from` ends at `from + len`, or with its line, and is to be cut.
-    Cut { from: usize, binary: Option<usize> },
+    Cut {
+        from: usize,
+        binary: Option<usize>,
+    },
     Garbled,
 }
 
@@ -326,7 +333,11 @@ fn scan(bytes: &[u8]) -> Scan {
             let size = size as usize;
             if size > LONG_VALUE_BYTES {
                 let kept = value + KEPT_BYTES;
-                return if bytes.len() < kept { Scan::Need(kept) } else { Scan::Cut { from: value, binary: Some(size) } };
+                return if bytes.len() < kept {
+                    Scan::Need(kept)
+                } else {
+                    Scan::Cut { from: value, binary: Some(size) }
+                };
             }
             match bytes.get(value + size) {
                 Some(b'\n') => (value, value + size),

@@ -10,9 +10,8 @@ const COREDUMP: &str = "fc2e22bc6ee647b6b90729ab34a250b1";
 const SUPPRESSED: &str = "a596d6fe7bfa4994828e72309e95d61e";
 
 /// What a unit's name may end with.
-const TYPES: [&str; 11] = [
-    "service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope",
-];
+const TYPES: [&str; 11] =
+    ["service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"];
 
 /// A name in `journal.units` that cannot be one.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -187,7 +186,9 @@ mod tests {
     fn names() {
         assert_eq!(units(&[]).unwrap_err(), UnitError::None);
         assert_eq!(units(&["quantum-clm.service"]).unwrap_err(), UnitError::Own);
-        for bad in ["", "a", "a.exe", ".service", "a b.service", "a;b.service", "a\n.service", "--all.service/", "ä.service"] {
+        for bad in
+            ["", "a", "a.exe", ".service", "a b.service", "a;b.service", "a\n.service", "--all.service/", "ä.service"]
+        {
             assert_eq!(units(&[bad]).unwrap_err(), UnitError::Malformed(bad.to_owned()));
         }
         assert!(units(&[&format!("{}.service", "x".repeat(250))]).is_err());
@@ -248,8 +249,14 @@ mod tests {
                 "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e\n_UID=0\nMESSAGE=Suppressed 12 messages from a.service",
                 Some(Origin::Suppressed { unit: "a.service", lost: Some(12) }),
             ),
-            ("MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e\n_UID=0\nMESSAGE=Suppressed 12 messages from b.service", None),
-            ("MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e\n_UID=5\nMESSAGE=Suppressed 12 messages from a.service", None),
+            (
+                "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e\n_UID=0\nMESSAGE=Suppressed 12 messages from b.service",
+                None,
+            ),
+            (
+                "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e\n_UID=5\nMESSAGE=Suppressed 12 messages from a.service",
+                None,
+            ),
         ] {
             let text = format!("__CURSOR=c\n__REALTIME_TIMESTAMP=1\n{fields}\n\n");
             let mut parser = Parser::new();
