@@ -16,6 +16,8 @@ pub mod tasks;
 pub mod http;
 /// Health, metrics, logging.
 pub mod observe;
+/// Child processes that never outlive their use.
+pub mod process;
 /// How far the daemon is in stopping: one signal that every part can wait for.
 pub mod stop;
 /// Settings: one struct a concern, and where each value came from.

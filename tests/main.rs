@@ -1,5 +1,8 @@
 //! The integration tests: one binary, so that it links once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are tests")]
 
+mod support;
+
 mod cli;
 mod http;
+mod journal;

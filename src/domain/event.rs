@@ -12,6 +12,9 @@ use super::time::Micros;
 /// The source of events that the appliance writes about itself, gaps above all: mirrored, never counted.
 pub const OWN_SOURCE: &str = "quantum_clm";
 
+/// The unit of those events: the daemon's own.
+pub const OWN_UNIT: &str = "quantum-clm.service";
+
 /// How much of a message the store keeps, in bytes.
 pub const MESSAGE_STORED_BYTES: usize = 8 * 1024;
 

@@ -20,5 +20,7 @@ pub mod normalise;
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.
 pub mod rules;
+/// Which trading service stands behind a unit.
+pub mod source;
 /// Instants, hours, and how they are written.
 pub mod time;

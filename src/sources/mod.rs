@@ -1,1 +1,4 @@
 //! What brings events in.
+
+/// The systemd journal, read through one supervised `journalctl -o export`.
+pub mod journal;

@@ -1,0 +1,119 @@
+//! Where to start reading: the stored position if the journal still has it, and otherwise the right place after it.
+
+use super::journalctl::{Among, Failure, Journalctl, Seen};
+use super::matches::Units;
+use crate::config::JournalStart;
+use crate::domain::feed::{Gap, GapCause, Position};
+use crate::observe::now;
+use crate::process::StopFlag;
+
+/// A place in the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The entry to start with; the oldest without one.
+    pub(super) from: Option<Position>,
+    /// Whether that entry was taken in already, or is not wanted.
+    pub(super) taken: bool,
+    /// Whether that entry matches, so that the first entry read must be it.
+    pub(super) certain: bool,
+    /// What was lost before.
+    pub(super) gap: Option<Gap>,
+}
+
+/// Asks the journal about its entries.
+pub(super) struct Surveyor<'a> {
+    pub(super) journalctl: &'a Journalctl,
+    pub(super) units: &'a Units,
+    pub(super) stop: &'a StopFlag,
+}
+
+impl Surveyor<'_> {
+    fn probe(&self, args: &[&str], among: Among, count: usize) -> Result<Vec<Seen>, Failure> {
+        self.journalctl.probe(args, among, count, self.units, self.stop)
+    }
+
+    fn first(&self, args: &[&str], among: Among) -> Result<Option<Seen>, Failure> {
+        Ok(self.probe(args, among, 1)?.pop())
+    }
+
+    /// Whether the journal has exactly this entry (among those that match, or all).
+    ///
+    /// journalctl looks for the nearest entry at or after a cursor that it does not find, without a word; so the whole
+    /// cursor is compared.
+    pub(super) fn has(&self, cursor: &str, among: Among) -> Result<bool, Failure> {
+        let first = self.first(&["-n", "1", &format!("--cursor={cursor}")], among)?;
+        Ok(first.is_some_and(|seen| seen.position.cursor == cursor))
+    }
+
+    /// The first matching entry after `position` (which need not match), the first of all without one.
+    pub(super) fn after(&self, position: Option<&Position>) -> Result<Option<Position>, Failure> {
+        let seen = match position {
+            None => self.probe(&[], Among::Matching, 1)?,
+            Some(position) => self.probe(&["-n", "2", &format!("--cursor={}", position.cursor)], Among::Matching, 2)?,
+        };
+        Ok(seen.into_iter().map(|seen| seen.position).find(|seen| position.is_none_or(|p| p.cursor != seen.cursor)))
+    }
+
+    /// The newest entry.
+    pub(super) fn newest(&self, among: Among) -> Result<Option<Position>, Failure> {
+        Ok(self.first(&["-n", "1"], among)?.map(|seen| seen.position))
+    }
+
+    /// Where the very first start begins.
+    pub(super) fn begin(&self, start: JournalStart) -> Result<Place, Failure> {
+        let from = match start {
+            JournalStart::Head => None,
+            JournalStart::Now => {
+                let from = self.newest(Among::All)?;
+                return Ok(Place { taken: from.is_some(), from, ..Place::default() });
+            }
+            // Of a directory it is the last boot that the directory knows. A journal that knows no boot is read from its
+            // head: a line too many on the first start is better than one too few.
+            JournalStart::Boot => match self.first(&[], Among::CurrentBoot) {
+                Ok(first) => first,
+                Err(failure) if self.journalctl.directory().is_some() => {
+                    tracing::info!("no boot found in the journal, reading it from its head: {}", failure.summary);
+                    None
+                }
+                Err(failure) => return Err(failure),
+            },
+        };
+        // An entry that is not ours can be counted as taken, so that there is a position before the first event.
+        let taken = from.as_ref().is_some_and(|first| !first.ours);
+        Ok(Place { taken, from: from.map(|first| first.position), ..Place::default() })
+    }
+
+    /// Where to go on after `position`.
+    ///
+    /// The usual case is that the journal has that entry. If not, whatever it has up to that entry's time counts as
+    /// read, and reading goes on behind: journalctl's own choice, the nearest place by sequence number, passes over
+    /// entries that were written under numbers used before (a journal set back to an earlier state).
+    pub(super) fn resume(&self, position: &Position) -> Result<Place, Failure> {
+        let from = Some(position.clone());
+        if self.has(&position.cursor, Among::Matching)? {
+            return Ok(Place { from, taken: true, certain: true, gap: None });
+        }
+        // Not ours (any more): other units may have been configured meanwhile.
+        if self.has(&position.cursor, Among::All)? {
+            return Ok(Place { from, taken: true, certain: false, gap: None });
+        }
+        let (secs, micros) = (position.ts.seconds(), position.ts.0 % 1_000_000);
+        let until = format!("--until=@{secs}.{micros:06}");
+        let before = |among| self.first(&["-r", "-n", "1", &until], among);
+        let last_read = before(Among::All)?.map(|seen| seen.position);
+        let cause = match &last_read {
+            // Vacuuming takes the oldest first: where older ones of the same sequence are left, it was not that.
+            Some(last) if sequence(&last.cursor) == sequence(&position.cursor) => GapCause::CursorUnknown,
+            Some(_) if before(Among::Matching)?.is_some() => GapCause::CursorUnknown,
+            _ => GapCause::Vacuumed,
+        };
+        let until = self.after(last_read.as_ref())?.map_or_else(now, |next| next.ts);
+        let gap = Gap { cause, since: Some(position.ts), until, unit: None, lost: None };
+        Ok(Place { taken: last_read.is_some(), from: last_read, certain: false, gap: Some(gap) })
+    }
+}
+
+/// The part of a cursor that names the sequence its number belongs to.
+fn sequence(cursor: &str) -> Option<&str> {
+    cursor.split(';').find_map(|part| part.strip_prefix("s="))
+}

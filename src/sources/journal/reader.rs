@@ -1,0 +1,154 @@
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::follow::{End, Follow};
+use super::intake::Intake;
+use super::journalctl::Journalctl;
+use super::matches::{UnitError, Units};
+use super::place::Surveyor;
+use crate::config;
+use crate::domain::feed::{Delivery, Position, Progress};
+use crate::domain::normalise::Normaliser;
+use crate::observe::status::Reporter;
+use crate::process::StopFlag;
+
+/// The reader's times. Tests shorten them; nothing else has a reason to.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How often something is delivered while nothing is written, so that time goes on.
+    pub tick: Duration,
+    /// How long the pipe is silent before we ask whether the end is reached.
+    pub quiet: Duration,
+    /// How often we ask while all is silent at the end of the journal, to find a child that hangs.
+    pub idle_probe: Duration,
+    /// How long a child may be silent although there is something to read.
+    pub hang: Duration,
+    /// How often we look, while behind, whether vacuuming overtook us.
+    pub vacuum_check: Duration,
+    /// How long a probe may take.
+    pub probe: Duration,
+    /// The first pause before the child is started again; it doubles.
+    pub backoff: Duration,
+    /// The longest one.
+    pub backoff_cap: Duration,
+    /// How long the child must have lived for the pause to be the first one again.
+    pub settled: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            tick: Duration::from_secs(1),
+            quiet: Duration::from_millis(50),
+            idle_probe: Duration::from_secs(15),
+            hang: Duration::from_secs(10),
+            vacuum_check: Duration::from_secs(1),
+            probe: Duration::from_secs(10),
+            backoff: Duration::from_millis(200),
+            backoff_cap: Duration::from_secs(60),
+            settled: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Reads the journal, for ever, on a thread of its own.
+pub struct JournalSource {
+    journalctl: Journalctl,
+    start: config::JournalStart,
+    intake: Intake,
+    reporter: Reporter,
+    timing: Timing,
+}
+
+impl JournalSource {
+    /// A source for the units of `config`; `host` is for entries that name none.
+    pub fn new(
+        config: &config::Journal,
+        normaliser: Arc<Normaliser>,
+        host: &str,
+        reporter: Reporter,
+    ) -> Result<Self, UnitError> {
+        let units = Units::parse(&config.units)?;
+        let timing = Timing::default();
+        Ok(Self {
+            journalctl: Journalctl::new(config, &units, timing.probe),
+            start: config.start,
+            intake: Intake::new(units, config.sources.clone(), normaliser, host.to_owned()),
+            reporter,
+            timing,
+        })
+    }
+
+    /// The same with other times.
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self.journalctl.set_patience(timing.probe);
+        self
+    }
+
+    /// Reads from `position` (from `journal.start` without one) until `stop` is set or `deliver` breaks.
+    ///
+    /// Each [`Delivery`] is to be committed with its position; `deliver` may block as long as it likes, and the reader,
+    /// the pipe and journalctl wait with it. Failures of the child are reported and met by starting it again.
+    pub fn run(
+        mut self,
+        position: Option<Position>,
+        stop: &StopFlag,
+        mut deliver: impl FnMut(Delivery) -> ControlFlow<()>,
+    ) {
+        if let Some(position) = &position {
+            self.intake.resume(position);
+        }
+        let mut garbled_at = None;
+        let mut gap_at = None;
+        let mut pause = self.timing.backoff;
+        while !stop.is_set() {
+            let started = Instant::now();
+            let end = self.session(&mut garbled_at, &mut gap_at, stop, &mut deliver);
+            let End::Failed(failure) = end else { return };
+            if stop.is_set() {
+                return;
+            }
+            self.reporter.failed(&failure.summary, &failure.remedy);
+            if deliver(self.intake.deliver(Progress::Unknown)).is_break() {
+                return;
+            }
+            if started.elapsed() >= self.timing.settled {
+                pause = self.timing.backoff;
+            }
+            stop.sleep(pause);
+            pause = (pause * 2).min(self.timing.backoff_cap);
+            self.reporter.restarted();
+        }
+    }
+
+    /// One child's life.
+    fn session(
+        &mut self,
+        garbled_at: &mut Option<Option<Position>>,
+        gap_at: &mut Option<Position>,
+        stop: &StopFlag,
+        deliver: &mut dyn FnMut(Delivery) -> ControlFlow<()>,
+    ) -> End {
+        let units = self.intake.units().clone();
+        let surveyor = Surveyor { journalctl: &self.journalctl, units: &units, stop };
+        let place = match self.intake.position() {
+            Some(position) => surveyor.resume(&position).map(|mut place| {
+                // Once for one position, however often the child has to be started before it prints the next entry.
+                if place.gap.is_some() && gap_at.replace(position.clone()) == Some(position) {
+                    place.gap = None;
+                }
+                place
+            }),
+            None => surveyor.begin(self.start),
+        };
+        let follow = place.and_then(|place| {
+            Follow::start(surveyor, place, &mut self.intake, &self.reporter, self.timing, garbled_at, deliver)
+        });
+        match follow {
+            Ok(follow) => follow.run().unwrap_or_else(End::Failed),
+            Err(failure) => End::Failed(failure),
+        }
+    }
+}

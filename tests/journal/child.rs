@@ -1,0 +1,103 @@
+//! A child that does not do its work. Only here journalctl is a script: the real one cannot be made to do these things.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use quantum_clm::domain::feed::{GapCause, Progress};
+use quantum_clm::observe::status::State;
+
+use super::{Running, Taken, UNIT, config, directory};
+use crate::support::journal::JournalWriter;
+use crate::support::wait_for;
+
+/// A journalctl that is the real one for probes, and `follow` (shell) for the child that follows. `$state` is a file of
+/// its own, `real` runs the real one.
+fn script(directory: &Path, follow: &str) -> PathBuf {
+    let path = directory.join("journalctl");
+    let state = directory.join("state");
+    let text = format!(
+        "#!/bin/bash\nstate={}\nreal() {{ exec journalctl \"$@\"; }}\n\
+         for arg; do if [ \"$arg\" = -f ]; then\n{follow}\nexit 9\nfi; done\nreal \"$@\"\n",
+        state.display()
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// Ten numbers are there; the child behaves as `follow` says; all of them must come, once.
+fn survives(follow: &str) -> Taken {
+    let (guard, path) = directory();
+    let mut writer = JournalWriter::new(&path);
+    writer.number(UNIT, 0..10);
+    writer.sync();
+    let mut config = config(&path);
+    config.journalctl = script(guard.path(), follow);
+    let running = Running::start(&config, Taken::default());
+    running.wait_events(10);
+    wait_for("health", || running.component().state == State::Ok);
+    assert!(running.component().restarts > 0, "the child was never started again");
+    assert!(running.component().last_error.is_some());
+    let taken = running.stop();
+    assert_eq!(taken.numbers(), (0..10).collect::<Vec<_>>());
+    taken
+}
+
+#[test]
+fn exits() {
+    survives("n=$(cat $state 2>/dev/null || echo 0); echo $((n + 1)) >$state; [ $n -lt 3 ] && exit 1; real \"$@\"");
+}
+
+#[test]
+fn exits_in_the_middle_of_an_entry() {
+    survives("[ -e $state ] && real \"$@\"; touch $state; journalctl \"${@/-f/-q}\" | head -c 1500; exit 1");
+}
+
+#[test]
+fn hangs() {
+    survives("[ -e $state ] && real \"$@\"; touch $state; exec sleep 1000");
+}
+
+#[test]
+fn prints_rubbish_once() {
+    let taken = survives("[ -e $state ] && real \"$@\"; touch $state; echo what is this; sleep 1000");
+    assert_eq!(taken.gaps, []);
+}
+
+#[test]
+fn prints_rubbish_without_end() {
+    survives("[ -e $state ] && real \"$@\"; touch $state; exec yes rubbish");
+}
+
+#[test]
+fn prints_the_same_rubbish_again() {
+    let (guard, path) = directory();
+    let mut writer = JournalWriter::new(&path);
+    writer.number(UNIT, 0..10);
+    writer.sync();
+    let mut config = config(&path);
+    config.journalctl = script(guard.path(), "echo rubbish; journalctl \"$@\"");
+    let running = Running::start(&config, Taken::default());
+    running.wait_events(11);
+    let taken = running.stop();
+    assert_eq!(taken.numbers(), (0..10).collect::<Vec<_>>());
+    assert_eq!(taken.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [GapCause::Garbled]);
+}
+
+#[test]
+fn is_not_installed() {
+    let (guard, path) = directory();
+    let mut writer = JournalWriter::new(&path);
+    writer.number(UNIT, 0..10);
+    writer.sync();
+    let mut config = config(&path);
+    config.journalctl = guard.path().join("journalctl");
+    let running = Running::start(&config, Taken::default());
+    wait_for("health", || running.component().state == State::Failed);
+    let remedy = running.component().remedy.unwrap();
+    assert!(remedy.contains("install systemd"), "{remedy}");
+    running.wait("a delivery", |taken| taken.deliveries > 0 && taken.progress == Progress::Unknown);
+    std::os::unix::fs::symlink("/usr/bin/journalctl", &config.journalctl).unwrap();
+    running.wait_events(10);
+}
