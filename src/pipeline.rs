@@ -132,11 +132,17 @@ impl Pipeline {
     }
 
     /// Takes deliveries until every sender is gone, and commits what there is. `stop` says whether to give up when a
-    /// commit fails.
-    pub fn run(&mut self, input: &Receiver<Delivery>, stop: &dyn Fn() -> bool) -> Result<(), PipelineError> {
+    /// commit fails; `alive` is called as long as the loop turns, also while a full disk holds it up.
+    pub fn run(
+        &mut self,
+        input: &Receiver<Delivery>,
+        stop: &dyn Fn() -> bool,
+        alive: &dyn Fn(),
+    ) -> Result<(), PipelineError> {
         self.store_status.ok("stores events");
         self.rules_status.ok("fold events");
         loop {
+            alive();
             let wait = match self.pending.since {
                 Some(since) => self.settings.commit_interval.saturating_sub(since.elapsed()),
                 None => IDLE,
@@ -150,7 +156,7 @@ impl Pipeline {
                 Err(RecvTimeoutError::Disconnected) => true,
             };
             if ended || self.pending.is_due(self.settings.commit_interval) || self.tick_due().is_some() {
-                self.commit(stop)?;
+                self.commit(stop, alive)?;
             }
             self.trim();
             if ended {
@@ -170,7 +176,7 @@ impl Pipeline {
         (at >= last.plus(TICK_MICROS)).then_some(at)
     }
 
-    fn commit(&mut self, stop: &dyn Fn() -> bool) -> Result<(), PipelineError> {
+    fn commit(&mut self, stop: &dyn Fn() -> bool, alive: &dyn Fn()) -> Result<(), PipelineError> {
         let tick = self.tick_due();
         let pending = &mut self.pending;
         if pending.events.is_empty() && pending.position.is_none() && tick.is_none() {
@@ -201,6 +207,7 @@ impl Pipeline {
                     if stop() {
                         return Err(PipelineError::Stopped { pending: pending.events.len(), source });
                     }
+                    alive();
                     std::thread::park_timeout(RETRY);
                 }
             }

@@ -1,10 +1,12 @@
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
 
 use super::Global;
+use super::ask::Source;
+use super::output::{self, Screen, Style, Table};
 use super::time::instant;
+use crate::app::answers::{CounterList, CounterQuery};
 use crate::domain::counter::CounterKind;
 use crate::domain::time::Micros;
 
@@ -24,8 +26,36 @@ pub(crate) struct CountersArgs {
     pub(crate) until: Option<Micros>,
 }
 
-pub(crate) fn run(_args: CountersArgs, _global: &Global) -> anyhow::Result<ExitCode> {
-    bail!("counters is not built yet")
+pub(crate) fn run(args: CountersArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    let query = CounterQuery {
+        kind: args.kind.map(|kind| kind.as_str().to_owned()),
+        name: args.name,
+        since: args.since.map(|at| at.0),
+        until: args.until.map(|at| at.0),
+    };
+    let answer: CounterList = match Source::of(global)? {
+        Source::Daemon(daemon) => daemon.get("/api/counters", &query)?,
+        Source::File(store) => {
+            let answer = CounterList::find(&store, &query)?;
+            store.close();
+            answer
+        }
+    };
+    if global.json {
+        output::json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new(&["HOUR (UTC)", "KIND", "NAME", "COUNT"]);
+    for counter in &answer.counters {
+        table.row([
+            (counter.hour.as_str(), Style::Plain),
+            (counter.kind.as_str(), Style::Plain),
+            (counter.name.as_str(), Style::Strong),
+            (counter.count.to_string().as_str(), Style::Plain),
+        ]);
+    }
+    output::print(table.render(&Screen::stdout()).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn kind(text: &str) -> Result<CounterKind, String> {

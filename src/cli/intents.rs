@@ -1,10 +1,13 @@
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::Global;
-use crate::domain::intent::IntentState;
+use super::ask::{Daemon, Source};
+use super::output::{self, Screen, Style, Table, visible};
+use crate::app::answers::{EventQuery, IntentAnswer, IntentPage, IntentQuery};
+use crate::domain::id::IntentId;
+use crate::domain::intent::{IntentState, Severity};
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -53,8 +56,115 @@ pub(crate) struct VerdictArgs {
     pub(crate) why: String,
 }
 
-pub(crate) fn run(_args: IntentsArgs, _global: &Global) -> anyhow::Result<ExitCode> {
-    bail!("intents is not built yet")
+pub(crate) fn run(args: IntentsArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    match args.command {
+        None => list(&args.list, global),
+        Some(IntentsCommand::List(args)) => list(&args, global),
+        Some(IntentsCommand::Show { id }) => show(id, global),
+        Some(IntentsCommand::Ack(args)) => decide(&args, "ack", global),
+        Some(IntentsCommand::Resolve(args)) => decide(&args, "resolve", global),
+    }
+}
+
+fn list(args: &ListArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    let limit = args.limit as usize;
+    let mut query = IntentQuery { state: args.state, unit: args.unit.clone(), limit: None, cursor: None };
+    let source = Source::of(global)?;
+    let mut whole = IntentPage { intents: Vec::new(), next: None };
+    loop {
+        query.limit = Some((limit - whole.intents.len()).min(EventQuery::MAX_LIMIT));
+        let mut page: IntentPage = match &source {
+            Source::Daemon(daemon) => daemon.get("/api/intents", &query)?,
+            Source::File(store) => IntentPage::find(store, &query)?,
+        };
+        whole.intents.append(&mut page.intents);
+        whole.next = page.next;
+        if whole.next.is_none() || whole.intents.len() >= limit {
+            break;
+        }
+        query.cursor.clone_from(&whole.next);
+    }
+    if let Source::File(store) = source {
+        store.close();
+    }
+    if global.json {
+        output::json(&whole)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table =
+        Table::new(&["ID", "STATE", "SEVERITY", "SUBJECT", "WINDOW", "UPDATED (UTC)", "REASON"]).wrapping(6);
+    for intent in &whole.intents {
+        table.row([
+            (intent.id.to_string().as_str(), Style::Strong),
+            (intent.state.as_str(), Style::Plain),
+            (intent.severity.as_str(), style(intent)),
+            (intent.subject.as_str(), Style::Plain),
+            (intent.window.as_str(), Style::Plain),
+            (intent.updated_at.as_str(), Style::Plain),
+            (intent.reason.as_str(), Style::Plain),
+        ]);
+    }
+    output::print(table.render(&Screen::stdout()).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn style(intent: &IntentAnswer) -> Style {
+    match (intent.state, intent.severity) {
+        (IntentState::Resolved, _) => Style::Faint,
+        (_, Severity::High | Severity::Critical) => Style::Bad,
+        _ => Style::Warning,
+    }
+}
+
+fn show(id: u64, global: &Global) -> anyhow::Result<ExitCode> {
+    let intent: IntentAnswer = match Source::of(global)? {
+        Source::Daemon(daemon) => daemon.get(&format!("/api/intents/{id}"), &())?,
+        Source::File(store) => {
+            let intent = store.intent(IntentId(id))?;
+            store.close();
+            IntentAnswer::from(&intent.ok_or_else(|| anyhow::anyhow!("there is no intent {id}"))?)
+        }
+    };
+    told(&intent, global)
+}
+
+/// Acknowledges or resolves: changes go through the daemon, which knows who asks.
+fn decide(args: &VerdictArgs, action: &str, global: &Global) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(global.data_file.is_none(), "changes go through the running daemon: leave out --data-file");
+    let body = serde_json::json!({ "why": args.why });
+    let intent: IntentAnswer = Daemon::of(global)?.post(&format!("/api/intents/{}/{action}", args.id), &body)?;
+    told(&intent, global)
+}
+
+fn told(intent: &IntentAnswer, global: &Global) -> anyhow::Result<ExitCode> {
+    if global.json {
+        output::json(intent)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = format!(
+        "intent {}: {} ({}, {})\n{} {}, {} {}\nopened   {}\nupdated  {}, {} against a threshold of {}\nto do    {}\n",
+        intent.id,
+        intent.reason,
+        intent.state.as_str(),
+        intent.severity.as_str(),
+        intent.subject_kind,
+        intent.subject,
+        intent.rule,
+        intent.window,
+        intent.opened_at,
+        intent.updated_at,
+        intent.count,
+        intent.threshold,
+        intent.suggested_action,
+    );
+    for (what, note) in [("acknowledged", &intent.acknowledged), ("resolved", &intent.resolved)] {
+        if let Some(note) = note {
+            text.push_str(&format!("{what} {} by {}: {}\n", note.at, note.by, note.why));
+        }
+    }
+    let lines: Vec<_> = text.lines().map(visible).collect();
+    output::print((lines.join("\n") + "\n").as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn state(text: &str) -> Result<IntentState, String> {

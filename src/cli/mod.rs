@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{ConfigError, Loaded, Request};
 
+mod ask;
 mod completions;
 mod config;
 mod counters;
@@ -62,14 +63,12 @@ impl Global {
     }
 
     /// As [`Global::load`]; no unit needs to be named.
-    #[expect(dead_code, reason = "for `demo` and `serve --demo`, which are not built yet")]
     pub(crate) fn load_for_demo(&self) -> Result<Loaded, ConfigError> {
         Loaded::from(&Request { demo: true, ..self.request() })
     }
 
     /// The socket of the daemon. Who may speak to it need not be allowed to read the configuration: then it is the one
     /// that the environment names, or the default.
-    #[expect(dead_code, reason = "for the commands that ask the daemon, which are not built yet")]
     pub(crate) fn socket_path(&self) -> Result<PathBuf, ConfigError> {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());

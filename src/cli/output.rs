@@ -52,13 +52,10 @@ pub(crate) enum Style {
     /// Less important than the rest.
     Faint,
     /// All is well.
-    #[allow(dead_code, reason = "for health, status and doctor, which are not built yet")]
     Good,
     /// Worth a look.
-    #[allow(dead_code, reason = "for health, status and doctor, which are not built yet")]
     Warning,
     /// Broken.
-    #[allow(dead_code, reason = "for health, status and doctor, which are not built yet")]
     Bad,
 }
 
@@ -218,7 +215,6 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Prints one JSON document on one line, as of a stream of them.
-#[expect(dead_code, reason = "for `events --follow`, which is not built yet")]
 pub(crate) fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = json_visible(serde_json::to_string(value)?);
     text.push('\n');

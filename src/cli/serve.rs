@@ -1,9 +1,32 @@
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::Global;
+use crate::app::App;
+use crate::config::Loaded;
+use crate::http::accept::{self, Limits};
+use crate::http::api;
+use crate::http::listen::{self, Passed};
+use crate::http::peer::Admins;
+use crate::http::routes::{self, Times};
+use crate::observe::metrics::Metrics;
+use crate::observe::notify::Notify;
+use crate::observe::status::StatusBoard;
+use crate::observe::{logging, now, signals};
+use crate::sources::journal;
+use crate::stop::{self, Stop};
+use crate::store::Store;
+use crate::tasks::feed::{self, Origin};
+use crate::tasks::{Tasks, upkeep};
+
+/// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How long opening a data file may take until systemd is told again to wait: a repair after a crash reads it whole.
+const OPENING: Duration = Duration::from_secs(600);
 
 #[derive(Args)]
 pub(crate) struct ServeArgs {
@@ -12,6 +35,89 @@ pub(crate) struct ServeArgs {
     pub(crate) demo: bool,
 }
 
-pub(crate) fn run(_args: ServeArgs, _global: &Global) -> anyhow::Result<ExitCode> {
-    bail!("serve is not built yet")
+pub(crate) fn run(args: ServeArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    let loaded = if args.demo { global.load_for_demo()? } else { global.load()? };
+    let origin = if args.demo { Origin::Demo } else { Origin::Journal };
+    daemon(loaded, origin, |_| Ok(()))
+}
+
+/// Runs the daemon until a signal ends it; `ready` is called once it answers, with what it listens on.
+pub(super) fn daemon(
+    loaded: Loaded,
+    origin: Origin,
+    ready: impl FnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    logging::init()?;
+    // Before any thread: it reads what systemd passed from the environment.
+    let passed = Passed::from_env();
+    for notice in &loaded.notices {
+        tracing::info!("{notice}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let code = runtime.block_on(serve(loaded, origin, passed, ready));
+    // A thread that hangs in a system call must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    code
+}
+
+async fn serve(
+    loaded: Loaded,
+    origin: Origin,
+    passed: Passed,
+    ready: impl FnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let started = now();
+    let config = loaded.config;
+    let signals = signals::listen().context("cannot listen for signals")?;
+    // Everything that can be refused is refused before the first byte of the data file is touched.
+    if origin == Origin::Journal {
+        let seen = journal::check(&config.journal)?;
+        if let Some(failure) = seen.failure() {
+            bail!("{}; {}", failure.summary, failure.remedy);
+        }
+    }
+    let admins = Admins::default();
+    let listeners = listen::bind(&config.http, passed, &admins)?;
+    let listening = listeners.describe();
+    let addresses = listeners.tcp_addresses();
+    Notify.extend(OPENING);
+    let path = config.data_file.clone();
+    let store = tokio::task::spawn_blocking(move || Store::open(&path)).await??;
+
+    let board = StatusBoard::new();
+    let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
+    let app = App::new(config, store, board.clone(), metrics, started);
+    let mut tasks = Tasks::new(board);
+    let pulse = feed::spawn(&mut tasks, &app, origin);
+    upkeep::spawn(&mut tasks, &app);
+
+    let router = routes::router(api::routes(), app.clone(), admins, Times::default());
+    let (http_stopper, http_stopping) = stop::signal();
+    let server = tokio::spawn(accept::serve(listeners, router, Limits::default(), http_stopping));
+    tokio::spawn(Notify.watchdog(move || pulse.is_alive(), signals.clone()));
+    Notify.ready(&format!("listening on {listening}"));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), data_file = %app.store.path().display(), "ready, listening on {listening}");
+    let url = addresses.first().map(|address| format!("http://{address}")).unwrap_or_default();
+    ready(&url)?;
+
+    signals.asked().await;
+    Notify.stopping();
+    tracing::info!("stopping: what was read is being stored");
+    let drained = tasks.drain(DRAIN, &signals).await;
+    if !drained.late.is_empty() {
+        tracing::warn!(
+            tasks = drained.late.join(", "),
+            "not finished; what was not stored is read again from the journal"
+        );
+    }
+    // The listeners stop last, so that `health` answers during the drain.
+    http_stopper.ask(signals.now().max(Stop::Drain));
+    server.await.context("the listeners ended badly")?;
+    tokio::task::spawn_blocking(move || app.close()).await.context("closing the data file failed")?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
 }

@@ -32,6 +32,17 @@ impl Subject {
         }
     }
 
+    /// The kind, as answers write it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unit(_) => "unit",
+            Self::Symbol(_) => "symbol",
+            Self::Model(_) => "model",
+            Self::Backup => "backup",
+            Self::Component(_) => "component",
+        }
+    }
+
     /// The symbol, where the subject is one.
     pub fn symbol(&self) -> Option<&str> {
         match self {

@@ -6,6 +6,8 @@
 
 /// The one accept loop: limits on connections, headers and time, and a drain with a deadline.
 pub mod accept;
+/// The API: one file a resource.
+pub mod api;
 /// The commands' side of the unix socket.
 pub mod client;
 /// The one place that maps errors to statuses.

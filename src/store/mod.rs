@@ -166,6 +166,11 @@ impl Store {
         &self.path
     }
 
+    /// Bytes free to us on the data file's disk.
+    pub fn free_bytes(&self) -> std::io::Result<u64> {
+        space::free(&self.path)
+    }
+
     /// Tells how far the file has come, and each time that it moves on.
     pub fn committed(&self) -> watch::Receiver<Committed> {
         self.committed.subscribe()

@@ -5,6 +5,11 @@
 //! they are spawned in the order in which data passes them: the source first, then the writer, then the followers,
 //! and each drains what the one before left behind.
 
+/// The feed: source and pipeline.
+pub mod feed;
+/// Sizes, free space, open intents.
+pub mod upkeep;
+
 use std::pin::Pin;
 use std::time::Duration;
 

@@ -1,0 +1,55 @@
+//! The one value that a task or a handler is given, and what the product answers when somebody asks.
+
+/// The answers: what the API sends and the commands print, from the data file alone.
+pub mod answers;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::Config;
+use crate::domain::health::{self, Health};
+use crate::domain::time::Micros;
+use crate::observe::metrics::Metrics;
+use crate::observe::status::StatusBoard;
+use crate::store::Store;
+
+/// Configuration, store, status board and metrics. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// What was configured.
+    pub config: Arc<Config>,
+    /// The data file.
+    pub store: Arc<Store>,
+    /// The state of every component.
+    pub board: StatusBoard,
+    /// Figures for Prometheus.
+    pub metrics: Metrics,
+    /// When the daemon started.
+    pub started: Micros,
+    growth: Arc<Mutex<Option<u64>>>,
+}
+
+impl App {
+    /// The value of a daemon that starts now.
+    pub fn new(config: Config, store: Store, board: StatusBoard, metrics: Metrics, started: Micros) -> Self {
+        let (config, store) = (Arc::new(config), Arc::new(store));
+        Self { config, store, board, metrics, started, growth: Arc::default() }
+    }
+
+    /// The verdict. `check` makes it the check that the next one measures its growth from.
+    pub fn health(&self, check: bool) -> Health {
+        let stored = self.store.committed().borrow().events;
+        let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
+        let since_last = growth.map(|before| stored.saturating_sub(before));
+        if check {
+            *growth = Some(stored);
+        }
+        health::assess(&self.board.all(), since_last)
+    }
+
+    /// Closes the data file in order, if nobody else holds it any more.
+    pub fn close(self) {
+        if let Some(store) = Arc::into_inner(self.store) {
+            store.close();
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Where the commands get their answers: from the running daemon over its socket, or from a data file that no daemon
+//! owns.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Global;
+use crate::http::client::{Client, ClientError};
+use crate::store::Store;
+
+/// Who answers.
+pub(super) enum Source {
+    /// The daemon.
+    Daemon(Daemon),
+    /// The file itself.
+    File(Box<Store>),
+}
+
+/// The daemon, asked from code that blocks.
+pub(super) struct Daemon {
+    client: Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Source {
+    /// The file where `--data-file` names one, else the daemon.
+    pub(super) fn of(global: &Global) -> anyhow::Result<Self> {
+        match &global.data_file {
+            Some(path) => Ok(Self::File(Box::new(open(path)?))),
+            None => Ok(Self::Daemon(Daemon::of(global)?)),
+        }
+    }
+}
+
+/// A command that only asks must not make a file.
+fn open(path: &Path) -> anyhow::Result<Store> {
+    std::fs::metadata(path).with_context(|| format!("{}", path.display()))?;
+    Ok(Store::open(path)?)
+}
+
+impl Daemon {
+    pub(super) fn of(global: &Global) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { client: Client::new(global.socket_path()?), runtime })
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str, query: &impl Serialize) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.get_json(&with_query(path, query)?))?)
+    }
+
+    pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.post_json(path, body))?)
+    }
+
+    /// Calls `each` for every line of an answer that goes on, until it ends.
+    pub(super) fn follow(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+        mut each: impl FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let path = with_query(path, query)?;
+        self.runtime.block_on(async {
+            let mut lines = self.client.lines(&path).await?;
+            while let Some(line) = lines.next().await? {
+                each(&line)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Whether nobody answers at the socket.
+pub(super) fn nobody_answers(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ClientError::NoDaemon(_) | ClientError::Silent(_)))
+}
+
+fn with_query(path: &str, query: &impl Serialize) -> anyhow::Result<String> {
+    let query = serde_urlencoded::to_string(query).context("the options cannot be sent")?;
+    Ok(if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") })
+}

@@ -1,0 +1,66 @@
+//! The API: one file a resource. Over TCP nobody has a credential yet, so only the unix socket reaches these routes.
+
+mod counters;
+mod events;
+mod health;
+mod intents;
+mod status;
+
+use axum::extract::FromRef;
+
+use super::error::ApiError;
+use super::open;
+use super::routes::Route;
+use crate::app::App;
+use crate::app::answers::QueryError;
+use crate::observe::metrics::Metrics;
+use crate::observe::status::StatusBoard;
+use crate::store::StoreError;
+
+/// Every route of the product.
+pub fn routes() -> Vec<Route<App>> {
+    let mut routes = open::routes();
+    routes.extend(health::routes());
+    routes.extend(status::routes());
+    routes.extend(events::routes());
+    routes.extend(counters::routes());
+    routes.extend(intents::routes());
+    routes
+}
+
+impl FromRef<App> for StatusBoard {
+    fn from_ref(app: &App) -> Self {
+        app.board.clone()
+    }
+}
+
+impl FromRef<App> for Metrics {
+    fn from_ref(app: &App) -> Self {
+        app.metrics.clone()
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_full() { Self::Unavailable(error.to_string()) } else { Self::internal(error) }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Bad { field, why } => Self::unfit("query", field, why),
+            QueryError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Runs a look into the data file on a thread that may block.
+async fn blocking<T, E>(look: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    ApiError: From<E>,
+{
+    tokio::task::spawn_blocking(look).await.map_err(ApiError::internal)?.map_err(ApiError::from)
+}

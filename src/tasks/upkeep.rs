@@ -1,0 +1,61 @@
+//! Figures that somebody has to look up from time to time: sizes, free space, open intents.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::Tasks;
+use crate::app::App;
+use crate::app::answers::open_intents;
+use crate::observe::status::Reporter;
+use crate::store::RESERVE_BYTES;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Free space under which an operator should act: some days at the usual rate.
+const LOW_BYTES: u64 = 512 << 20;
+
+/// Starts it.
+pub fn spawn(tasks: &mut Tasks, app: &App) {
+    let disk = app.board.reporter("disk");
+    let app = app.clone();
+    tasks.spawn("upkeep", move |context| {
+        let (app, disk) = (app.clone(), disk.clone());
+        async move {
+            loop {
+                let (looked, disk) = (app.clone(), disk.clone());
+                tokio::task::spawn_blocking(move || look(&looked, &disk)).await??;
+                tokio::select! {
+                    () = tokio::time::sleep(EVERY) => {}
+                    () = context.stopping.asked() => return Ok(()),
+                }
+            }
+        }
+    });
+}
+
+fn look(app: &App, disk: &Reporter) -> anyhow::Result<()> {
+    let path = app.store.path();
+    let bytes = std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?.len();
+    let free = app.store.free_bytes().with_context(|| format!("cannot look at the disk of {}", path.display()))?;
+    app.metrics.data_file_bytes.set(bytes);
+    app.metrics.disk_free_bytes.set(free);
+    disk.figure("data_file_bytes", bytes);
+    disk.figure("free_bytes", free);
+    let free_mib = free >> 20;
+    if free < RESERVE_BYTES {
+        disk.failed(
+            format!("{free_mib} MiB are free, ingestion has stopped"),
+            "free space on the data file's disk, or lower events.retention_bytes; reading goes on by itself",
+        );
+    } else if free < LOW_BYTES {
+        disk.warn(format!("only {free_mib} MiB are free"), "free space soon, or lower events.retention_bytes");
+    } else {
+        disk.ok("has room");
+    }
+    // A data file that cannot be read is the store's failure to report, not this task's.
+    if let Ok(open) = open_intents(&app.store) {
+        app.metrics.intents_open.set(open as u64);
+    }
+    Ok(())
+}
