@@ -188,8 +188,7 @@ impl Running {
         self.stop.set();
         self.set_gate(false);
         self.thread.take().unwrap().join().unwrap();
-        let taken = self.taken().clone();
-        taken
+        self.taken().clone()
     }
 }
 

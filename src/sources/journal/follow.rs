@@ -22,7 +22,7 @@ const LARGE_READ: usize = 512 << 10;
 /// A read smaller than this, while catching up, is followed by a short pause: journalctl writes 4 KiB at a time, and to
 /// wake up for each costs both sides more than the work itself.
 const SMALL_READ: usize = 256 << 10;
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 
 /// While catching up, nothing waits longer than this for a fuller delivery.
 const DELIVER_WITHIN: Duration = Duration::from_millis(100);
