@@ -1,0 +1,47 @@
+# Two commands are enough: `make run` and `make test`. The rest is for those who work on it.
+
+.PHONY: run test build bench check soak fuzz setup-test clean
+
+TARGET := x86_64-unknown-linux-gnu
+# nextest runs each test in a process of its own; without it cargo's own runner does the same tests.
+RUNNER := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest run" || echo "cargo test")
+
+# Builds and starts the product on a built-in feed: no journal, no Redis, no root.
+run:
+	cargo run --locked -- demo
+
+# Installs what the tests need (Debian packages), then formatting, lints and every test.
+test: setup-test
+	cargo fmt --check
+	cargo clippy --locked --all-targets --features failpoints -- -D warnings
+	$(RUNNER) --locked --features failpoints
+
+setup-test:
+	sh packaging/scripts/setup-test
+
+# The static release binary.
+build:
+	cargo build --locked --release
+	mkdir -p dist
+	cp target/$(TARGET)/release/quantum-clm dist/quantum-clm
+	@ldd dist/quantum-clm 2>&1 | grep -q 'statically linked' && ls -l dist/quantum-clm
+
+# The figures of docs/BENCHMARKS.md. QUANTUM_CLM_BENCH_LINES names a file of real lines, `unit<TAB>message` each.
+bench: build setup-test
+	cargo bench --locked --bench product
+
+# Everything that `test` does, and the licences, bans and sources of the dependencies.
+check: test
+	cargo deny check bans licenses sources
+
+# The crash test five hundred times instead of twenty-five. Takes about ten minutes.
+soak: setup-test
+	QUANTUM_CLM_SOAK_KILLS=500 $(RUNNER) --locked --features failpoints exactly_once
+
+# Needs the nightly toolchain and cargo-fuzz.
+fuzz:
+	cd fuzz && for target in export normalise codec; do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+clean:
+	cargo clean
+	rm -rf dist
