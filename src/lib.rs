@@ -15,3 +15,5 @@ pub mod observe;
 pub mod sources;
 /// The data file: schema, codec, one file an aggregate, the writer, retention, migration, copy.
 pub mod store;
+/// Redis out: the events' stream, counters, intents. The only follower that speaks Redis.
+pub mod mirror;
