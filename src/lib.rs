@@ -9,11 +9,11 @@ mod failpoint;
 
 /// Types and decisions: pure and synchronous; no I/O, no clock, no async.
 pub mod domain;
+/// Redis out: the events' stream, counters, intents. The only follower that speaks Redis.
+pub mod mirror;
 /// Health, metrics, logging.
 pub mod observe;
 /// What brings events in.
 pub mod sources;
 /// The data file: schema, codec, one file an aggregate, the writer, retention, migration, copy.
 pub mod store;
-/// Redis out: the events' stream, counters, intents. The only follower that speaks Redis.
-pub mod mirror;

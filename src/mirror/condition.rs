@@ -103,9 +103,10 @@ fn refusal(line: &str) -> Option<(&'static str, &'static str)> {
         "MASTERDOWN" | "NOREPLICAS" => {
             ("Redis is a replica without its master, or a master without replicas", "repair the replication")
         }
-        "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => {
-            ("Redis is a cluster, which the mirror does not speak to", "point redis.url to a Redis without cluster mode")
-        }
+        "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => (
+            "Redis is a cluster, which the mirror does not speak to",
+            "point redis.url to a Redis without cluster mode",
+        ),
         "BUSY" => ("Redis is busy with a script", "end it with SCRIPT KILL"),
         _ if line.contains("without any password configured") => (
             "Redis has no password, and one is configured",

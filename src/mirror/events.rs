@@ -84,7 +84,12 @@ impl Events {
     }
 
     /// Sends what is committed, until there is no more.
-    pub(super) async fn send(&mut self, connection: &mut Connection, taken: &Taken, hint: EventId) -> Result<(), MirrorError> {
+    pub(super) async fn send(
+        &mut self,
+        connection: &mut Connection,
+        taken: &Taken,
+        hint: EventId,
+    ) -> Result<(), MirrorError> {
         let mut ready = None;
         self.look(connection, taken, hint).await?;
         loop {
@@ -163,10 +168,12 @@ impl Events {
             let last = end.map_or(EntryId::default(), |end| end.last);
             match (self.place, end) {
                 (Some(place), Some(end)) if end.last == place.last && end.length > 0 => return Ok(()),
-                (Some(place), Some(end)) if end.last > place.last && end.length > 0 => {
-                    if self.only_foreign(connection, place, end.last).await? {
-                        return Ok(());
-                    }
+                (Some(place), Some(end))
+                    if end.last > place.last
+                        && end.length > 0
+                        && self.only_foreign(connection, place, end.last).await? =>
+                {
+                    return Ok(());
                 }
                 (Some(Place { own: None, last: before, .. }), _) if before == last => return Ok(()),
                 _ => {}
@@ -174,13 +181,26 @@ impl Events {
             self.place = None;
             self.encoder = None;
             if let Some(own) = self.find(connection).await? {
-                return self.stand(own.map(|own| (own.event, own.entry)), end.is_some_and(|end| end.length > 0), last, taken, hint).await;
+                return self
+                    .stand(
+                        own.map(|own| (own.event, own.entry)),
+                        end.is_some_and(|end| end.length > 0),
+                        last,
+                        taken,
+                        hint,
+                    )
+                    .await;
             }
         }
     }
 
     /// Whether what was written behind our place is somebody else's, and our place still is what it was.
-    async fn only_foreign(&mut self, connection: &mut Connection, place: Place, last: EntryId) -> Result<bool, MirrorError> {
+    async fn only_foreign(
+        &mut self,
+        connection: &mut Connection,
+        place: Place,
+        last: EntryId,
+    ) -> Result<bool, MirrorError> {
         let mut from = None;
         let mut foreign = 0;
         loop {
@@ -221,8 +241,8 @@ impl Events {
             let entries = stream::newest_first(connection, &self.key, from, EntryId::default(), count).await?;
             let own: Vec<Own> = entries.iter().filter_map(Own::of).collect();
             let store = self.store.clone();
-            let (known, mut own) = tokio::task::spawn_blocking(move || Ok::<_, MirrorError>((place::known(&store, &own)?, own)))
-                .await??;
+            let (known, mut own) =
+                tokio::task::spawn_blocking(move || Ok::<_, MirrorError>((place::known(&store, &own)?, own))).await??;
             match known.iter().position(|known| *known) {
                 Some(at) => {
                     found = Some(own.swap_remove(at));

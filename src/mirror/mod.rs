@@ -224,7 +224,8 @@ impl Mirror {
             Ok::<_, StoreError>((saved, sent))
         })
         .await??;
-        self.taken = serde_json::from_str(&saved.note).ok().filter(|taken: &Taken| taken.stream == self.settings.stream);
+        self.taken =
+            serde_json::from_str(&saved.note).ok().filter(|taken: &Taken| taken.stream == self.settings.stream);
         self.events.sent = sent;
         self.intents.sent = saved.outbox;
         self.saved = saved;

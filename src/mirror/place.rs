@@ -70,7 +70,9 @@ pub(super) fn known(store: &Store, own: &[Own]) -> Result<Vec<bool>, StoreError>
         .map(|own| match stored.get(&own.event) {
             Some((ts, unit)) => *ts == own.ts && *unit == own.unit,
             // What retention took away was the store's once.
-            None => feed.events > feed.kept && own.event <= feed.last && first_kept.is_none_or(|first| own.event < first),
+            None => {
+                feed.events > feed.kept && own.event <= feed.last && first_kept.is_none_or(|first| own.event < first)
+            }
         })
         .collect())
 }

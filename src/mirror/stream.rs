@@ -152,7 +152,8 @@ pub(super) async fn land(
     let watched = replies.pop();
     let executed = replies.pop();
     // A command that Redis did not even queue says why; EXEC then only says that there was one.
-    if let Some(Reply::Error(line)) = replies.into_iter().chain(watched).find(|reply| matches!(reply, Reply::Error(_))) {
+    if let Some(Reply::Error(line)) = replies.into_iter().chain(watched).find(|reply| matches!(reply, Reply::Error(_)))
+    {
         return Err(MirrorError::Refused(line));
     }
     match executed {

@@ -68,8 +68,7 @@ impl RedisTarget {
         if !path.starts_with('/') {
             return Err(BadTarget("the path of the socket is not absolute".into()));
         }
-        let mut target =
-            Self { address: Address::Unix(decode(path)?.into()), db: 0, user: None, password: None };
+        let mut target = Self { address: Address::Unix(decode(path)?.into()), db: 0, user: None, password: None };
         for option in query.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 Some(("db", number)) => target.db = database(number)?,

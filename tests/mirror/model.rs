@@ -104,7 +104,8 @@ impl Run {
                 let ahead = format!("{}-5", self.feed.clock + 50);
                 let id = if self.random.below(4) == 0 { ahead.as_str() } else { "*" };
                 for _ in 0..=self.random.below(5) {
-                    let event = r#"{"ts":"1768621479809316","unit":"u","message":"line 1"}"#;
+                    // Long before the first line: this is no predecessor whose events would not be sent again.
+                    let event = r#"{"ts":"1000000","unit":"u","message":"line 1"}"#;
                     // The second one of the same id is refused.
                     let _ = self.redis.try_run(&["XADD", STREAM, id, "event", event]);
                 }
@@ -168,8 +169,7 @@ fn the_stream_ends_equal_to_the_window() {
         let redis = RedisServer::started(&[]);
         let proxy = runtime.block_on(Proxy::start(redis.socket()));
         let log = vec![format!("QUANTUM_MIRROR_SEED={seed}")];
-        let mut run =
-            Run { random: Random(seed), redis, proxy, feed: Feed::new(), mirror: None, backup: None, log };
+        let mut run = Run { random: Random(seed), redis, proxy, feed: Feed::new(), mirror: None, backup: None, log };
         run.start_mirror(&runtime);
         for _ in 0..20 {
             run.step(&runtime);
