@@ -1,8 +1,8 @@
 //! The formats of SPEC §4.1 to §4.3, as other programs read them.
 
 use quantum_clm::domain::id::IntentId;
-use quantum_clm::domain::intent::Severity;
-use quantum_clm::domain::rules::{Finding, Raise, unit_key};
+use quantum_clm::domain::intent::{IntentKey, Severity, Subject};
+use quantum_clm::domain::rules::{Finding, Raise};
 use quantum_clm::domain::time::Micros;
 use quantum_clm::mirror::FOLLOWER;
 use quantum_clm::observe::now;
@@ -17,7 +17,7 @@ use crate::support::wait_for;
 
 fn raise(store: &Store, unit: &str, errors: u64, severity: Severity) {
     let raise = Raise {
-        key: unit_key("error_rate", unit, "2026011703"),
+        key: IntentKey { rule: "error_rate".into(), subject: Subject::Unit(unit.into()), window: "2026011703".into() },
         severity,
         reason: format!("High error rate: {errors} errors/hour"),
         suggested_action: "investigate".into(),

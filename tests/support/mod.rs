@@ -7,7 +7,7 @@ pub(crate) mod redis;
 use std::time::{Duration, Instant};
 
 /// What fails a test that waits for something: far beyond what a loaded machine takes.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Waits until `look` gives a value; fails with what `describe` says after the deadline.
 pub(crate) fn wait_for<T>(mut look: impl FnMut() -> Option<T>, describe: impl FnOnce() -> String) -> T {
