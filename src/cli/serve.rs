@@ -20,7 +20,7 @@ use crate::sources::journal;
 use crate::stop::{self, Stop};
 use crate::store::Store;
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, upkeep};
+use crate::tasks::{Tasks, mirror, upkeep};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -93,6 +93,9 @@ async fn serve(
     let app = App::new(config, store, board.clone(), metrics, started);
     let mut tasks = Tasks::new(board);
     let pulse = feed::spawn(&mut tasks, &app, origin);
+    if origin == Origin::Journal {
+        mirror::spawn(&mut tasks, &app);
+    }
     upkeep::spawn(&mut tasks, &app);
 
     let router = routes::router(api::routes(), app.clone(), admins, Times::default());

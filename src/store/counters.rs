@@ -60,6 +60,11 @@ impl CounterChanges {
         *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Whether nothing changed since the last [`CounterChanges::take`].
+    pub fn is_empty(&self) -> bool {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
     /// Takes the changed keys; `None` says that any may have changed.
     pub fn take(&self) -> Option<BTreeSet<CounterKey>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).replace(BTreeSet::new())

@@ -76,6 +76,11 @@ impl Store {
     pub fn window_start(&self, count: u64) -> Result<EventId, StoreError> {
         self.read(|txn| txn.window_start(count))
     }
+
+    /// Events ever stored, and how many of them lie after `after`, both of one snapshot.
+    pub fn events_behind(&self, after: EventId) -> Result<(u64, u64), StoreError> {
+        self.read(|txn| txn.events_behind(after))
+    }
 }
 
 impl ReadTxn {
@@ -155,6 +160,33 @@ impl ReadTxn {
             }
         }
         Ok(events)
+    }
+
+    fn events_behind(&self, after: EventId) -> Result<(u64, u64), StoreError> {
+        let mut behind = 0;
+        let mut add = |header: &Header, block: &dyn Fn() -> Result<Vec<u8>, StoreError>| -> Result<(), StoreError> {
+            behind += if header.first > after {
+                u64::from(header.count)
+            } else if header.last > after {
+                Block::open(&block()?)?.iter().filter(|event| event.id > after).count() as u64
+            } else {
+                0
+            };
+            Ok(())
+        };
+        for row in self.txn.open_table(TAIL)?.iter()? {
+            let (_, value) = row?;
+            let (header, bytes) = feed::split_tail(value.value())?;
+            add(&header, &|| Ok(bytes.to_vec()))?;
+        }
+        for row in self.txn.open_table(HEADERS)?.iter()?.rev() {
+            let header: Header = codec::decode(row?.1.value())?;
+            if header.last <= after {
+                break;
+            }
+            add(&header, &|| block_bytes(&self.txn, header.first))?;
+        }
+        Ok((feed::Tip::load(&self.txn)?.feed.events, behind))
     }
 
     fn window_start(&self, count: u64) -> Result<EventId, StoreError> {

@@ -7,6 +7,8 @@
 
 /// The feed: source and pipeline.
 pub mod feed;
+/// The mirror.
+pub mod mirror;
 /// Sizes, free space, open intents.
 pub mod upkeep;
 

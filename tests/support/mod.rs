@@ -1,9 +1,44 @@
-//! What the tests share.
+//! What the tests stand on: real servers in temporary directories, and waiting with a deadline.
 
+pub(crate) mod feed;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;
+pub(crate) mod proxy;
+pub(crate) mod redis;
 
 use std::time::{Duration, Instant};
+
+/// What fails a test that waits for something: far beyond what a loaded machine takes.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits until `look` gives a value; fails with what `describe` says after the deadline.
+pub(crate) fn wait_for_some<T>(mut look: impl FnMut() -> Option<T>, describe: impl FnOnce() -> String) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(value) = look() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {}", describe());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Random numbers from a seed (SplitMix64), so that a run can be repeated.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
 
 /// Waits until `condition` holds; fails with `what` when it does not within a minute (or what a slow machine needs).
 #[track_caller]

@@ -1,0 +1,167 @@
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::ResolverConfig;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use super::condition::MirrorError;
+use super::resp::{self, Reply};
+use super::target::{Address, RedisTarget};
+
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// An answer that takes longer than this will not come: a whole pipeline takes Redis some milliseconds.
+const ANSWER: Duration = Duration::from_secs(10);
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// One connection to Redis. After an error it is of no further use, except where Redis itself refused something.
+pub(super) struct Connection {
+    stream: Box<dyn Stream>,
+    received: Vec<u8>,
+    used: usize,
+}
+
+impl Connection {
+    /// Connects, signs in and selects the database.
+    pub(super) async fn open(target: &RedisTarget, password_file: Option<&Path>) -> Result<Self, MirrorError> {
+        let password = match password_file {
+            Some(path) => Some(read_password(path).await?),
+            None => target.password.clone(),
+        };
+        let stream: Box<dyn Stream> = match &target.address {
+            Address::Tcp(host, port) => Box::new(connect(host, *port, target).await?),
+            Address::Unix(path) => Box::new(within(CONNECT, target, UnixStream::connect(path)).await?),
+        };
+        let mut connection = Self { stream, received: Vec::new(), used: 0 };
+        if let Some(password) = &password {
+            let password = password.as_bytes();
+            match &target.user {
+                Some(user) => connection.ask(&[b"AUTH", user.as_bytes(), password]).await?,
+                None => connection.ask(&[b"AUTH", password]).await?,
+            };
+        }
+        if target.db != 0 {
+            connection.ask(&[b"SELECT", target.db.to_string().as_bytes()]).await?;
+        }
+        // For the eyes of whoever looks at CLIENT LIST; a Redis that forbids it is no less useful.
+        match connection.ask(&[b"CLIENT", b"SETNAME", b"quantum-clm"]).await {
+            Err(MirrorError::Refused(line)) if line.starts_with("NOAUTH") => Err(MirrorError::Refused(line)),
+            Err(error) if !error.is_refusal() => Err(error),
+            _ => Ok(connection),
+        }
+    }
+
+    /// Sends one command; an error reply is an error.
+    pub(super) async fn ask(&mut self, arguments: &[&[u8]]) -> Result<Reply, MirrorError> {
+        let mut bytes = Vec::new();
+        resp::command(&mut bytes, arguments);
+        match self.pipeline(&bytes, 1).await?.pop() {
+            Some(Reply::Error(line)) => Err(MirrorError::Refused(line)),
+            Some(reply) => Ok(reply),
+            None => Err(MirrorError::NotRedis("there is no reply".into())),
+        }
+    }
+
+    /// Sends packed commands and waits for as many replies. Error replies are among them.
+    pub(super) async fn pipeline(&mut self, commands: &[u8], replies: usize) -> Result<Vec<Reply>, MirrorError> {
+        let exchange = async {
+            self.stream.write_all(commands).await?;
+            self.stream.flush().await?;
+            let mut answers = Vec::with_capacity(replies);
+            while answers.len() < replies {
+                match self.next_reply()? {
+                    Some(reply) => answers.push(reply),
+                    None => self.receive().await?,
+                }
+            }
+            Ok(answers)
+        };
+        timeout(ANSWER, exchange).await.map_err(|_| MirrorError::Silent(ANSWER.as_secs()))?
+    }
+
+    fn next_reply(&mut self) -> Result<Option<Reply>, MirrorError> {
+        match resp::parse(self.received.get(self.used..).unwrap_or_default()) {
+            Ok(Some((reply, len))) => {
+                self.used += len;
+                Ok(Some(reply))
+            }
+            Ok(None) => Ok(None),
+            Err(resp::NotRedis) => {
+                let start: Vec<u8> = self.received.iter().skip(self.used).take(40).copied().collect();
+                Err(MirrorError::NotRedis(String::from_utf8_lossy(&start).into_owned()))
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> io::Result<()> {
+        self.received.drain(..self.used);
+        self.used = 0;
+        // As much again as a cut answer already has: an answer of megabytes is not looked through a thousand times.
+        self.received.reserve(self.received.len().max(64 * 1024));
+        match self.stream.read_buf(&mut self.received).await? {
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "Redis closed it")),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn read_password(path: &Path) -> Result<String, MirrorError> {
+    let owned = path.to_owned();
+    match tokio::task::spawn_blocking(move || std::fs::read_to_string(owned)).await? {
+        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(source) => Err(MirrorError::PasswordFile { path: path.to_owned(), source }),
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    target: &RedisTarget,
+    connecting: impl Future<Output = io::Result<T>>,
+) -> Result<T, MirrorError> {
+    let result = timeout(limit, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    result.map_err(|source| MirrorError::Unreachable { at: target.to_string(), source })
+}
+
+async fn connect(host: &str, port: u16, target: &RedisTarget) -> Result<TcpStream, MirrorError> {
+    let mut result = Err(MirrorError::Unresolved { host: host.to_owned(), why: "it has no address".into() });
+    for address in resolve(host).await? {
+        match within(CONNECT, target, TcpStream::connect(SocketAddr::new(address, port))).await {
+            Ok(stream) => {
+                // A commit a second is a small write that waits for its answer.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Err(error) => result = Err(error),
+        }
+    }
+    result
+}
+
+/// The addresses of a host, without glibc's name service: a static binary must not reach it.
+async fn resolve(host: &str) -> Result<Vec<IpAddr>, MirrorError> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    }
+    let unresolved =
+        |error: &dyn std::fmt::Display| MirrorError::Unresolved { host: host.to_owned(), why: error.to_string() };
+    // Made anew each time: /etc/resolv.conf and /etc/hosts change under a daemon. Without a resolv.conf, the hosts file
+    // still counts.
+    let builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
+        TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
+    });
+    let resolver = builder.build().map_err(|error| unresolved(&error))?;
+    let found = timeout(CONNECT, resolver.lookup_ip(host)).await;
+    let found = found.map_err(|_| unresolved(&"no name server answered"))?.map_err(|error| unresolved(&error))?;
+    Ok(found.iter().collect())
+}

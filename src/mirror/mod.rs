@@ -1,0 +1,374 @@
+//! Redis out: the events' stream, hourly counters, intents.
+//!
+//! A follower of the store. It never asks the pipeline for anything and holds nothing of it up; while Redis is away the
+//! store is the queue. Where it stands is found by looking at the stream (`events.rs`, `intents.rs`), the position in
+//! the store is a hint that is saved now and then.
+
+mod backoff;
+mod condition;
+mod connection;
+mod counters;
+mod encode;
+mod events;
+mod intents;
+mod place;
+mod resp;
+mod settings;
+mod stats;
+mod stream;
+mod takeover;
+mod target;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+use tokio::time::{sleep, sleep_until};
+
+pub use self::settings::{MirrorSettings, Timing};
+pub use self::stats::MirrorStats;
+pub use self::target::{Address, BadTarget, RedisTarget};
+
+use self::backoff::Backoff;
+use self::condition::MirrorError;
+use self::connection::Connection;
+use self::events::Events;
+use self::intents::Intents;
+use self::place::Taken;
+use self::takeover::Quiet;
+use crate::config::MirrorMode;
+use crate::domain::id::EventId;
+use crate::observe::now;
+use crate::observe::status::Reporter;
+use crate::store::{FollowerPosition, Store, StoreError};
+
+/// The follower's name in the store.
+pub const FOLLOWER: &str = "redis";
+
+/// The mirror, before it runs.
+pub struct Mirror {
+    store: Arc<Store>,
+    settings: MirrorSettings,
+    reporter: Reporter,
+    stats: Arc<MirrorStats>,
+    events: Events,
+    intents: Intents,
+    /// The position as the store has it.
+    saved: FollowerPosition,
+    saved_at: Instant,
+    /// Set once the stream is ours.
+    taken: Option<Taken>,
+    /// What fails although Redis answers: the counters or the intents, apart from the events.
+    trouble: [Option<Trouble>; 2],
+    counters_at: Instant,
+}
+
+/// A part that Redis refuses, and when it is tried again.
+#[derive(Debug)]
+struct Trouble {
+    summary: String,
+    remedy: String,
+    again: Instant,
+}
+
+const INTENTS: usize = 0;
+const COUNTERS: usize = 1;
+
+impl Mirror {
+    /// A mirror of `store`. It reports to `reporter` and counts in `stats`.
+    pub fn new(store: Arc<Store>, settings: MirrorSettings, reporter: Reporter, stats: Arc<MirrorStats>) -> Self {
+        let events = Events::new(store.clone(), stats.clone(), settings.stream.clone(), settings.maxlen);
+        let intents = Intents {
+            store: store.clone(),
+            stats: stats.clone(),
+            key: settings.intent_stream.clone(),
+            consumer: settings.consumer.clone(),
+            sent: 0,
+        };
+        Self {
+            store,
+            settings,
+            reporter,
+            stats,
+            events,
+            intents,
+            saved: FollowerPosition::default(),
+            saved_at: Instant::now(),
+            taken: None,
+            trouble: [None, None],
+            counters_at: Instant::now(),
+        }
+    }
+
+    /// Mirrors until `shutdown` becomes true: then it sends what is committed, as far as it gets within
+    /// [`Timing::drain`], and saves its position.
+    pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let target = match &self.settings.target {
+            Some(target) if self.settings.mode != MirrorMode::Off => target.clone(),
+            target => {
+                let key = if target.is_none() { "redis.url is empty" } else { "redis.mirror is off" };
+                self.reporter.off(format!("nothing is written to Redis: {key}"));
+                stopped(&mut shutdown).await;
+                return;
+            }
+        };
+        let mut backoff = Backoff::new(self.settings.timing.backoff_first, self.settings.timing.backoff_most);
+        let drain = self.settings.timing.drain;
+        loop {
+            let mut signal = shutdown.clone();
+            let given_up = async {
+                stopped(&mut signal).await;
+                sleep(drain).await;
+            };
+            let error = tokio::select! {
+                ended = self.session(&target, &mut shutdown, &mut backoff) => match ended {
+                    Ok(()) => break,
+                    Err(error) => error,
+                },
+                () = given_up => break,
+            };
+            self.stats.add_errors(1);
+            let summary = error.summary();
+            if matches!(&error, MirrorError::Refused(line) if line.starts_with("LOADING")) {
+                self.reporter.warn(summary, error.remedy());
+            } else {
+                self.reporter.failed(summary, error.remedy());
+            }
+            self.show_lag();
+            if is_stopping(&shutdown) {
+                break;
+            }
+            tokio::select! {
+                () = sleep(backoff.pause()) => {}
+                () = stopped(&mut shutdown) => break,
+            }
+        }
+        if let Err(error) = self.save().await {
+            self.reporter.error(error.to_string());
+        }
+    }
+
+    /// One connection, for as long as it lasts. `Ok` when the signal to stop came and everything is sent.
+    async fn session(
+        &mut self,
+        target: &RedisTarget,
+        shutdown: &mut watch::Receiver<bool>,
+        backoff: &mut Backoff,
+    ) -> Result<(), MirrorError> {
+        self.events.doubt();
+        self.load().await?;
+        self.show_lag();
+        let mut connection = Connection::open(target, self.settings.password_file.as_deref()).await?;
+        self.stats.add_connections(1);
+        // What the last connection took may be lost with a Redis that was started again.
+        self.store.counter_changes().all();
+        self.trouble = [None, None];
+        self.counters_at = Instant::now();
+        let Some(taken) = self.take_over(&mut connection, shutdown, backoff).await? else { return Ok(()) };
+        let mut committed = self.store.committed();
+        loop {
+            let stopping = is_stopping(shutdown);
+            committed.borrow_and_update();
+            self.events.send(&mut connection, &taken, self.saved.event).await?;
+            self.show_lag();
+            if self.may_try(INTENTS) {
+                let sent = self.intents.send(&mut connection).await;
+                if self.part(INTENTS, sent)? {
+                    self.save().await?;
+                }
+            }
+            if stopping || Instant::now() >= self.counters_at {
+                if self.may_try(COUNTERS) {
+                    let sent = counters::send(&mut connection, &self.store, &self.stats, now()).await;
+                    self.part(COUNTERS, sent.map(|()| false))?;
+                }
+                self.counters_at = Instant::now() + self.settings.timing.counters;
+            }
+            backoff.reset();
+            self.report(target);
+            if stopping {
+                return Ok(());
+            }
+            if self.saved_at.elapsed() >= self.settings.timing.save {
+                // A full disk is the store's news, not the mirror's.
+                let _ = self.save().await;
+            }
+            let look = Instant::now() + self.settings.timing.look;
+            tokio::select! {
+                changed = committed.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                }
+                () = sleep_until(look.min(self.counters_at.max(Instant::now())).into()), if self.counters_wait() => {}
+                () = sleep_until(look.into()) => {}
+                () = stopped(shutdown) => {}
+            }
+        }
+    }
+
+    /// Whether counters changed that no round has taken yet.
+    fn counters_wait(&self) -> bool {
+        !self.store.counter_changes().is_empty() && self.trouble[COUNTERS].is_none()
+    }
+
+    /// Reads where it stands, the first time.
+    async fn load(&mut self) -> Result<(), MirrorError> {
+        if self.taken.is_some() {
+            return Ok(());
+        }
+        let store = self.store.clone();
+        let (saved, sent) = tokio::task::spawn_blocking(move || {
+            let saved = store.follower(FOLLOWER)?;
+            let sent = place::ordinal(&store, saved.event)?;
+            Ok::<_, StoreError>((saved, sent))
+        })
+        .await??;
+        self.taken =
+            serde_json::from_str(&saved.note).ok().filter(|taken: &Taken| taken.stream == self.settings.stream);
+        self.events.sent = sent;
+        self.intents.sent = saved.outbox;
+        self.saved = saved;
+        Ok(())
+    }
+
+    /// Waits until the stream is ours. `None` when the signal to stop came before.
+    async fn take_over(
+        &mut self,
+        connection: &mut Connection,
+        shutdown: &mut watch::Receiver<bool>,
+        backoff: &mut Backoff,
+    ) -> Result<Option<Taken>, MirrorError> {
+        if let Some(taken) = &self.taken {
+            return Ok(Some(taken.clone()));
+        }
+        let timing = self.settings.timing;
+        let quiet = Quiet { stopped: timing.quiet_stopped, unknown: timing.quiet_unknown };
+        let ending = loop {
+            let ending = takeover::ending(connection, &self.settings.stream).await?;
+            if self.settings.mode == MirrorMode::On {
+                break ending;
+            }
+            let systemctl = self.settings.systemctl.clone();
+            let predecessor = tokio::task::spawn_blocking(move || takeover::predecessor(&systemctl)).await?;
+            let Some(reason) = takeover::reason(&predecessor, &ending, quiet) else { break ending };
+            backoff.reset();
+            self.show_lag();
+            self.reporter.warn(
+                format!("holds: {reason}"),
+                "stop the predecessor (systemctl disable --now quantum-utf-publisher quantum-clm-minimal), after which the \
+                 mirror begins by itself, or set redis.mirror = \"on\"",
+            );
+            tokio::select! {
+                () = sleep(timing.look) => {}
+                () = stopped(shutdown) => return Ok(None),
+            }
+        };
+        let (store, window) = (self.store.clone(), self.settings.maxlen);
+        let from = match ending.until {
+            Some(until) => {
+                // The predecessor sent its intents, too.
+                self.intents.skip_to(self.store.committed().borrow().outbox);
+                tokio::task::spawn_blocking(move || place::after_predecessor(&store, window, until)).await??
+            }
+            None => EventId::ZERO,
+        };
+        let taken = Taken { stream: self.settings.stream.clone(), from };
+        self.taken = Some(taken.clone());
+        // Before the first entry, so that no later look takes our own beginning for somebody else's.
+        if let Err(error) = self.save().await {
+            self.taken = None;
+            return Err(error.into());
+        }
+        tracing::info!(stream = taken.stream, from = %taken.from, "the mirror writes to the stream from here on");
+        Ok(Some(taken))
+    }
+
+    fn may_try(&self, part: usize) -> bool {
+        self.trouble[part].as_ref().is_none_or(|trouble| Instant::now() >= trouble.again)
+    }
+
+    /// A part that Redis refuses (a key of another type, a right that is missing) does not keep the events waiting.
+    fn part(&mut self, part: usize, result: Result<bool, MirrorError>) -> Result<bool, MirrorError> {
+        match result {
+            Err(error) if error.is_refusal() => {
+                self.stats.add_errors(1);
+                let again = Instant::now() + self.settings.timing.backoff_most;
+                self.trouble[part] = Some(Trouble { summary: error.summary(), remedy: error.remedy(), again });
+                Ok(false)
+            }
+            Err(error) => Err(error),
+            Ok(moved) => {
+                self.trouble[part] = None;
+                Ok(moved)
+            }
+        }
+    }
+
+    fn report(&self, target: &RedisTarget) {
+        let stream = &self.settings.stream;
+        if let Some((name, trouble)) = ["intents", "counters"]
+            .into_iter()
+            .zip(&self.trouble)
+            .find_map(|(name, trouble)| Some((name, trouble.as_ref()?)))
+        {
+            self.reporter.failed(format!("{name}: {}", trouble.summary), trouble.remedy.clone());
+            return;
+        }
+        match self.events.foreign.filter(|foreign| foreign.seen.elapsed() < self.settings.timing.foreign_shown) {
+            Some(foreign) => self.reporter.warn(
+                format!(
+                    "somebody else writes to {stream}, too: {} entries since the mirror writes, the last one {}",
+                    foreign.entries, foreign.newest
+                ),
+                format!(
+                    "find the writer (redis-cli CLIENT LIST, look for cmd=xadd; its entry: XRANGE {stream} {0} {0}) and \
+                     stop it or send it to {stream}.in; our own events are complete",
+                    foreign.newest
+                ),
+            ),
+            None => self.reporter.ok(format!("mirrors to {stream} at {target}")),
+        }
+    }
+
+    fn show_lag(&self) {
+        let lag = self.store.committed().borrow().events.saturating_sub(self.events.sent);
+        self.stats.set_lag(lag);
+        self.reporter.figure("lag_events", lag);
+        self.reporter.figure("sent_events", self.stats.events_sent());
+        if let Some(position) = self.events.position() {
+            self.reporter.figure("position_ms", position.ms());
+        }
+    }
+
+    /// Saves the position, if it moved on.
+    async fn save(&mut self) -> Result<(), StoreError> {
+        let Some(taken) = &self.taken else { return Ok(()) };
+        let position = FollowerPosition {
+            event: self.events.position().unwrap_or(self.saved.event),
+            outbox: self.intents.sent,
+            note: serde_json::to_string(taken).unwrap_or_default(),
+        };
+        self.saved_at = Instant::now();
+        if position == self.saved {
+            return Ok(());
+        }
+        let (store, row) = (self.store.clone(), position.clone());
+        let saving = move || store.write::<_, StoreError>(|txn| txn.put_follower(FOLLOWER, &row));
+        match tokio::task::spawn_blocking(saving).await {
+            Ok(result) => result?,
+            Err(error) => return Err(StoreError::Panicked(error.to_string())),
+        }
+        self.saved = position;
+        Ok(())
+    }
+}
+
+/// Waits for the signal to stop. Whoever held its other end and is gone has stopped as well.
+async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
+fn is_stopping(shutdown: &watch::Receiver<bool>) -> bool {
+    *shutdown.borrow() || shutdown.has_changed().is_err()
+}

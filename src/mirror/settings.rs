@@ -1,0 +1,89 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::target::{BadTarget, RedisTarget};
+use crate::config::{self, MirrorMode};
+
+/// What the mirror is told.
+#[derive(Clone, Debug)]
+pub struct MirrorSettings {
+    /// Where Redis is; `None` for no mirror.
+    pub target: Option<RedisTarget>,
+    /// A file that holds the password; it counts before the URL's.
+    pub password_file: Option<PathBuf>,
+    /// The events' stream.
+    pub stream: String,
+    /// Its rolling window.
+    pub maxlen: u64,
+    /// The intents' stream.
+    pub intent_stream: String,
+    /// Whether to write.
+    pub mode: MirrorMode,
+    /// The `consumer` of an intent's message.
+    pub consumer: String,
+    /// The program that tells whether the predecessor's units run.
+    pub systemctl: PathBuf,
+    /// When things are done.
+    pub timing: Timing,
+}
+
+/// When the mirror does things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// The first pause after a failure.
+    pub backoff_first: Duration,
+    /// The longest pause.
+    pub backoff_most: Duration,
+    /// How often it looks whether the stream still stands while nothing happens, and whether it still has to hold.
+    pub look: Duration,
+    /// The least time between two rounds of counters.
+    pub counters: Duration,
+    /// How often the position is saved: a save is a commit, and the stream itself knows better.
+    pub save: Duration,
+    /// How long it may go on after the signal to stop.
+    pub drain: Duration,
+    /// How long the stream must be silent before a takeover when the predecessor's units are stopped.
+    pub quiet_stopped: Duration,
+    /// The same when nothing is known of them.
+    pub quiet_unknown: Duration,
+    /// How long health shows another writer after its last entry.
+    pub foreign_shown: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            backoff_first: Duration::from_millis(200),
+            backoff_most: Duration::from_secs(30),
+            look: Duration::from_secs(5),
+            counters: Duration::from_secs(1),
+            save: Duration::from_secs(60),
+            drain: Duration::from_secs(3),
+            quiet_stopped: Duration::from_secs(60),
+            quiet_unknown: Duration::from_secs(300),
+            foreign_shown: Duration::from_secs(600),
+        }
+    }
+}
+
+impl MirrorSettings {
+    /// The settings of a configuration.
+    pub fn new(config: &config::Redis) -> Result<Self, BadTarget> {
+        let target = if config.url.is_empty() { None } else { Some(RedisTarget::parse(&config.url)?) };
+        let consumer = match config.consumer.as_str() {
+            "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            name => name.to_owned(),
+        };
+        Ok(Self {
+            target,
+            password_file: config.password_file.clone(),
+            stream: config.stream.clone(),
+            maxlen: config.maxlen,
+            intent_stream: config.intent_stream.clone(),
+            mode: config.mirror,
+            consumer,
+            systemctl: PathBuf::from("systemctl"),
+            timing: Timing::default(),
+        })
+    }
+}
