@@ -7,3 +7,5 @@ mod cli;
 mod http;
 mod journal;
 mod mirror;
+mod static_binary;
+mod tidy;
