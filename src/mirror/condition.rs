@@ -1,6 +1,6 @@
 use std::io;
-use std::path::PathBuf;
 
+use crate::config::SecretError;
 use crate::store::StoreError;
 
 /// Why the mirror does not get on.
@@ -16,8 +16,10 @@ pub(super) enum MirrorError {
     Silent(u64),
     #[error("what answers at redis.url does not speak Redis' protocol: {0}")]
     NotRedis(String),
-    #[error("redis.password_file {}: {source}", path.display())]
-    PasswordFile { path: PathBuf, source: io::Error },
+    #[error("redis.password_file: {0}")]
+    Password(#[source] SecretError),
+    #[error("redis.url is empty")]
+    NoTarget,
     #[error("Redis says: {0}")]
     Refused(String),
     #[error(transparent)]
@@ -58,7 +60,7 @@ impl MirrorError {
                 "correct the host in redis.url, or name it in /etc/hosts or by its IP address".into()
             }
             Self::NotRedis(_) => "correct the port in redis.url".into(),
-            Self::PasswordFile { .. } => {
+            Self::Password(_) | Self::NoTarget => {
                 "make the file readable for the user of quantum-clm, or set another redis.password_file".into()
             }
             Self::Refused(line) => match refusal(line) {

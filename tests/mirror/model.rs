@@ -60,7 +60,7 @@ struct Run {
 impl Run {
     fn start_mirror(&mut self, runtime: &tokio::runtime::Runtime) {
         let mut settings = settings(&self.proxy.url());
-        settings.maxlen = MAXLEN;
+        settings.redis.maxlen = MAXLEN;
         self.mirror = Some(Running::start(runtime, self.feed.store(), settings));
     }
 
