@@ -1,6 +1,6 @@
 use std::io;
-use std::path::PathBuf;
 
+use crate::config::SecretError;
 use crate::store::StoreError;
 
 /// Why the mirror does not get on.
@@ -16,14 +16,19 @@ pub(super) enum MirrorError {
     Silent(u64),
     #[error("what answers at redis.url does not speak Redis' protocol: {0}")]
     NotRedis(String),
-    #[error("redis.password_file {}: {source}", path.display())]
-    PasswordFile { path: PathBuf, source: io::Error },
+    #[error("redis.password_file: {0}{cause}", cause = cause(.0))]
+    PasswordFile(#[from] SecretError),
     #[error("Redis says: {0}")]
     Refused(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("a part of the mirror stopped: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+/// An error's own cause, behind a colon.
+fn cause(error: &SecretError) -> String {
+    std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 impl MirrorError {
@@ -58,8 +63,9 @@ impl MirrorError {
                 "correct the host in redis.url, or name it in /etc/hosts or by its IP address".into()
             }
             Self::NotRedis(_) => "correct the port in redis.url".into(),
-            Self::PasswordFile { .. } => {
-                "make the file readable for the user of quantum-clm, or set another redis.password_file".into()
+            Self::PasswordFile(_) => {
+                "make the file readable for the user of quantum-clm and for nobody else, or set another redis.password_file"
+.into()
             }
             Self::Refused(line) => match refusal(line) {
                 Some((_, remedy)) => remedy.into(),

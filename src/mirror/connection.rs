@@ -1,6 +1,6 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::condition::MirrorError;
 use super::resp::{self, Reply};
 use super::target::{Address, RedisTarget};
+use crate::config;
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -113,12 +114,14 @@ impl Connection {
     }
 }
 
+/// As the configuration says it: a relative path is a credential's name, and a file that everybody may read is refused.
 async fn read_password(path: &Path) -> Result<String, MirrorError> {
     let owned = path.to_owned();
-    match tokio::task::spawn_blocking(move || std::fs::read_to_string(owned)).await? {
-        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(source) => Err(MirrorError::PasswordFile { path: path.to_owned(), source }),
-    }
+    let read = tokio::task::spawn_blocking(move || {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        config::read_secret(&owned, credentials.as_deref())
+    });
+    Ok(read.await??.expose().to_owned())
 }
 
 async fn within<T>(

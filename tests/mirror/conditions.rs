@@ -1,6 +1,7 @@
 //! What may be wrong with Redis: health says so and what to do, nothing is lost, and it goes on by itself.
 
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use quantum_clm::config::MirrorMode;
 use quantum_clm::observe::status::State;
@@ -110,7 +111,9 @@ fn a_password_is_missing_wrong_and_right() {
     settings.password_file = Some(file.clone());
     let mirror = Running::start(&runtime, feed.store(), settings);
     mirror.wait_for_some(State::Failed, "redis-password", "readable");
-    std::fs::File::create(&file).and_then(|mut file| file.write_all(b"s3cret@\n")).expect("a file");
+    let mut options = std::fs::File::options();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(&file).and_then(|mut file| file.write_all(b"s3cret@\n")).expect("a file");
     all_arrive(&mut redis, &mirror, &feed);
     assert!(!format!("{:?}", mirror.status()).contains("s3cret"));
     mirror.stop(&runtime);
