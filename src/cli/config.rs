@@ -52,7 +52,7 @@ fn check(global: &Global) -> anyhow::Result<ExitCode> {
 
 /// Whether the secrets can be read, as far as this user can tell: credentials exist for the unit only, and the files of
 /// another user are that user's.
-fn with_secrets(loaded: Loaded) -> Result<(Loaded, Vec<String>), ConfigError> {
+pub(super) fn with_secrets(loaded: Loaded) -> Result<(Loaded, Vec<String>), ConfigError> {
     let mut notices = loaded.notices.clone();
     match loaded.config.redis.target() {
         Ok(_) => {}

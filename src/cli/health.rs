@@ -5,6 +5,7 @@ use clap::Args;
 use super::Global;
 use super::ask::{Daemon, nobody_answers};
 use super::output::{self, Screen, Style, Table, visible};
+use super::time::age;
 use crate::app::answers::HealthAnswer;
 use crate::domain::health::{Component, Health, Mark, State, Verdict};
 use crate::domain::time::Micros;
@@ -77,9 +78,9 @@ fn components(components: &[Component], now: Micros, screen: &Screen) -> String 
             what.push_str(&format!(". To do: {remedy}"));
         }
         if let Some(error) = part.last_error.as_ref().filter(|error| error.text != part.summary) {
-            what.push_str(&format!(". Last error {} ago: {}", span(now, error.at), error.text));
+            what.push_str(&format!(". Last error {} ago: {}", age(now, error.at), error.text));
         }
-        let since = span(now, part.since);
+        let since = age(now, part.since);
         table.row([
             (part.name.as_str(), Style::Strong),
             (part.state.name(), style),
@@ -88,15 +89,4 @@ fn components(components: &[Component], now: Micros, screen: &Screen) -> String 
         ]);
     }
     table.render(screen)
-}
-
-/// How long ago, roughly: `40 s`, `12 min`, `3 h`, `9 d`.
-fn span(now: Micros, then: Micros) -> String {
-    let seconds = now.minus(then.0).seconds();
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
 }

@@ -50,9 +50,6 @@ pub(super) fn daemon(
     logging::init()?;
     // Before any thread: it reads what systemd passed from the environment.
     let passed = Passed::from_env();
-    for notice in &loaded.notices {
-        tracing::info!("{notice}");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -71,7 +68,7 @@ async fn serve(
     ready: impl FnOnce(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let started = now();
-    let config = loaded.config;
+    let Loaded { config, notices, .. } = loaded;
     let signals = signals::listen().context("cannot listen for signals")?;
     // Everything that can be refused is refused before the first byte of the data file is touched.
     if origin == Origin::Journal {
@@ -80,6 +77,9 @@ async fn serve(
             bail!("{}; {}", failure.summary, failure.remedy);
         }
     }
+    // A file that is refused leaves everything else as it was, too: the dead socket, the directory of the socket.
+    let path = config.data_file.clone();
+    tokio::task::spawn_blocking(move || Store::inspect(&path)).await??;
     let admins = Admins::default();
     let listeners = listen::bind(&config.http, passed, &admins)?;
     let listening = listeners.describe();
@@ -88,6 +88,9 @@ async fn serve(
     let path = config.data_file.clone();
     let store = tokio::task::spawn_blocking(move || Store::open(&path)).await??;
 
+    for notice in notices {
+        tracing::info!("{notice}");
+    }
     let board = StatusBoard::new();
     let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
     let app = App::new(config, store, board.clone(), metrics, started);

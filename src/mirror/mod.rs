@@ -12,6 +12,7 @@ mod encode;
 mod events;
 mod intents;
 mod place;
+mod probe;
 mod resp;
 mod settings;
 mod stats;
@@ -24,6 +25,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 
+pub use self::probe::{Seen, Trouble as ProbeTrouble, probe};
 pub use self::settings::{MirrorSettings, Timing};
 pub use self::stats::MirrorStats;
 

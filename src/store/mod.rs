@@ -38,7 +38,7 @@ pub use counters::{CounterChanges, CounterFilter, CounterKey};
 pub use feed::{FeedState, StoredGap, Tick};
 pub use follower::FollowerPosition;
 pub use idempotency::Carried;
-pub use open::OpenError;
+pub use open::{Inspected, OpenError};
 pub use outbox::{OutboxKind, OutboxMessage};
 pub use query::{EventFilter, Found};
 pub use retention::{Retention, Trimmed};

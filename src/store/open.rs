@@ -85,14 +85,46 @@ pub enum OpenError {
     },
 }
 
+/// What can be known of a data file without changing a byte of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inspected {
+    /// There is none, or an empty one: the first start makes it.
+    Missing,
+    /// It was not closed in order: the next start repairs it. What is in it cannot be told before.
+    Unclean,
+    /// It is ours, with this schema.
+    Sound {
+        /// The version of its tables; an older one is migrated at the next start.
+        schema: u32,
+    },
+}
+
 impl Store {
+    /// Looks whether the data file could be opened. Writes nothing, neither there nor elsewhere.
+    pub fn inspect(path: &Path) -> Result<Inspected, OpenError> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        check_directory(path, parent)?;
+        if !check_magic(path)? {
+            return Ok(Inspected::Missing);
+        }
+        let opened = guard::catch(|| {
+            let mut builder = Database::builder();
+            builder.set_cache_size(CACHE_BYTES);
+            Ok(builder.open_read_only(path))
+        });
+        match opened.map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })? {
+            Err(DatabaseError::RepairAborted) => Ok(Inspected::Unclean),
+            Err(error) => Err(refused(path)(error)),
+            Ok(database) => Ok(Inspected::Sound { schema: check_identity(path, &database)? }),
+        }
+    }
+
     /// Opens the data file, or makes a new one where there is none. Migrates an older schema after a copy, and compacts
     /// when more than half of the file is free. After a crash this repairs first.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let io = |source, remedy| OpenError::Io { path: path.to_owned(), remedy, source };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::metadata(parent)
-            .map_err(|source| io(source, "make the directory, owned by the user that quantum-clm runs as"))?;
+        check_directory(path, parent)?;
         let exists = check_magic(path)?;
         let mut database = open_database(path)?;
         if exists {
@@ -158,6 +190,11 @@ fn plain(error: StoreError) -> String {
     }
 }
 
+fn check_directory(path: &Path, parent: &Path) -> Result<(), OpenError> {
+    let remedy = "make the directory, owned by the user that quantum-clm runs as";
+    std::fs::metadata(parent).map(drop).map_err(|source| OpenError::Io { path: path.to_owned(), remedy, source })
+}
+
 /// Whether there is a file; one that is not redb's is refused before redb touches it.
 fn check_magic(path: &Path) -> Result<bool, OpenError> {
     use std::io::Read as _;
@@ -185,29 +222,29 @@ fn open_database(path: &Path) -> Result<Database, OpenError> {
         builder.set_cache_size(CACHE_BYTES);
         Ok(builder.create(path))
     });
-    let damaged = |why: String| OpenError::Damaged { path: path.to_owned(), why };
-    match opened {
-        Ok(Ok(database)) => Ok(database),
-        Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => Err(OpenError::InUse { path: path.to_owned() }),
-        Ok(Err(DatabaseError::UpgradeRequired(version))) => {
-            Err(OpenError::Foreign { path: path.to_owned(), why: format!("it has redb's old file format {version}") })
+    opened.map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })?.map_err(refused(path))
+}
+
+/// What redb's refusal means.
+fn refused(path: &Path) -> impl Fn(DatabaseError) -> OpenError {
+    let path = path.to_owned();
+    move |error| match error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: path.clone() },
+        DatabaseError::UpgradeRequired(version) => {
+            OpenError::Foreign { path: path.clone(), why: format!("it has redb's old file format {version}") }
         }
-        Ok(Err(DatabaseError::Storage(redb::StorageError::Io(source))))
+        DatabaseError::Storage(redb::StorageError::Io(source))
             if !matches!(source.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
         {
-            Err(OpenError::Io {
-                path: path.to_owned(),
-                remedy: "check the disk, its free space and its rights",
-                source,
-            })
+            let remedy = "check the disk, its free space and its rights";
+            OpenError::Io { path: path.clone(), remedy, source }
         }
-        Ok(Err(error)) => Err(damaged(error.to_string())),
-        Err(error) => Err(damaged(plain(error))),
+        error => OpenError::Damaged { path: path.clone(), why: error.to_string() },
     }
 }
 
 /// Refuses a file of another program or a later schema; the schema of ours.
-fn check_identity(path: &Path, database: &Database) -> Result<u32, OpenError> {
+fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
     let foreign = |why: String| OpenError::Foreign { path: path.to_owned(), why };
     let known: BTreeSet<&str> = TABLES.iter().map(|table| table.name).collect();
     let identity = guard::catch(|| {

@@ -121,10 +121,7 @@ impl Journalctl {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || stop.is_set() {
-                return Err(Failure {
-                    summary: format!("{} gives no answer", self.program.display()),
-                    remedy: "look at the disk that holds the journal, and run journalctl -n 1 by hand".into(),
-                });
+                return Err(self.silent());
             }
             if !stop.wait_readable(stdout.as_fd(), left).map_err(|error| self.broken(&error))? {
                 continue;
@@ -160,8 +157,25 @@ impl Journalctl {
         let mut command = self.command();
         command.args(args);
         let (child, mut stdout) = self.spawn(command)?;
+        let stop = StopFlag::new().map_err(|error| self.broken(&error))?;
         let mut text = Vec::new();
-        stdout.read_to_end(&mut text).map_err(|error| self.broken(&error))?;
+        let mut chunk = [0; 8 << 10];
+        let until = Instant::now() + self.patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.silent());
+            }
+            if !stop.wait_readable(stdout.as_fd(), left).map_err(|error| self.broken(&error))? {
+                continue;
+            }
+            match stdout.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => text.extend_from_slice(&chunk[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.broken(&error)),
+            }
+        }
         let ending = child.finish(self.patience).map_err(|error| self.broken(&error))?;
         Ok((String::from_utf8_lossy(&text).into_owned(), ending))
     }
@@ -178,6 +192,13 @@ impl Journalctl {
         })?;
         let stdout = child.take_stdout().ok_or_else(|| self.broken(&io::Error::other("no standard output")))?;
         Ok((child, stdout))
+    }
+
+    fn silent(&self) -> Failure {
+        Failure {
+            summary: format!("{} gives no answer", self.program.display()),
+            remedy: "look at the disk that holds the journal, and run journalctl -n 1 by hand".into(),
+        }
     }
 
     pub(super) fn broken(&self, error: &io::Error) -> Failure {
