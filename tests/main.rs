@@ -7,3 +7,4 @@ mod cli;
 mod http;
 mod journal;
 mod mirror;
+mod product;

@@ -53,7 +53,6 @@ impl Feed {
             .write::<_, StoreError>(|txn| {
                 batch.number(txn.feed().last.first_at(now));
                 txn.append(&batch)?;
-                txn.count(&batch, now)?;
                 txn.finish_feed(None)
             })
             .expect("a commit");
