@@ -9,10 +9,10 @@ macro_rules! failpoint {
     };
 }
 
-/// Takes the actions from the environment, for as long as what it gives back lives.
+/// Takes the actions from the environment, for good: at the end of a scenario, who pauses would go on.
 #[cfg(feature = "failpoints")]
-pub(crate) fn from_environment() -> fail::FailScenario<'static> {
-    fail::FailScenario::setup()
+pub(crate) fn from_environment() {
+    std::mem::forget(fail::FailScenario::setup());
 }
 
 /// As SIGKILL would: nothing is dropped, no buffer is flushed.

@@ -49,7 +49,7 @@ pub(super) fn daemon(
 ) -> anyhow::Result<ExitCode> {
     logging::init()?;
     #[cfg(feature = "failpoints")]
-    let _failpoints = crate::failpoint::from_environment();
+    crate::failpoint::from_environment();
     // Before any thread: it reads what systemd passed from the environment.
     let passed = Passed::from_env();
     for notice in &loaded.notices {

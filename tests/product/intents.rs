@@ -123,7 +123,7 @@ fn a_quiet_hour_resolves() {
     for intent in &intents {
         let note = &intent["resolved"];
         let why = format!("20 errors in the hour {}, not more than 20", hour_of(hour + 2 * HOUR));
-        assert_eq!((&note["by"], &note["why"]), (&json!("rule error_rate"), &json!(why)), "{note}");
+        assert_eq!((&note["by"], &note["why"]), (&json!("rule"), &json!(why)), "{note}");
     }
     daemon.stop();
 }

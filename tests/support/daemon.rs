@@ -45,6 +45,15 @@ impl Said {
     }
 }
 
+impl Drop for Bed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.directory.disable_cleanup(true);
+            eprintln!("what the daemon had is kept in {}", self.directory.path().display());
+        }
+    }
+}
+
 impl Bed {
     /// `redis` is the URL; `settings` are lines of TOML with full key names, such as `events.commit_interval = "50ms"`.
     pub(crate) fn new(redis: &str, settings: &[&str]) -> Self {
