@@ -58,12 +58,12 @@ impl Numbered {
             };
             let mut line = Line::new(unit, format!("number {number}"));
             count("count", unit);
-            if number % 5 == 0 {
+            if number.is_multiple_of(5) {
                 line = line.set("MESSAGE", format!("number {number} about INJUSDT"));
                 count("symbol", "INJUSDT");
             }
             // Coprime to the number of units, so that each gets its share.
-            if number % 25 == 0 {
+            if number.is_multiple_of(25) {
                 line = line.set("PRIORITY", "3");
                 count("errors", unit);
             }
