@@ -8,3 +8,5 @@ mod http;
 mod journal;
 mod mirror;
 mod product;
+mod static_binary;
+mod tidy;

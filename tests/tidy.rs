@@ -1,0 +1,142 @@
+//! Reads the source and keeps the rules of ARCHITECTURE.md about who may know whom.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files beyond this ask what the second thing in them is.
+const MAX_LINES: usize = 600;
+
+/// Files that are allowed to be longer, with the reason.
+const LONG: &[(&str, &str)] = &[("src/domain/normalise/tests.rs", "tables of test lines")];
+
+struct Source {
+    path: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    fn walk(directory: &Path, into: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).expect("a directory of the source") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    walk(&root.join("src"), &mut paths);
+    paths.sort();
+    let read = |path: PathBuf| Source {
+        text: fs::read_to_string(&path).expect("a source file"),
+        path: path.strip_prefix(root).expect("below the root").display().to_string(),
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// Code lines (no comments) of the files that `concerns` picks that hold one of `words`.
+fn breaches(concerns: impl Fn(&str) -> bool, words: &[&str], rule: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| concerns(&source.path)) {
+        for (number, line) in source.text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for word in words.iter().filter(|word| holds(code, word)) {
+                found.push(format!("{}:{}: {word}: {rule}", source.path, number + 1));
+            }
+        }
+    }
+    found
+}
+
+/// Whether `code` holds `word` and not merely the end of a longer name.
+fn holds(code: &str, word: &str) -> bool {
+    code.match_indices(word).any(|(at, _)| {
+        !code[..at].chars().next_back().is_some_and(|before| before.is_alphanumeric() || before == '_' || before == ':')
+    })
+}
+
+#[track_caller]
+fn none(found: &[String]) {
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+fn outside<'a>(rooms: &'a [&'a str]) -> impl Fn(&str) -> bool + 'a {
+    move |path| !rooms.iter().any(|room| path.starts_with(room))
+}
+
+fn inside<'a>(rooms: &'a [&'a str]) -> impl Fn(&str) -> bool + 'a {
+    move |path| rooms.iter().any(|room| path.starts_with(room))
+}
+
+#[test]
+fn only_the_store_knows_redb() {
+    none(&breaches(outside(&["src/store/"]), &["redb::"], "only src/store may know redb"));
+}
+
+#[test]
+fn only_the_mirror_and_the_redis_source_know_redis() {
+    let rooms = ["src/mirror/", "src/sources/redis"];
+    none(&breaches(outside(&rooms), &["redis::aio", "redis::cmd", "redis::Client"], "only src/mirror may speak Redis"));
+}
+
+#[test]
+fn only_http_knows_axum() {
+    none(&breaches(outside(&["src/http/"]), &["axum::"], "only src/http may know axum"));
+}
+
+#[test]
+fn the_domain_has_no_clock_no_io_and_no_async() {
+    let words = ["Utc::now", "SystemTime", "Instant::now", "std::fs", "std::net", "std::io", "tokio::", "async fn"];
+    none(&breaches(inside(&["src/domain/"]), &words, "the domain is pure: the present is an argument"));
+}
+
+#[test]
+fn the_domain_knows_no_other_room() {
+    let words = [
+        "crate::store",
+        "crate::mirror",
+        "crate::http",
+        "crate::tasks",
+        "crate::app",
+        "crate::cli",
+        "crate::sources",
+        "crate::observe",
+        "crate::pipeline",
+        "crate::process",
+        "crate::config",
+    ];
+    none(&breaches(inside(&["src/domain/"]), &words, "the domain stands on its own"));
+}
+
+#[test]
+fn tasks_and_http_do_not_know_each_other() {
+    none(&breaches(inside(&["src/tasks/"]), &["crate::http"], "tasks must not know http"));
+    none(&breaches(inside(&["src/http/"]), &["crate::tasks"], "http must not know tasks"));
+}
+
+#[test]
+fn the_rooms_below_do_not_know_those_above() {
+    let above = ["crate::app", "crate::tasks", "crate::http", "crate::cli"];
+    none(&breaches(inside(&["src/store/", "src/sources/", "src/mirror/", "src/pipeline.rs"]), &above, "it is above"));
+    none(&breaches(inside(&["src/store/"]), &["crate::sources", "crate::mirror", "crate::pipeline"], "it is above"));
+}
+
+#[test]
+fn nothing_is_left_for_later_and_no_file_is_two() {
+    none(&breaches(|_| true, &["todo!", "unimplemented!", "dbg!", "#[ignore"], "finish it"));
+    let mut found = Vec::new();
+    for source in sources() {
+        let lines = source.text.lines().count();
+        if lines > MAX_LINES && !LONG.iter().any(|(path, _)| *path == source.path) {
+            found.push(format!("{}: {lines} lines: what is the second thing in it?", source.path));
+        }
+        for (number, line) in source.text.lines().enumerate() {
+            if ["TODO", "FIXME", "XXX"].iter().any(|mark| holds(line, mark)) {
+                found.push(format!("{}:{}: a note for later: file an issue instead", source.path, number + 1));
+            }
+        }
+    }
+    none(&found);
+}
