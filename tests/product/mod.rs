@@ -6,6 +6,7 @@ mod exactly_once;
 mod failpoints;
 mod intents;
 mod predecessor;
+mod several_units;
 mod stop;
 
 use std::collections::BTreeMap;
