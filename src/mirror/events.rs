@@ -127,6 +127,7 @@ impl Events {
             let next = next.await?;
             match landed? {
                 Landed::Whole(end) => {
+                    crate::failpoint!("mirror.events.sent");
                     self.stats.add_events_sent(events as u64);
                     self.sent += events as u64;
                     self.batch = self.batch.saturating_mul(2);

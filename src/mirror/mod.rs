@@ -174,6 +174,7 @@ impl Mirror {
             if self.may_try(INTENTS) {
                 let sent = self.intents.send(&mut connection).await;
                 if self.part(INTENTS, sent)? {
+                    crate::failpoint!("mirror.intents.sent");
                     self.save().await?;
                 }
             }
@@ -359,6 +360,7 @@ impl Mirror {
             Ok(result) => result?,
             Err(error) => return Err(StoreError::Panicked(error.to_string())),
         }
+        crate::failpoint!("mirror.saved");
         self.saved = position;
         Ok(())
     }
