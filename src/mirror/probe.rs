@@ -38,7 +38,11 @@ pub async fn probe(settings: &MirrorSettings) -> Result<Option<Seen>, Trouble> {
         Err(error) if error.is_refusal() => String::new(),
         Err(error) => return Err(trouble(error)),
     };
-    Ok(Some(Seen { at: connection.at().to_string(), version: field(&info, "redis_version"), replica: is_replica(&info) }))
+    Ok(Some(Seen {
+        at: connection.at().to_string(),
+        version: field(&info, "redis_version"),
+        replica: is_replica(&info),
+    }))
 }
 
 fn field(info: &str, name: &str) -> Option<String> {

@@ -127,7 +127,7 @@ async fn somebody_elses_socket_in_our_place_stays() {
 
 /// Runs `child_with_passed_sockets` with `socket` as the first socket that systemd would pass; what it printed.
 fn pass(socket: std::os::fd::OwnedFd) -> String {
-    let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=main exec "$0" --exact --ignored --nocapture http::listen::child_with_passed_sockets"#;
+    let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=main exec "$0" --exact --nocapture http::listen::child_with_passed_sockets"#;
     let child = std::process::Command::new("sh")
         .arg("-c")
         .arg(script)
@@ -159,9 +159,11 @@ fn sockets_passed_by_systemd_are_used_instead() {
     assert!(pass(connected.into()).contains("no listening"));
 }
 
+/// In a process of its own it is the child of `sockets_passed_by_systemd_are_used_instead`; by itself, without a passed
+/// socket, it must bind its own.
 #[tokio::test]
-#[ignore = "the child of sockets_passed_by_systemd_are_used_instead"]
 async fn child_with_passed_sockets() {
+    let passed = std::env::var_os("LISTEN_FDS").is_some();
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("own");
     let http = config::Http { listen: String::new(), socket: socket.clone() };
@@ -171,7 +173,11 @@ async fn child_with_passed_sockets() {
         Err(error) => println!("\nRESULT {error}"),
         Ok(bound) if bound.unix_path().as_ref() == Some(&socket) => {
             println!("\nRESULT tcp {:?} env {env:?}", bound.tcp_addresses());
+            assert!(passed || socket.exists(), "without a passed socket it makes its own");
         }
-        Ok(bound) => println!("\nRESULT unix {:?} env {env:?}", bound.unix_path()),
+        Ok(bound) => {
+            println!("\nRESULT unix {:?} env {env:?}", bound.unix_path());
+            assert!(passed, "nothing was passed, and yet it did not make its own socket");
+        }
     }
 }

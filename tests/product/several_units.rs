@@ -6,7 +6,6 @@ use crate::support::daemon::Bed;
 use crate::support::wait_for;
 
 #[test]
-#[ignore = "fails: journalctl -f with several matches passes over about one entry in 10,000 of a burst"]
 fn nothing_is_passed_over_while_units_take_turns() {
     let bed = Bed::new("", &["events.commit_interval = \"50ms\""]);
     let mut journal = Numbered::new(&bed, this_hour());

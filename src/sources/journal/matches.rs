@@ -77,12 +77,11 @@ impl Units {
         self.exact.iter().chain(&self.globs).map(String::as_str)
     }
 
-    /// The match arguments: those of `journalctl -u`, with their guards (without them, whoever may log could write
-    /// `UNIT=` or `COREDUMP_UNIT=` and forge a unit's lines), and journald's word of dropped messages.
-    ///
-    /// With a glob there are none. journalctl does not know globs in matches; to list the instances and start it again
-    /// for a new one would lose what that instance wrote before the position at which we start again, since a position
-    /// counts for all units. So the whole journal comes through the pipe, and [`Units::origin`] decides.
+    /// The match arguments of probes, which ask for one entry: those of `journalctl -u`, with their guards, and
+    /// journald's word of dropped messages. With a glob there are none, journalctl does not know globs in matches. The
+    /// child that is followed is given none in any case, and [`Units::origin`] decides: several matches make journalctl
+    /// skip entries, and to start it again with a wider match for a new instance would lose what that instance wrote
+    /// before the position at which it starts.
     pub fn match_args(&self) -> Vec<String> {
         if !self.globs.is_empty() {
             return Vec::new();
