@@ -72,8 +72,8 @@ impl RedisTarget {
         for option in query.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 Some(("db", number)) => target.db = database(number)?,
-                Some(("user", name)) => target.user = Some(decode(name)?),
-                Some(("pass", word)) => target.password = Some(decode(word)?),
+                Some(("user", name)) => target.user = some(name)?,
+                Some(("pass", word)) => target.password = some(word)?,
                 _ => return Err(BadTarget("options after '?' are db, user and pass".into())),
             }
         }
@@ -83,8 +83,12 @@ impl RedisTarget {
 
 fn credentials(login: &str) -> Result<(Option<String>, Option<String>), BadTarget> {
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    let some = |text: &str| Ok(Some(decode(text)?).filter(|text| !text.is_empty()));
     Ok((some(user)?, some(password)?))
+}
+
+/// What is there: an empty user or password is none.
+fn some(text: &str) -> Result<Option<String>, BadTarget> {
+    Ok(Some(decode(text)?).filter(|text| !text.is_empty()))
 }
 
 fn database(text: &str) -> Result<u32, BadTarget> {
