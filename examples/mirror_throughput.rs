@@ -82,7 +82,7 @@ async fn through_the_mirror(url: &str, store: &Arc<Store>, events: u64) -> Resul
     let stats = Arc::new(MirrorStats::default());
     let (stop, shutdown) = watch::channel(false);
     let reporter = StatusBoard::new().reporter("mirror");
-    let mirror = Mirror::new(store.clone(), MirrorSettings::new(&config)?, reporter, stats.clone());
+    let mirror = Mirror::new(store.clone(), MirrorSettings::new(&config), reporter, stats.clone());
     let task = tokio::spawn(mirror.run(shutdown));
     while stats.events_sent() < events {
         tokio::time::sleep(Duration::from_millis(1)).await;

@@ -188,6 +188,7 @@ impl Pipeline {
             self.rules.tick(at);
         }
         let outcome = self.rules.finish();
+        crate::failpoint!("pipeline.folded");
         let started = Instant::now();
         let expected = self.store.feed().commits;
         let mut failed = false;

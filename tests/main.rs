@@ -7,5 +7,6 @@ mod cli;
 mod http;
 mod journal;
 mod mirror;
+mod product;
 mod static_binary;
 mod tidy;

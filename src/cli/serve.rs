@@ -48,6 +48,8 @@ pub(super) fn daemon(
     ready: impl FnOnce(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     logging::init()?;
+    #[cfg(feature = "failpoints")]
+    crate::failpoint::from_environment();
     // Before any thread: it reads what systemd passed from the environment.
     let passed = Passed::from_env();
     let runtime = tokio::runtime::Builder::new_multi_thread()

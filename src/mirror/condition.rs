@@ -16,19 +16,16 @@ pub(super) enum MirrorError {
     Silent(u64),
     #[error("what answers at redis.url does not speak Redis' protocol: {0}")]
     NotRedis(String),
-    #[error("redis.password_file: {0}{cause}", cause = cause(.0))]
-    PasswordFile(#[from] SecretError),
+    #[error("redis.password_file: {0}")]
+    Password(#[source] SecretError),
+    #[error("redis.url is empty")]
+    NoTarget,
     #[error("Redis says: {0}")]
     Refused(String),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("a part of the mirror stopped: {0}")]
     Task(#[from] tokio::task::JoinError),
-}
-
-/// An error's own cause, behind a colon.
-fn cause(error: &SecretError) -> String {
-    std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 impl MirrorError {
@@ -63,9 +60,8 @@ impl MirrorError {
                 "correct the host in redis.url, or name it in /etc/hosts or by its IP address".into()
             }
             Self::NotRedis(_) => "correct the port in redis.url".into(),
-            Self::PasswordFile(_) => {
-                "make the file readable for the user of quantum-clm and for nobody else, or set another redis.password_file"
-.into()
+            Self::Password(_) | Self::NoTarget => {
+                "make the file readable for the user of quantum-clm, or set another redis.password_file".into()
             }
             Self::Refused(line) => match refusal(line) {
                 Some((_, remedy)) => remedy.into(),

@@ -1,6 +1,5 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -12,8 +11,7 @@ use tokio::time::timeout;
 
 use super::condition::MirrorError;
 use super::resp::{self, Reply};
-use super::target::{Address, RedisTarget};
-use crate::config;
+use crate::config::{Redis, RedisAddress};
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -25,25 +23,25 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// One connection to Redis. After an error it is of no further use, except where Redis itself refused something.
 pub(super) struct Connection {
+    at: RedisAddress,
     stream: Box<dyn Stream>,
     received: Vec<u8>,
     used: usize,
 }
 
 impl Connection {
-    /// Connects, signs in and selects the database.
-    pub(super) async fn open(target: &RedisTarget, password_file: Option<&Path>) -> Result<Self, MirrorError> {
-        let password = match password_file {
-            Some(path) => Some(read_password(path).await?),
-            None => target.password.clone(),
-        };
+    /// Connects, signs in and selects the database. The password file is read anew for each connection.
+    pub(super) async fn open(config: &Redis) -> Result<Self, MirrorError> {
+        let config = config.clone();
+        let target = tokio::task::spawn_blocking(move || config.target()).await?.map_err(MirrorError::Password)?;
+        let target = target.ok_or(MirrorError::NoTarget)?;
         let stream: Box<dyn Stream> = match &target.address {
-            Address::Tcp(host, port) => Box::new(connect(host, *port, target).await?),
-            Address::Unix(path) => Box::new(within(CONNECT, target, UnixStream::connect(path)).await?),
+            RedisAddress::Tcp { host, port } => Box::new(connect(host, *port, &target.address).await?),
+            RedisAddress::Unix(path) => Box::new(within(CONNECT, &target.address, UnixStream::connect(path)).await?),
         };
-        let mut connection = Self { stream, received: Vec::new(), used: 0 };
-        if let Some(password) = &password {
-            let password = password.as_bytes();
+        let mut connection = Self { at: target.address, stream, received: Vec::new(), used: 0 };
+        if let Some(password) = &target.password {
+            let password = password.expose().as_bytes();
             match &target.user {
                 Some(user) => connection.ask(&[b"AUTH", user.as_bytes(), password]).await?,
                 None => connection.ask(&[b"AUTH", password]).await?,
@@ -58,6 +56,11 @@ impl Connection {
             Err(error) if !error.is_refusal() => Err(error),
             _ => Ok(connection),
         }
+    }
+
+    /// Where it leads to, for people.
+    pub(super) fn at(&self) -> &RedisAddress {
+        &self.at
     }
 
     /// Sends one command; an error reply is an error.
@@ -114,29 +117,19 @@ impl Connection {
     }
 }
 
-/// As the configuration says it: a relative path is a credential's name, and a file that everybody may read is refused.
-async fn read_password(path: &Path) -> Result<String, MirrorError> {
-    let owned = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        config::read_secret(&owned, credentials.as_deref())
-    });
-    Ok(read.await??.expose().to_owned())
-}
-
 async fn within<T>(
     limit: Duration,
-    target: &RedisTarget,
+    at: &RedisAddress,
     connecting: impl Future<Output = io::Result<T>>,
 ) -> Result<T, MirrorError> {
     let result = timeout(limit, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    result.map_err(|source| MirrorError::Unreachable { at: target.to_string(), source })
+    result.map_err(|source| MirrorError::Unreachable { at: at.to_string(), source })
 }
 
-async fn connect(host: &str, port: u16, target: &RedisTarget) -> Result<TcpStream, MirrorError> {
+async fn connect(host: &str, port: u16, at: &RedisAddress) -> Result<TcpStream, MirrorError> {
     let mut result = Err(MirrorError::Unresolved { host: host.to_owned(), why: "it has no address".into() });
     for address in resolve(host).await? {
-        match within(CONNECT, target, TcpStream::connect(SocketAddr::new(address, port))).await {
+        match within(CONNECT, at, TcpStream::connect(SocketAddr::new(address, port))).await {
             Ok(stream) => {
                 // A commit a second is a small write that waits for its answer.
                 let _ = stream.set_nodelay(true);

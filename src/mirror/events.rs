@@ -47,8 +47,9 @@ pub(super) struct Events {
     /// What is known of the stream; `None` after any doubt.
     place: Option<Place>,
     encoder: Option<Encoder>,
-    /// Whether entries that the store does not know were taken out of the stream. Once a process: only a restart can
-    /// have put another data file in place, and a second appliance on the same stream must not be fought.
+    /// Whether entries that the store does not know were taken out of the stream. Once a connection: only a restart of
+    /// ours (with another data file) or of Redis (with an older dump) brings such, and a second appliance on the same
+    /// stream must not be fought over every entry.
     reconciled: bool,
     batch: usize,
     pub(super) foreign: Option<Foreign>,
@@ -76,6 +77,7 @@ impl Events {
     pub(super) fn doubt(&mut self) {
         self.place = None;
         self.encoder = None;
+        self.reconciled = false;
     }
 
     /// The newest event that is in the stream for certain.
@@ -125,6 +127,7 @@ impl Events {
             let next = next.await?;
             match landed? {
                 Landed::Whole(end) => {
+                    crate::failpoint!("mirror.events.sent");
                     self.stats.add_events_sent(events as u64);
                     self.sent += events as u64;
                     self.batch = self.batch.saturating_mul(2);

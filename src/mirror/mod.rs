@@ -18,7 +18,6 @@ mod settings;
 mod stats;
 mod stream;
 mod takeover;
-mod target;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +28,6 @@ use tokio::time::{sleep, sleep_until};
 pub use self::probe::{Seen, Trouble as ProbeTrouble, probe};
 pub use self::settings::{MirrorSettings, Timing};
 pub use self::stats::MirrorStats;
-pub use self::target::{Address, BadTarget, RedisTarget};
 
 use self::backoff::Backoff;
 use self::condition::MirrorError;
@@ -38,7 +36,7 @@ use self::events::Events;
 use self::intents::Intents;
 use self::place::Taken;
 use self::takeover::Quiet;
-use crate::config::MirrorMode;
+use crate::config::{MirrorMode, RedisAddress};
 use crate::domain::id::EventId;
 use crate::observe::now;
 use crate::observe::status::Reporter;
@@ -79,11 +77,11 @@ const COUNTERS: usize = 1;
 impl Mirror {
     /// A mirror of `store`. It reports to `reporter` and counts in `stats`.
     pub fn new(store: Arc<Store>, settings: MirrorSettings, reporter: Reporter, stats: Arc<MirrorStats>) -> Self {
-        let events = Events::new(store.clone(), stats.clone(), settings.stream.clone(), settings.maxlen);
+        let events = Events::new(store.clone(), stats.clone(), settings.redis.stream.clone(), settings.redis.maxlen);
         let intents = Intents {
             store: store.clone(),
             stats: stats.clone(),
-            key: settings.intent_stream.clone(),
+            key: settings.redis.intent_stream.clone(),
             consumer: settings.consumer.clone(),
             sent: 0,
         };
@@ -105,15 +103,16 @@ impl Mirror {
     /// Mirrors until `shutdown` becomes true: then it sends what is committed, as far as it gets within
     /// [`Timing::drain`], and saves its position.
     pub async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let target = match &self.settings.target {
-            Some(target) if self.settings.mode != MirrorMode::Off => target.clone(),
-            target => {
-                let key = if target.is_none() { "redis.url is empty" } else { "redis.mirror is off" };
-                self.reporter.off(format!("nothing is written to Redis: {key}"));
-                stopped(&mut shutdown).await;
-                return;
-            }
+        let off = match self.settings.redis.mirror {
+            MirrorMode::Off => Some("redis.mirror is off"),
+            _ if self.settings.redis.url.is_empty() => Some("redis.url is empty"),
+            _ => None,
         };
+        if let Some(key) = off {
+            self.reporter.off(format!("nothing is written to Redis: {key}"));
+            stopped(&mut shutdown).await;
+            return;
+        }
         let mut backoff = Backoff::new(self.settings.timing.backoff_first, self.settings.timing.backoff_most);
         let drain = self.settings.timing.drain;
         loop {
@@ -123,7 +122,7 @@ impl Mirror {
                 sleep(drain).await;
             };
             let error = tokio::select! {
-                ended = self.session(&target, &mut shutdown, &mut backoff) => match ended {
+                ended = self.session(&mut shutdown, &mut backoff) => match ended {
                     Ok(()) => break,
                     Err(error) => error,
                 },
@@ -153,14 +152,13 @@ impl Mirror {
     /// One connection, for as long as it lasts. `Ok` when the signal to stop came and everything is sent.
     async fn session(
         &mut self,
-        target: &RedisTarget,
         shutdown: &mut watch::Receiver<bool>,
         backoff: &mut Backoff,
     ) -> Result<(), MirrorError> {
         self.events.doubt();
         self.load().await?;
         self.show_lag();
-        let mut connection = Connection::open(target, self.settings.password_file.as_deref()).await?;
+        let mut connection = Connection::open(&self.settings.redis).await?;
         self.stats.add_connections(1);
         // What the last connection took may be lost with a Redis that was started again.
         self.store.counter_changes().all();
@@ -176,6 +174,7 @@ impl Mirror {
             if self.may_try(INTENTS) {
                 let sent = self.intents.send(&mut connection).await;
                 if self.part(INTENTS, sent)? {
+                    crate::failpoint!("mirror.intents.sent");
                     self.save().await?;
                 }
             }
@@ -187,7 +186,7 @@ impl Mirror {
                 self.counters_at = Instant::now() + self.settings.timing.counters;
             }
             backoff.reset();
-            self.report(target);
+            self.report(connection.at());
             if stopping {
                 return Ok(());
             }
@@ -227,7 +226,7 @@ impl Mirror {
         })
         .await??;
         self.taken =
-            serde_json::from_str(&saved.note).ok().filter(|taken: &Taken| taken.stream == self.settings.stream);
+            serde_json::from_str(&saved.note).ok().filter(|taken: &Taken| taken.stream == self.settings.redis.stream);
         self.events.sent = sent;
         self.intents.sent = saved.outbox;
         self.saved = saved;
@@ -247,8 +246,8 @@ impl Mirror {
         let timing = self.settings.timing;
         let quiet = Quiet { stopped: timing.quiet_stopped, unknown: timing.quiet_unknown };
         let ending = loop {
-            let ending = takeover::ending(connection, &self.settings.stream).await?;
-            if self.settings.mode == MirrorMode::On {
+            let ending = takeover::ending(connection, &self.settings.redis.stream).await?;
+            if self.settings.redis.mirror == MirrorMode::On {
                 break ending;
             }
             let systemctl = self.settings.systemctl.clone();
@@ -266,7 +265,7 @@ impl Mirror {
                 () = stopped(shutdown) => return Ok(None),
             }
         };
-        let (store, window) = (self.store.clone(), self.settings.maxlen);
+        let (store, window) = (self.store.clone(), self.settings.redis.maxlen);
         let from = match ending.until {
             Some(until) => {
                 // The predecessor sent its intents, too.
@@ -275,7 +274,7 @@ impl Mirror {
             }
             None => EventId::ZERO,
         };
-        let taken = Taken { stream: self.settings.stream.clone(), from };
+        let taken = Taken { stream: self.settings.redis.stream.clone(), from };
         self.taken = Some(taken.clone());
         // Before the first entry, so that no later look takes our own beginning for somebody else's.
         if let Err(error) = self.save().await {
@@ -307,8 +306,8 @@ impl Mirror {
         }
     }
 
-    fn report(&self, target: &RedisTarget) {
-        let stream = &self.settings.stream;
+    fn report(&self, at: &RedisAddress) {
+        let stream = &self.settings.redis.stream;
         if let Some((name, trouble)) = ["intents", "counters"]
             .into_iter()
             .zip(&self.trouble)
@@ -329,7 +328,7 @@ impl Mirror {
                     foreign.newest
                 ),
             ),
-            None => self.reporter.ok(format!("mirrors to {stream} at {target}")),
+            None => self.reporter.ok(format!("mirrors to {stream} at {at}")),
         }
     }
 
@@ -361,6 +360,7 @@ impl Mirror {
             Ok(result) => result?,
             Err(error) => return Err(StoreError::Panicked(error.to_string())),
         }
+        crate::failpoint!("mirror.saved");
         self.saved = position;
         Ok(())
     }

@@ -1,24 +1,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::target::{BadTarget, RedisTarget};
-use crate::config::{self, MirrorMode};
+use crate::config;
 
 /// What the mirror is told.
 #[derive(Clone, Debug)]
 pub struct MirrorSettings {
-    /// Where Redis is; `None` for no mirror.
-    pub target: Option<RedisTarget>,
-    /// A file that holds the password; it counts before the URL's.
-    pub password_file: Option<PathBuf>,
-    /// The events' stream.
-    pub stream: String,
-    /// Its rolling window.
-    pub maxlen: u64,
-    /// The intents' stream.
-    pub intent_stream: String,
-    /// Whether to write.
-    pub mode: MirrorMode,
+    /// Where Redis is, what the streams are called, and whether to write.
+    pub redis: config::Redis,
     /// The `consumer` of an intent's message.
     pub consumer: String,
     /// The program that tells whether the predecessor's units run.
@@ -68,22 +57,12 @@ impl Default for Timing {
 
 impl MirrorSettings {
     /// The settings of a configuration.
-    pub fn new(config: &config::Redis) -> Result<Self, BadTarget> {
-        let target = if config.url.is_empty() { None } else { Some(RedisTarget::parse(&config.url)?) };
-        let consumer = match config.consumer.as_str() {
-            "" => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            name => name.to_owned(),
-        };
-        Ok(Self {
-            target,
-            password_file: config.password_file.clone(),
-            stream: config.stream.clone(),
-            maxlen: config.maxlen,
-            intent_stream: config.intent_stream.clone(),
-            mode: config.mirror,
-            consumer,
+    pub fn new(config: &config::Redis) -> Self {
+        Self {
+            redis: config.clone(),
+            consumer: config.consumer_name(),
             systemctl: PathBuf::from("systemctl"),
             timing: Timing::default(),
-        })
+        }
     }
 }

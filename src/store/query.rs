@@ -174,7 +174,7 @@ impl ReadTxn {
             };
             Ok(())
         };
-        for row in self.txn.open_table(TAIL)?.iter()? {
+        for row in self.txn.open_table(TAIL)?.range(..feed::FEED)? {
             let (_, value) = row?;
             let (header, bytes) = feed::split_tail(value.value())?;
             add(&header, &|| Ok(bytes.to_vec()))?;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio::sync::watch;
 
 use super::Tasks;
@@ -20,7 +19,7 @@ pub fn spawn(tasks: &mut Tasks, app: &App) {
     tasks.spawn("mirror", move |context| {
         let (app, reporter) = (app.clone(), reporter.clone());
         async move {
-            let settings = MirrorSettings::new(&app.config.redis).context("redis")?;
+            let settings = MirrorSettings::new(&app.config.redis);
             let stats = Arc::new(MirrorStats::default());
             let (stop, shutdown) = watch::channel(false);
             let mirror = Mirror::new(app.store.clone(), settings, reporter, stats.clone()).run(shutdown);

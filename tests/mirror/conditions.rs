@@ -1,5 +1,6 @@
 //! What may be wrong with Redis: health says so and what to do, nothing is lost, and it goes on by itself.
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
@@ -57,7 +58,7 @@ fn away_from_the_start_for_a_hundred_thousand_events() {
 fn the_window_rolls() {
     let (runtime, mut redis, mut feed) = started(&[]);
     let mut settings = settings(&redis.url());
-    settings.maxlen = 1_000;
+    settings.redis.maxlen = 1_000;
     feed.append(10_000);
     let mirror = Running::start(&runtime, feed.store(), settings);
     wait_for_some(|| (numbers(&mut redis).last() == Some(&9_999)).then_some(()), || "the last event".into());
@@ -108,12 +109,11 @@ fn a_password_is_missing_wrong_and_right() {
     mirror.wait_for_some(State::Failed, "does not take the password", "redis.password_file");
     mirror.stop(&runtime);
     let file = feed.directory().join("redis-password");
-    settings.password_file = Some(file.clone());
+    settings.redis.password_file = Some(file.clone());
     let mirror = Running::start(&runtime, feed.store(), settings);
     mirror.wait_for_some(State::Failed, "redis-password", "readable");
-    let mut options = std::fs::File::options();
-    options.write(true).create_new(true).mode(0o600);
-    options.open(&file).and_then(|mut file| file.write_all(b"s3cret@\n")).expect("a file");
+    let private = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
+    private.and_then(|mut file| file.write_all(b"s3cret@\n")).expect("a file");
     all_arrive(&mut redis, &mirror, &feed);
     assert!(!format!("{:?}", mirror.status()).contains("s3cret"));
     mirror.stop(&runtime);
@@ -198,7 +198,7 @@ fn switched_off() {
     mirror.wait_for_some(State::Off, "redis.url is empty", "");
     mirror.stop(&runtime);
     let mut settings = settings("redis://127.0.0.1:1");
-    settings.mode = MirrorMode::Off;
+    settings.redis.mirror = MirrorMode::Off;
     let mirror = Running::start(&runtime, feed.store(), settings);
     mirror.wait_for_some(State::Off, "redis.mirror is off", "");
     mirror.stop(&runtime);

@@ -34,9 +34,9 @@ fn settings(url: &str) -> MirrorSettings {
     let mut config = Config::default().redis;
     config.url = url.to_owned();
     config.consumer = "quantumtrader-prod-1".into();
-    let mut settings = MirrorSettings::new(&config).expect("a good URL");
+    let mut settings = MirrorSettings::new(&config);
     settings.systemctl = PathBuf::from("/nonexistent/systemctl");
-    settings.mode = MirrorMode::On;
+    settings.redis.mirror = MirrorMode::On;
     settings.timing = Timing {
         backoff_first: Duration::from_millis(5),
         backoff_most: Duration::from_millis(50),

@@ -30,8 +30,8 @@ fn difference(redis: &mut RedisServer, feed: &Feed) -> Option<String> {
         }
     }
     let all = feed.all();
-    if !own.is_sorted_by(|one, next| one.0 < next.0 && one.1 < next.1) {
-        return Some(format!("it is out of order: {own:?}"));
+    if let Some(pair) = own.windows(2).find(|pair| pair[0].0 >= pair[1].0 || pair[0].1 >= pair[1].1) {
+        return Some(format!("it is out of order: {pair:?}"));
     }
     // `MAXLEN ~` leaves some older ones, and after a long absence they need not join on to the window.
     let own = own.split_off(own.len().saturating_sub(MAXLEN as usize));
@@ -60,7 +60,7 @@ struct Run {
 impl Run {
     fn start_mirror(&mut self, runtime: &tokio::runtime::Runtime) {
         let mut settings = settings(&self.proxy.url());
-        settings.maxlen = MAXLEN;
+        settings.redis.maxlen = MAXLEN;
         self.mirror = Some(Running::start(runtime, self.feed.store(), settings));
     }
 

@@ -29,7 +29,7 @@ fn say(directory: &Path, states: &str) {
 
 fn automatic(redis: &RedisServer, directory: &Path) -> MirrorSettings {
     let mut settings = settings(&redis.url());
-    settings.mode = MirrorMode::Auto;
+    settings.redis.mirror = MirrorMode::Auto;
     settings.systemctl = systemctl(directory);
     settings
 }

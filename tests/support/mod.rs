@@ -1,5 +1,7 @@
 //! What the tests stand on: real servers in temporary directories, and waiting with a deadline.
 
+/// The real binary as a daemon.
+pub(crate) mod daemon;
 pub(crate) mod feed;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;

@@ -349,6 +349,7 @@ impl<'a> Follow<'a> {
         self.reporter.ok(summary);
         let delivery = self.intake.deliver(progress);
         let result = (self.deliver)(delivery);
+        crate::failpoint!("reader.delivered");
         // Only now: while it blocked, nothing could be delivered.
         self.delivered = Instant::now();
         result
