@@ -30,3 +30,7 @@ pub mod config;
 pub mod cli;
 /// Named places at which a test can make the program fail or die.
 mod failpoint;
+/// Entry points of the fuzzer; not a part of the product.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;

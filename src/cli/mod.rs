@@ -148,7 +148,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     if let Some(error) = error.downcast_ref::<ConfigError>() {
         error.faults.iter().for_each(|fault| complain(fault));
     } else {
-        complain(&format!("{error:#}"));
+        complain(&crate::observe::in_full(error));
     }
     ExitCode::from(2)
 }

@@ -79,20 +79,23 @@ async fn serve(
             bail!("{}; {}", failure.summary, failure.remedy);
         }
     }
-    // A file that is refused leaves everything else as it was, too: the dead socket, the directory of the socket.
+    let prepared = listen::prepare(&config.http, passed)?;
     let path = config.data_file.clone();
-    tokio::task::spawn_blocking(move || Store::inspect(&path)).await??;
+    Notify.extend(OPENING);
+    let store = tokio::task::spawn_blocking(move || {
+        // Opening writes, into a file that is another's as well.
+        Store::inspect(&path)?;
+        Store::open(&path)
+    })
+    .await??;
     let admins = Admins::default();
-    let listeners = listen::bind(&config.http, passed, &admins)?;
+    let listeners = prepared.finish(&admins)?;
     let listening = listeners.describe();
     let addresses = listeners.tcp_addresses();
-    Notify.extend(OPENING);
-    let path = config.data_file.clone();
-    let store = tokio::task::spawn_blocking(move || Store::open(&path)).await??;
-
     for notice in notices {
         tracing::info!("{notice}");
     }
+
     let board = StatusBoard::new();
     let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
     let app = App::new(config, store, board.clone(), metrics, started);

@@ -163,7 +163,14 @@ fn detail(status: StatusCode, body: &[u8]) -> String {
     match &body["detail"] {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Array(misfits) => {
-            let misfits = misfits.iter().map(|misfit| misfit["msg"].as_str().unwrap_or("does not fit").to_owned());
+            let misfits = misfits.iter().map(|misfit| {
+                let msg = misfit["msg"].as_str().unwrap_or("does not fit");
+                // Which parameter it is about stands last; the body as a whole has no name.
+                match misfit["loc"].as_array().filter(|loc| loc.len() > 1).and_then(|loc| loc.last()?.as_str()) {
+                    Some(name) => format!("{name}: {msg}"),
+                    None => msg.to_owned(),
+                }
+            });
             misfits.collect::<Vec<_>>().join("; ")
         }
         _ => format!("the daemon answered {status}"),

@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt,
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
+use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::{TcpListener, UnixListener};
@@ -139,20 +140,45 @@ impl Listeners {
     }
 }
 
-/// Binds what the configuration names. A kind of socket that systemd passed is not bound a second time. Must be called
-/// in a runtime.
-pub fn bind(http: &config::Http, passed: Passed, admins: &Admins) -> Result<Listeners, ListenError> {
-    let (mut tcp, mut unix) = passed.take()?;
+/// What can be bound without changing anything on the disk, and what was found where the unix socket will be.
+#[derive(Debug)]
+pub struct Prepared {
+    tcp: Vec<TcpListener>,
+    unix: Vec<UnixListener>,
+    path: Option<PathBuf>,
+}
+
+/// Binds the TCP address and looks whether the unix socket can be made, so that what would be refused is refused before
+/// anything is changed. A kind of socket that systemd passed is not bound a second time. Must be called in a runtime.
+pub fn prepare(http: &config::Http, passed: Passed) -> Result<Prepared, ListenError> {
+    let (mut tcp, unix) = passed.take()?;
     if tcp.is_empty() && !http.listen.is_empty() {
         tcp.push(bind_tcp(&http.listen)?);
     }
-    let mut file = None;
-    if unix.is_empty() {
-        let (listener, made) = bind_unix(&http.socket, admins)?;
-        unix.push(listener);
-        file = Some(made);
+    let path = unix.is_empty().then(|| http.socket.clone());
+    if let Some(path) = &path {
+        look(path)?;
+        can_be_made(path)?;
     }
-    Ok(Listeners { tcp, unix, file })
+    Ok(Prepared { tcp, unix, path })
+}
+
+impl Prepared {
+    /// Makes the unix socket, in the place of a dead one.
+    pub fn finish(mut self, admins: &Admins) -> Result<Listeners, ListenError> {
+        let mut file = None;
+        if let Some(path) = &self.path {
+            let (listener, made) = bind_unix(path, admins)?;
+            self.unix.push(listener);
+            file = Some(made);
+        }
+        Ok(Listeners { tcp: self.tcp, unix: self.unix, file })
+    }
+}
+
+/// [`prepare`] and [`Prepared::finish`] at once.
+pub fn bind(http: &config::Http, passed: Passed, admins: &Admins) -> Result<Listeners, ListenError> {
+    prepare(http, passed)?.finish(admins)
 }
 
 fn bind_tcp(listen: &str) -> Result<TcpListener, ListenError> {
@@ -167,9 +193,7 @@ fn bind_tcp(listen: &str) -> Result<TcpListener, ListenError> {
 }
 
 fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile), ListenError> {
-    if path.as_os_str().len() > LONGEST_PATH {
-        return Err(ListenError::TooLong(path.to_owned()));
-    }
+    let found = look(path)?;
     let failed = |step: &'static str, path: &Path| {
         let path = path.to_owned();
         move |source: io::Error| match source.kind() {
@@ -182,7 +206,10 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
         DirBuilder::new().recursive(true).mode(0o750).create(parent).map_err(failed("create the directory", parent))?;
         give_to_admins(parent, group);
     }
-    clear_the_way(path)?;
+    if found == InTheWay::Dead {
+        fs::remove_file(path).map_err(failed("replace", path))?;
+        tracing::info!("{} was left behind by a daemon that is gone: replaced", path.display());
+    }
     let listener = std::os::unix::net::UnixListener::bind(path).map_err(failed("create the socket", path))?;
     let file = SocketFile::at(path).map_err(failed("look at the socket", path))?;
     // Between bind and here the mode is what the umask left. That opens nothing: the credential is the peer's uid.
@@ -192,14 +219,25 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
     Ok((listener, file))
 }
 
-/// Removes a socket on which nobody answers. Anything else in the way is an error.
-fn clear_the_way(path: &Path) -> Result<(), ListenError> {
+/// What stands where the unix socket will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InTheWay {
+    Nothing,
+    /// A socket on which nobody answers.
+    Dead,
+}
+
+/// Anything but a dead socket in the way is an error.
+fn look(path: &Path) -> Result<InTheWay, ListenError> {
+    if path.as_os_str().len() > LONGEST_PATH {
+        return Err(ListenError::TooLong(path.to_owned()));
+    }
     let fault = |step: &'static str, source: io::Error| match source.kind() {
         io::ErrorKind::PermissionDenied => ListenError::PathPermission { step, path: path.to_owned() },
         _ => ListenError::Unix { step, path: path.to_owned(), source },
     };
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(InTheWay::Nothing),
         Err(error) => return Err(fault("look at", error)),
         Ok(found) if !found.file_type().is_socket() => return Err(ListenError::NoSocket(path.to_owned())),
         Ok(_) => {}
@@ -207,12 +245,22 @@ fn clear_the_way(path: &Path) -> Result<(), ListenError> {
     match probe(path) {
         // A full backlog answers EAGAIN, and only somebody who listens has one.
         Ok(()) | Err(Errno::AGAIN) => Err(ListenError::Answered(path.to_owned())),
-        Err(Errno::CONNREFUSED) => {
-            tracing::info!("{} was left behind by a daemon that is gone: replaced", path.display());
-            fs::remove_file(path).map_err(|error| fault("replace", error))
-        }
-        Err(Errno::NOENT) => Ok(()),
+        Err(Errno::CONNREFUSED) => Ok(InTheWay::Dead),
+        Err(Errno::NOENT) => Ok(InTheWay::Nothing),
         Err(error) => Err(fault("ask who answers on", error.into())),
+    }
+}
+
+/// Whether this user may write where the socket, or the first directory on the way to it, will be made.
+fn can_be_made(path: &Path) -> Result<(), ListenError> {
+    let here = Path::new(".");
+    let parents = path.ancestors().skip(1).map(|parent| if parent.as_os_str().is_empty() { here } else { parent });
+    let existing = parents.into_iter().find(|parent| parent.exists()).unwrap_or(here);
+    match access(existing, Access::WRITE_OK | Access::EXEC_OK) {
+        Err(Errno::ACCESS | Errno::ROFS) => {
+            Err(ListenError::PathPermission { step: "create the socket", path: path.to_owned() })
+        }
+        _ => Ok(()),
     }
 }
 

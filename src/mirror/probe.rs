@@ -2,7 +2,7 @@
 
 use super::condition::MirrorError;
 use super::connection::Connection;
-use super::settings::MirrorSettings;
+use crate::config::Redis;
 
 /// What Redis said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +25,12 @@ pub struct Trouble {
 }
 
 /// Connects and signs in as the mirror does, and asks who is there. Writes nothing. `None` where there is no mirror.
-pub async fn probe(settings: &MirrorSettings) -> Result<Option<Seen>, Trouble> {
-    if settings.redis.url.is_empty() {
+pub async fn probe(config: &Redis) -> Result<Option<Seen>, Trouble> {
+    if config.url.is_empty() {
         return Ok(None);
     }
     let trouble = |error: MirrorError| Trouble { summary: error.summary(), remedy: error.remedy() };
-    let mut connection = Connection::open(&settings.redis).await.map_err(trouble)?;
+    let mut connection = Connection::open(config).await.map_err(trouble)?;
     connection.ask(&[b"PING"]).await.map_err(trouble)?;
     let info = match connection.ask(&[b"INFO"]).await {
         Ok(reply) => reply.text().unwrap_or_default().to_owned(),
@@ -38,11 +38,8 @@ pub async fn probe(settings: &MirrorSettings) -> Result<Option<Seen>, Trouble> {
         Err(error) if error.is_refusal() => String::new(),
         Err(error) => return Err(trouble(error)),
     };
-    Ok(Some(Seen {
-        at: connection.at().to_string(),
-        version: field(&info, "redis_version"),
-        replica: is_replica(&info),
-    }))
+    let at = connection.at().to_string();
+    Ok(Some(Seen { at, version: field(&info, "redis_version"), replica: is_replica(&info) }))
 }
 
 fn field(info: &str, name: &str) -> Option<String> {

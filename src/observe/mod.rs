@@ -19,3 +19,32 @@ use crate::domain::time::Micros;
 pub fn now() -> Micros {
     chrono::Utc::now().into()
 }
+
+/// An error with its causes, on one line. A cause that the error quotes already is not said twice.
+pub fn in_full(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cause_is_said_twice() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read: {0}; do this")]
+        struct Quotes(#[source] std::io::Error);
+        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        assert_eq!(in_full(&Quotes(missing()).into()), format!("cannot read: {}; do this", missing()));
+        let wrapped = anyhow::Error::new(missing()).context("the file");
+        assert_eq!(in_full(&wrapped), format!("the file: {}", missing()));
+    }
+}

@@ -199,6 +199,12 @@ fn compress(plain: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
     compressor.compress(plain)
 }
 
+/// A frame around any bytes.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn framed(plain: &[u8]) -> Option<Vec<u8>> {
+    compress(plain, TAIL_ZSTD_LEVEL).ok()
+}
+
 /// A block, opened.
 pub(crate) struct Block {
     columns: Columns,

@@ -12,6 +12,8 @@ mod copy;
 mod counters;
 mod feed;
 mod follower;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod guard;
 mod idempotency;
 mod intents;

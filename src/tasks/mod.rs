@@ -19,8 +19,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::observe::panics;
 use crate::observe::status::{Reporter, StatusBoard};
+use crate::observe::{in_full, panics};
 use crate::stop::{self, Stop, Stopper, Stopping};
 
 /// What a task is given each time it starts.
@@ -185,7 +185,7 @@ async fn drive(context: Context, backoff: Backoff, mut start: impl FnMut(Context
         };
         let why = match ended {
             Ok(Ok(())) => return reporter.off(if stopping.is_asked() { "stopped" } else { "finished" }),
-            Ok(Err(error)) => format!("{error:#}"),
+            Ok(Err(error)) => in_full(&error),
             Err(panic) => format!("panicked: {panic}"),
         };
         if stopping.is_asked() {

@@ -2,51 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
-struct Bed {
-    directory: tempfile::TempDir,
-}
-
-impl Bed {
-    fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
-    }
-
-    fn with(text: &str) -> Self {
-        let bed = Self::new();
-        fs::write(bed.path().join("clm.toml"), text).unwrap();
-        bed
-    }
-
-    fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quantum-clm"));
-        command
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .env("QUANTUM_CLM_PREDECESSOR_DIR", self.path())
-            .stdin(Stdio::null());
-        if self.path().join("clm.toml").exists() {
-            command.env("QUANTUM_CLM_CONFIG", "clm.toml");
-        }
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        told(self.command(arguments).output().unwrap())
-    }
-}
-
-fn told(output: Output) -> (i32, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
-}
+use super::bed::{Bed, told};
 
 #[test]
 fn a_mistake_is_one_line_with_its_place_and_the_remedy() {

@@ -1,1 +1,9 @@
+//! The commands, through the real binary.
+
+mod answers;
+mod bed;
 mod config;
+mod doctor;
+mod offline;
+mod refusals;
+mod terminal;

@@ -8,6 +8,7 @@ use crate::cli::Global;
 use crate::cli::ask::{Daemon, nobody_answers};
 use crate::config::Config;
 use crate::domain::health::{State, Verdict};
+use crate::observe::in_full;
 
 const NAME: &str = "daemon";
 
@@ -29,7 +30,7 @@ impl Answering {
                 return Ok(Self { status: None });
             }
             Err(error) => {
-                checks.push(Check::fail(NAME, format!("{error:#}"), "as above; then run doctor again"));
+                checks.push(Check::fail(NAME, in_full(&error), "as above; then run doctor again"));
                 return Ok(Self { status: None });
             }
         };

@@ -11,7 +11,7 @@ use rustix::fs::{Access, access};
 use super::Check;
 use super::daemon::Answering;
 use crate::config;
-use crate::mirror::{MirrorSettings, probe};
+use crate::mirror::probe;
 
 /// How long whoever holds our port may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,12 +21,11 @@ const ANSWER_BYTES: u64 = 64 << 10;
 
 pub(super) fn redis(config: &config::Redis) -> anyhow::Result<Check> {
     const NAME: &str = "redis";
-    let settings = MirrorSettings::new(config);
     if config.mirror == config::MirrorMode::Off {
         return Ok(Check::ok(NAME, "not asked: redis.mirror is \"off\""));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(match runtime.block_on(probe(&settings)) {
+    Ok(match runtime.block_on(probe(config)) {
         Ok(None) => Check::ok(NAME, "not asked: redis.url is empty"),
         Ok(Some(seen)) if seen.replica => Check::fail(
             NAME,
