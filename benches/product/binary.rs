@@ -9,9 +9,9 @@ pub(crate) fn find() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("QUANTUM_CLM_BINARY") {
         return Ok(PathBuf::from(path).canonicalize()?);
     }
-    let built = ["dist/quantum-clm", "target/x86_64-unknown-linux-gnu/release/quantum-clm"];
-    let found = built.iter().find_map(|path| PathBuf::from(path).canonicalize().ok());
-    Ok(found.ok_or("no release binary: make build, or name one in QUANTUM_CLM_BINARY")?)
+    // Not the one below target/: `cargo bench` leaves a binary of its own profile there.
+    let path = PathBuf::from("dist/quantum-clm");
+    Ok(path.canonicalize().map_err(|_| "no dist/quantum-clm: make build, or name a binary in QUANTUM_CLM_BINARY")?)
 }
 
 pub(crate) fn run(bench: &Bench, table: &mut Table) -> Result<()> {

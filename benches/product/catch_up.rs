@@ -61,7 +61,7 @@ fn day(bench: &Bench, table: &mut Table, setup: &Setup, daemon: &crate::daemon::
     for args in [
         &["events", "--grep", "a text that is nowhere"][..],
         &["events", "--limit", "20000"],
-        &["counters", "--limit", "1000"],
+        &["counters"],
         &["events", "--grep", "conf=0.7", "--limit", "2000"],
     ] {
         let output = setup.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).output()?;
