@@ -81,6 +81,8 @@ struct Pending {
     gaps: Vec<Gap>,
     progress: Progress,
     since: Option<Instant>,
+    /// The source has just caught up: what is here is the end of a long run, and more comes only as it is written.
+    arrived: bool,
 }
 
 /// Why the pipeline ended.
@@ -179,6 +181,7 @@ impl Pipeline {
     fn commit(&mut self, stop: &dyn Fn() -> bool, alive: &dyn Fn()) -> Result<(), PipelineError> {
         let tick = self.tick_due();
         let pending = &mut self.pending;
+        pending.arrived = false;
         if pending.events.is_empty() && pending.position.is_none() && tick.is_none() {
             return Ok(());
         }
@@ -287,11 +290,13 @@ impl Pending {
             self.since.get_or_insert_with(Instant::now);
         }
         self.gaps.extend(delivery.gaps);
+        self.arrived |= matches!(self.progress, Progress::Until(_)) && delivery.progress == Progress::CaughtUp;
         self.progress = delivery.progress;
     }
 
     fn is_due(&self, interval: Duration) -> bool {
-        self.events.len() >= MAX_EVENTS
+        self.arrived
+            || self.events.len() >= MAX_EVENTS
             || self.events.text_bytes() >= MAX_TEXT
             || self.since.is_some_and(|since| since.elapsed() >= interval)
     }

@@ -240,15 +240,20 @@ impl<'a> Follow<'a> {
 
     /// No bytes came.
     fn silence(&mut self) -> Result<ControlFlow<()>, Failure> {
+        // Before asking, which starts processes and may take its time.
+        if !self.caught_up && self.intake.has_events() && self.flush()?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
         let now = Instant::now();
         if now >= self.ask_when {
             if self.parser.garbage() > 0 {
                 return Err(rubbish());
             }
+            let was_behind = !self.caught_up;
             self.ask(now)?;
-        }
-        if !self.caught_up && self.intake.has_events() {
-            return self.flush();
+            if was_behind && self.caught_up {
+                return self.flush();
+            }
         }
         self.tick()
     }
