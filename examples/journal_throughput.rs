@@ -45,7 +45,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 deliveries += 1;
                 last = Instant::now();
             }
-            if delivery.progress == Progress::CaughtUp { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if matches!(delivery.progress, Progress::CaughtUp(_)) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         let read = last.duration_since(started).as_secs_f64();
         let rate = |seconds: f64| events as f64 / seconds;

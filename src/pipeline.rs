@@ -171,11 +171,13 @@ impl Pipeline {
     fn tick_due(&self) -> Option<Micros> {
         let at = match self.pending.progress {
             Progress::Unknown => return None,
-            Progress::Until(at) => at,
-            Progress::CaughtUp => crate::observe::now(),
+            // An entry may carry a time that is yet to come; a tick there would close hours that are not over.
+            Progress::Until(at) => at.min(crate::observe::now()),
+            Progress::CaughtUp(at) => at,
         };
         let last = self.store.feed().tick.unwrap_or_default();
-        (at >= last.plus(TICK_MICROS)).then_some(at)
+        // A tick far ahead of the clock (a machine that booted with a wrong one) is taken back by the next one.
+        (at >= last.plus(TICK_MICROS) || at.plus(Micros::HOUR) < last).then_some(at)
     }
 
     fn commit(&mut self, stop: &dyn Fn() -> bool, alive: &dyn Fn()) -> Result<(), PipelineError> {
@@ -268,7 +270,7 @@ fn write(
 
 fn report(status: &Reporter, error: &StoreError) {
     let remedy = if error.is_full() {
-        "free space on the data file's disk, or lower events.retention_bytes; reading goes on by itself"
+        "free space on the data file's disk; reading goes on by itself, and nothing is lost meanwhile"
     } else {
         "see `quantum-clm doctor`; the journal keeps what is not stored"
     };
@@ -290,7 +292,8 @@ impl Pending {
             self.since.get_or_insert_with(Instant::now);
         }
         self.gaps.extend(delivery.gaps);
-        self.arrived |= matches!(self.progress, Progress::Until(_)) && delivery.progress == Progress::CaughtUp;
+        self.arrived |=
+            matches!(self.progress, Progress::Until(_)) && matches!(delivery.progress, Progress::CaughtUp(_));
         self.progress = delivery.progress;
     }
 

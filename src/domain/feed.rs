@@ -36,8 +36,9 @@ pub enum Progress {
     Unknown,
     /// Catching up: everything written before this instant was delivered.
     Until(Micros),
-    /// Everything written so far was delivered.
-    CaughtUp,
+    /// Everything written before this instant was delivered, and nothing more is there. The source's own clock at the
+    /// moment at which it knew so: whoever takes the delivery later must not read more into it.
+    CaughtUp(Micros),
 }
 
 /// A stretch of the journal that was lost before it could be read.

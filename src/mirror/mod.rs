@@ -276,6 +276,8 @@ impl Mirror {
         };
         let taken = Taken { stream: self.settings.redis.stream.clone(), from };
         self.taken = Some(taken.clone());
+        // What was sent to another stream says nothing of this one.
+        self.saved.event = from;
         // Before the first entry, so that no later look takes our own beginning for somebody else's.
         if let Err(error) = self.save().await {
             self.taken = None;

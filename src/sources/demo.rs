@@ -46,7 +46,7 @@ pub fn run(
     while !stop.sleep(EVERY) {
         let mut events = EventBatch::new();
         feed.decision(now(), &mut events);
-        if deliver(Delivery { events, progress: Progress::CaughtUp, ..Delivery::default() }).is_break() {
+        if deliver(Delivery { events, progress: Progress::CaughtUp(now()), ..Delivery::default() }).is_break() {
             return;
         }
     }

@@ -44,6 +44,7 @@ fn copy_snapshot(snapshot: &redb::ReadTransaction, target: &Path) -> Result<Copy
     }
     let mut report = CopyReport::default();
     {
+        super::open::create_private(&partial).map_err(io)?;
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(&partial)?;
         let txn = database.begin_write()?;
         for table in TABLES {

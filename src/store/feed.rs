@@ -204,14 +204,22 @@ impl WriteTxn {
         Ok(encoded.bytes.len() as u64)
     }
 
-    /// Writes the feed's state: once a transaction of the pipeline, after everything else.
+    /// Ends a transaction of the pipeline: counts it, and moves the position on.
     pub fn finish_feed(&self, position: Option<&Position>) -> Result<(), StoreError> {
         let mut tip = self.tip.borrow_mut();
         tip.feed.commits += 1;
         if let Some(position) = position {
             tip.feed.position = Some(position.clone());
         }
-        self.txn.open_table(TAIL)?.insert(FEED, codec::encode(&tip.feed)?.as_slice())?;
+        Ok(())
+    }
+
+    /// Writes the feed's row if anything in this transaction changed it.
+    pub(super) fn store_feed(&self) -> Result<(), StoreError> {
+        let feed = &self.tip.borrow().feed;
+        if *feed != self.feed {
+            self.txn.open_table(TAIL)?.insert(FEED, codec::encode(feed)?.as_slice())?;
+        }
         Ok(())
     }
 

@@ -56,8 +56,7 @@ pub const RESERVE_BYTES: u64 = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No space: nothing was written.
-    #[error("the disk of {} is full: {free} bytes are free, {RESERVE_BYTES} must stay free; free some space or lower \
-             events.retention_bytes", path.display())]
+    #[error("the disk of {} is full: {free} bytes are free, {RESERVE_BYTES} must stay free; free some space", path.display())]
     Full {
         /// The data file.
         path: PathBuf,
@@ -153,6 +152,8 @@ struct Writer {
 pub struct WriteTxn {
     txn: WriteTransaction,
     tip: RefCell<feed::Tip>,
+    /// The feed's row as the file has it.
+    feed: feed::FeedState,
     outbox: Cell<u64>,
     counters: RefCell<BTreeSet<CounterKey>>,
 }
@@ -257,6 +258,7 @@ fn begin(database: &Database, tip: &feed::Tip) -> Result<WriteTxn, StoreError> {
     Ok(WriteTxn {
         txn,
         tip: RefCell::new(tip.clone()),
+        feed: tip.feed.clone(),
         outbox: Cell::new(outbox),
         counters: RefCell::new(BTreeSet::new()),
     })
@@ -264,6 +266,7 @@ fn begin(database: &Database, tip: &feed::Tip) -> Result<WriteTxn, StoreError> {
 
 impl WriteTxn {
     fn commit(self) -> Result<(feed::Tip, u64, BTreeSet<CounterKey>), StoreError> {
+        self.store_feed()?;
         crate::failpoint!("store.commit.before");
         self.txn.commit()?;
         crate::failpoint!("store.commit.after");

@@ -216,11 +216,18 @@ fn check_magic(path: &Path) -> Result<bool, OpenError> {
     }
 }
 
+/// Makes an empty file that only its owner may read, where there is none.
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+}
+
 fn open_database(path: &Path) -> Result<Database, OpenError> {
     let opened = guard::catch(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
-        Ok(builder.create(path))
+        // Trading decisions are nobody else's business: the umask is not asked.
+        Ok(create_private(path).map_err(redb::StorageError::Io).map_err(Into::into).and_then(|()| builder.create(path)))
     });
     opened.map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })?.map_err(refused(path))
 }

@@ -342,7 +342,24 @@ fn retention_removes_whole_blocks_by_age_and_by_bytes_and_keeps_the_ids_going() 
     assert_eq!(left.last(), all.get(2 * block::MAX_EVENTS), "the oldest went");
     assert_eq!(trim(keep, Micros(NOW.0 + 40 * Micros::DAY)).blocks, 2);
     assert_eq!(store.feed().kept, 20_000 - 4 * block::MAX_EVENTS as u64);
+    let feed = store.feed();
+    let path = store.path().to_owned();
+    store.close();
+    let store = Store::open(&path).expect("the same file");
+    assert_eq!(store.feed(), feed, "what was removed came back into the figures with the restart");
     assert!(append(&store, &[event(1)])[0].id > all[19_999].id);
+}
+
+#[test]
+fn the_file_and_its_copy_are_for_the_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (directory, store) = new_store();
+    let target = directory.path().join("copy.redb");
+    store.copy_to(&target).expect("a copy");
+    for path in [store.path(), &target] {
+        let mode = std::fs::metadata(path).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{} can be read by others", path.display());
+    }
 }
 
 #[test]

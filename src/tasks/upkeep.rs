@@ -46,10 +46,10 @@ fn look(app: &App, disk: &Reporter) -> anyhow::Result<()> {
     if free < RESERVE_BYTES {
         disk.failed(
             format!("{free_mib} MiB are free, ingestion has stopped"),
-            "free space on the data file's disk, or lower events.retention_bytes; reading goes on by itself",
+            "free space on the data file's disk; reading goes on by itself, and nothing is lost meanwhile",
         );
     } else if free < LOW_BYTES {
-        disk.warn(format!("only {free_mib} MiB are free"), "free space soon, or lower events.retention_bytes");
+        disk.warn(format!("only {free_mib} MiB are free"), "free space soon: at 16 MiB reading stops");
     } else {
         disk.ok("has room");
     }

@@ -181,7 +181,9 @@ impl Running {
     #[track_caller]
     pub(crate) fn wait_caught_up(&self) {
         let before = self.taken().deliveries;
-        self.wait("caught up", |taken| taken.progress == Progress::CaughtUp && taken.deliveries > before + 1);
+        self.wait("caught up", |taken| {
+            matches!(taken.progress, Progress::CaughtUp(_)) && taken.deliveries > before + 1
+        });
     }
 
     pub(crate) fn stop(mut self) -> Taken {

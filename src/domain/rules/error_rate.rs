@@ -156,6 +156,11 @@ impl Rule for ErrorRate {
     fn tick(&mut self, at: Micros, found: &mut Vec<Finding>) {
         let closed = at.minus(GRACE_MICROS).hour();
         if closed <= self.closed {
+            // Ticks only go back when an earlier one was wrong: hours closed by it are open again.
+            if closed.next() < self.closed {
+                self.closed = closed;
+                self.closed_changed = true;
+            }
             return;
         }
         // An hour that closes takes its figure with it: what was put off reaches the intents first.

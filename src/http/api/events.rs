@@ -19,6 +19,9 @@ use crate::store::EventFilter;
 /// Events read at once for a follower.
 const FOLLOW_EVENTS: usize = 4_096;
 
+/// How long to wait when the file cannot be read just now.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Answers that wait for a slow follower; beyond that it waits for itself.
 const FOLLOW_CHUNKS: usize = 4;
 
@@ -57,7 +60,17 @@ async fn follow(State(app): State<App>, Params(query): Params<EventQuery>) -> Re
             let step = tokio::task::spawn_blocking(move || {
                 store.events_after(after, FOLLOW_EVENTS).map(|events| lines_of(&events, &filter, after))
             });
-            let Ok(Ok((chunk, last, more))) = step.await else { return };
+            let (chunk, last, more) = match step.await {
+                Ok(Ok(found)) => found,
+                // The file is being opened anew after a failed commit: the follower must not take that for the end.
+                Ok(Err(_)) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY) => continue,
+                        () = sender.closed() => return,
+                    }
+                }
+                Err(_) => return,
+            };
             after = last;
             if !chunk.is_empty() && sender.send(chunk).await.is_err() {
                 return;

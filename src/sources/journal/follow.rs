@@ -345,7 +345,7 @@ impl<'a> Follow<'a> {
     }
 
     fn flush(&mut self) -> Result<ControlFlow<()>, Failure> {
-        let progress = if self.caught_up { Progress::CaughtUp } else { self.until() };
+        let progress = if self.caught_up { Progress::CaughtUp(crate::observe::now()) } else { self.until() };
         Ok(self.flush_with(progress))
     }
 
@@ -353,8 +353,13 @@ impl<'a> Follow<'a> {
         let summary = if self.caught_up { "follows the journal" } else { "catches up with the journal" };
         self.reporter.ok(summary);
         let delivery = self.intake.deliver(progress);
+        let before = Instant::now();
         let result = (self.deliver)(delivery);
         crate::failpoint!("reader.delivered");
+        // While it blocked (a full disk, a frozen process) the journal went on, and may have been vacuumed.
+        if self.caught_up && before.elapsed() > self.timing.tick {
+            self.fall_behind();
+        }
         // Only now: while it blocked, nothing could be delivered.
         self.delivered = Instant::now();
         result

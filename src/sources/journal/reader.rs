@@ -133,10 +133,11 @@ impl JournalSource {
     ) -> End {
         let units = self.intake.units().clone();
         let surveyor = Surveyor { journalctl: &self.journalctl, units: &units, stop };
-        let place = match self.intake.position() {
-            Some(position) => surveyor.resume(&position).map(|mut place| {
+        let position = self.intake.position();
+        let place = match &position {
+            Some(position) => surveyor.resume(position).map(|mut place| {
                 // Once for one position, however often the child has to be started before it prints the next entry.
-                if place.gap.is_some() && gap_at.replace(position.clone()) == Some(position) {
+                if gap_at.as_ref() == Some(position) {
                     place.gap = None;
                 }
                 place
@@ -144,7 +145,14 @@ impl JournalSource {
             None => surveyor.begin(self.start),
         };
         let follow = place.and_then(|place| {
-            Follow::start(surveyor, place, &mut self.intake, &self.reporter, self.timing, garbled_at, deliver)
+            let has_gap = place.gap.is_some();
+            let follow =
+                Follow::start(surveyor, place, &mut self.intake, &self.reporter, self.timing, garbled_at, deliver)?;
+            // Only now is it on record: a child that could not be started has recorded nothing.
+            if has_gap {
+                *gap_at = position;
+            }
+            Ok(follow)
         });
         match follow {
             Ok(follow) => follow.run().unwrap_or_else(End::Failed),

@@ -68,7 +68,8 @@ impl World {
                 }
                 Finding::Clear { key, why, at } => {
                     let intent = self.intents.get_mut(&key).expect("only what was raised is cleared");
-                    intent.resolve(crate::domain::intent::Note { by: "rule".into(), why, at }).expect("cleared once");
+                    // As in the store: what is resolved stays as it is.
+                    let _ = intent.resolve(crate::domain::intent::Note { by: "rule".into(), why, at });
                 }
             }
         }
@@ -162,6 +163,13 @@ fn late_events_within_the_grace_count_and_later_ones_raise_nothing() {
     assert_eq!(World::run(&facts, &[], false).intents.len(), 1, "within the grace");
     facts[THRESHOLD as usize] = Fact::Tick(Hour(11).start().plus(GRACE_MICROS));
     assert!(World::run(&facts, &[], false).intents.is_empty(), "after the grace");
+}
+
+#[test]
+fn a_tick_from_a_clock_far_ahead_is_taken_back_by_the_next() {
+    let mut facts = vec![Fact::Tick(at(5_000, 0)), Fact::Tick(at(10, 600))];
+    facts.extend(errors(10, THRESHOLD + 1));
+    assert_eq!(World::run(&facts, &[], false).intents.len(), 1, "a wrong clock silenced the rule");
 }
 
 #[test]
