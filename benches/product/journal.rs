@@ -78,13 +78,13 @@ impl Live {
         Ok(())
     }
 
-    fn write(&mut self, text: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, text: &[u8]) -> Result<()> {
         let stdin = self.remote.stdin.as_mut().ok_or("the journal is finished")?;
         stdin.write_all(text)?;
         Ok(stdin.flush()?)
     }
 
-    fn entry(&mut self, bench: &Bench, ts: u64, message: Option<&str>, text: &mut Vec<u8>) {
+    pub(crate) fn entry(&mut self, bench: &Bench, ts: u64, message: Option<&str>, text: &mut Vec<u8>) {
         let unit = bench.lines.write(self.number, ts, &mut self.writer);
         let message = message.unwrap_or(&self.writer.text);
         let name = unit.trim_end_matches(".service");

@@ -24,6 +24,9 @@ const LARGE_READ: usize = 512 << 10;
 const SMALL_READ: usize = 256 << 10;
 const GATHER: Duration = Duration::from_millis(5);
 
+/// At the end of the journal, lines that are written together are taken together: a burst comes in many small writes.
+const GATHER_TAIL: Duration = Duration::from_millis(20);
+
 /// While catching up, nothing waits longer than this for a fuller delivery.
 const DELIVER_WITHIN: Duration = Duration::from_millis(100);
 
@@ -127,6 +130,9 @@ impl<'a> Follow<'a> {
                 .stop
                 .wait_readable(self.stdout.as_fd(), self.patience())
                 .map_err(|error| self.surveyor.journalctl.broken(&error))?;
+            if readable && self.caught_up {
+                self.surveyor.stop.sleep(GATHER_TAIL);
+            }
             let stopped = if readable { self.read()? } else { self.silence()? };
             if stopped.is_break() {
                 return Ok(End::Stopped);
