@@ -64,10 +64,10 @@ pub struct Pipeline {
 }
 
 /// What one transaction took, for the metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// Events.
-    pub events: u64,
+    /// Events of each source.
+    pub events: Vec<(String, u64)>,
     /// Gaps.
     pub gaps: u64,
     /// How long the transaction took.
@@ -221,7 +221,7 @@ impl Pipeline {
         if failed {
             self.store_status.ok("stores events again; nothing was lost, the journal kept it");
         }
-        let events = pending.events.len() as u64;
+        let events = by_source(&pending.events);
         (self.observe)(&Committed { events, gaps: pending.gaps.len() as u64, took: started.elapsed() });
         pending.clear();
         Ok(())
@@ -266,6 +266,18 @@ fn write(
     }
     txn.finish_feed(pending.position.as_ref())?;
     Ok(())
+}
+
+/// How many events each source has in the batch. There are a handful of sources, so a list does.
+fn by_source(events: &EventBatch) -> Vec<(String, u64)> {
+    let mut counts: Vec<(String, u64)> = Vec::new();
+    for event in events.iter() {
+        match counts.iter_mut().find(|(source, _)| source == event.source) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((event.source.to_owned(), 1)),
+        }
+    }
+    counts
 }
 
 fn report(status: &Reporter, error: &StoreError) {

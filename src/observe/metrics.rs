@@ -34,14 +34,8 @@ pub struct Metrics {
     pub deliveries: Counter,
     /// Transactions committed.
     pub commits: Counter,
-    /// Bytes of event blocks written by them.
-    pub committed_bytes: Counter,
-    /// Journal entries read.
-    pub journal_entries: Counter,
     /// Gaps found in the journal.
     pub journal_gaps: Counter,
-    /// Child processes started again.
-    pub child_restarts: Counter,
     /// Events written to the mirror.
     pub mirror_events: Counter,
     /// Events that the mirror is behind.
@@ -109,10 +103,7 @@ impl Metrics {
         r.register("source_events_stored", "Events committed to the data file, a source", by_source.clone());
         let deliveries = counter(r, "deliveries", "Deliveries taken over from the sources");
         let commits = counter(r, "commits", "Transactions committed to the data file");
-        let committed_bytes = counter(r, "committed_bytes", "Bytes of event blocks committed");
-        let journal_entries = counter(r, "journal_entries", "Journal entries read");
         let journal_gaps = counter(r, "journal_gaps", "Gaps found in the journal");
-        let child_restarts = counter(r, "child_restarts", "Child processes started again");
         let mirror_events = counter(r, "mirror_events", "Events written to the mirror");
         let mirror_lag_events = level(r, "mirror_lag_events", "Stored events that the mirror does not have yet");
         let mirror_position =
@@ -133,10 +124,7 @@ impl Metrics {
             events_stored,
             deliveries,
             commits,
-            committed_bytes,
-            journal_entries,
             journal_gaps,
-            child_restarts,
             mirror_events,
             mirror_lag_events,
             mirror_position,

@@ -102,7 +102,9 @@ fn run(
         status.store.clone(),
         status.rules.clone(),
         move |committed| {
-            metrics.events_stored.inc_by(committed.events);
+            for (source, events) in &committed.events {
+                metrics.stored(source, *events);
+            }
             metrics.journal_gaps.inc_by(committed.gaps);
             metrics.commits.inc();
         },

@@ -54,5 +54,9 @@ impl Figures {
         app.metrics.mirror_errors.inc_by(errors.saturating_sub(self.errors));
         (self.events, self.errors) = (events, errors);
         app.metrics.mirror_lag_events.set(stats.lag_events());
+        let mirror = app.board.all().into_iter().find(|part| part.name == "mirror");
+        if let Some(millis) = mirror.and_then(|mirror| mirror.figures.get("position_ms").copied()) {
+            app.metrics.mirror_position.set(std::time::Duration::from_millis(millis).as_secs_f64());
+        }
     }
 }
