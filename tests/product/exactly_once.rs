@@ -131,12 +131,13 @@ impl Run<'_> {
                 self.ground.allow(share);
                 let commits = self.random.below(3) + 1;
                 let mut seen = (before, 0);
-                wait_for("a commit", || {
+                // All of it may be in the first commit: then there is no third to wait for.
+                wait_for("a commit, or all of it stored", || {
                     let now = changed();
                     if now != seen.0 {
                         seen = (now, seen.1 + 1);
                     }
-                    seen.1 >= commits
+                    seen.1 >= commits || daemon.events().is_some_and(|events| events >= self.ground.marks().allowed)
                 });
                 daemon.kill();
             }
