@@ -8,6 +8,8 @@
 pub mod accept;
 /// The API: one file a resource.
 pub mod api;
+/// The files that pages load, in the binary.
+pub mod assets;
 /// The commands' side of the unix socket.
 pub mod client;
 /// What stands before every route: who asks.
