@@ -18,6 +18,8 @@ pub mod id;
 pub mod intent;
 /// From a log line to the fields of an event.
 pub mod normalise;
+/// What a request may look like: its host, the page behind it, its way, its path, its depth.
+pub mod request;
 /// What somebody may do.
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.
