@@ -10,6 +10,10 @@ pub mod accept;
 pub mod api;
 /// The commands' side of the unix socket.
 pub mod client;
+/// The cookie of a session.
+pub mod cookie;
+/// What a form of ours carries.
+mod csrf;
 /// What stands before every route: who asks.
 pub mod door;
 /// The one place that maps errors to statuses.
