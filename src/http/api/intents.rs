@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 use super::blocking;
 use crate::app::App;
 use crate::app::answers::{IntentAnswer, IntentPage, IntentQuery};
+use crate::domain::access::Actor;
+use crate::domain::audit::AuditEntry;
 use crate::domain::id::IntentId;
 use crate::domain::intent::{Intent, MoveError, Note};
 use crate::http::error::ApiError;
 use crate::http::extract::{Body, Params, PathPart};
-use crate::http::peer::{Caller, Role};
+use crate::http::peer::Role;
 use crate::http::routes::Route;
 use crate::observe::now;
-use crate::store::{AuditRecord, Carried};
+use crate::store::Carried;
 
 /// The longest `Idempotency-Key`.
 const KEY_BYTES: usize = 255;
@@ -54,28 +56,28 @@ type Move = fn(&mut Intent, Note) -> Result<(), MoveError>;
 async fn acknowledge(
     State(app): State<App>,
     PathPart(id): PathPart<u64>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     headers: HeaderMap,
     Body(verdict): Body<Verdict>,
 ) -> Result<Json<IntentAnswer>, ApiError> {
-    carry_out(app, id, caller, &headers, verdict, "intent.acknowledge", Intent::acknowledge).await
+    carry_out(app, id, actor, &headers, verdict, "intent.acknowledge", Intent::acknowledge).await
 }
 
 async fn resolve(
     State(app): State<App>,
     PathPart(id): PathPart<u64>,
-    Extension(caller): Extension<Caller>,
+    Extension(actor): Extension<Actor>,
     headers: HeaderMap,
     Body(verdict): Body<Verdict>,
 ) -> Result<Json<IntentAnswer>, ApiError> {
-    carry_out(app, id, caller, &headers, verdict, "intent.resolve", Intent::resolve).await
+    carry_out(app, id, actor, &headers, verdict, "intent.resolve", Intent::resolve).await
 }
 
 /// The change, its audit record and its idempotency key in one transaction.
 async fn carry_out(
     app: App,
     id: u64,
-    caller: Caller,
+    actor: Actor,
     headers: &HeaderMap,
     verdict: Verdict,
     action: &'static str,
@@ -92,7 +94,7 @@ async fn carry_out(
             return Err(ApiError::unfit("header", "Idempotency-Key", format!("1 to {KEY_BYTES} printable characters")));
         }
     };
-    let request = format!("{action} {id} by {}: {why}", caller.name);
+    let request = format!("{action} {id} by {}: {why}", actor.name);
     let answer = blocking(move || {
         app.store.write(|txn| {
             if let Some(key) = &key
@@ -105,16 +107,10 @@ async fn carry_out(
             }
             let at = now();
             let mut intent = txn.intent(IntentId(id))?.ok_or_else(|| unknown(id))?;
-            step(&mut intent, Note { by: caller.name.clone(), why: why.clone(), at })
+            step(&mut intent, Note { by: actor.name.clone(), why: why.clone(), at })
                 .map_err(|error| ApiError::Conflict(error.to_string()))?;
             txn.put_intent(&intent)?;
-            txn.audit(&AuditRecord {
-                at,
-                by: caller.name.clone(),
-                action: action.to_owned(),
-                subject: format!("intent {id}"),
-                why: why.clone(),
-            })?;
+            txn.audit(AuditEntry::done(at, &actor, action, format!("intent {id}"), why.as_str()))?;
             let answer = IntentAnswer::from(&intent);
             if let Some(key) = &key {
                 let text = serde_json::to_string(&answer).map_err(ApiError::internal)?;
