@@ -47,8 +47,8 @@ mod tests {
     use super::*;
     use crate::domain::access::Actor;
     use crate::domain::audit::AuditEntry;
-    use crate::store::{AuditFilter, Inspected, Store};
     use crate::store::schema::META;
+    use crate::store::{AuditFilter, Inspected, Store};
 
     /// A file that the version with schema 1 wrote, with intents that somebody acknowledged and resolved.
     #[test]
