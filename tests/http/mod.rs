@@ -1,6 +1,8 @@
 //! The listeners, the accept loop, the route table and the client, over real sockets.
 
 mod accept;
+/// Attacks on the real binary, over raw sockets.
+mod attacks;
 mod client;
 mod listen;
 mod routes;
