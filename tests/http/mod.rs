@@ -1,9 +1,11 @@
 //! The listeners, the accept loop, the route table and the client, over real sockets.
 
 mod accept;
+mod access;
 /// Attacks on the real binary, over raw sockets.
 mod attacks;
 mod client;
+mod credentials;
 mod listen;
 mod routes;
 

@@ -1,5 +1,6 @@
 //! The systemd journal: one supervised `journalctl -o export` child for all units, read from the stored position on.
 
+mod doubt;
 /// The export format.
 pub mod export;
 mod follow;
@@ -12,6 +13,7 @@ mod place;
 pub mod preflight;
 /// The thread that reads: supervision and back-off.
 pub mod reader;
+mod sequence;
 
 pub use journalctl::Failure;
 pub use preflight::{Preflight, Readable, UnitSeen, check};

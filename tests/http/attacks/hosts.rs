@@ -114,9 +114,8 @@ fn only_a_trusted_proxy_is_believed() {
     }
     // What a client behind the proxy does is told under the client's address, whatever it says itself.
     ask(&[("Host", "evil.example"), ("X-Forwarded-For", "198.51.100.1, 203.0.113.9, 10.1.2.3")]);
-    let records = target.daemon.get("/api/audit?refused=true&action=access.host&limit=100");
-    let known = || target.daemon.get("/api/audit?action=access.host")?.contains("203.0.113.9").then_some(());
-    crate::support::wait_for_some(known, || format!("the client's address in the audit log: {records:?}"));
+    let told = || target.daemon.get("/api/audit?action=access.host").filter(|page| page.contains("203.0.113.9"));
+    crate::support::wait_for_some(told, || "the client's address in the audit log".to_owned());
     let direct = Target::new(&[HOSTS]);
     direct.ask("GET", "/metrics", &[("Host", "evil.example"), ("X-Forwarded-For", "203.0.113.9")], "");
     assert_eq!(direct.refused("access.host")["address"], "127.0.0.1");

@@ -4,6 +4,7 @@ mod floods;
 mod hosts;
 mod origins;
 mod paths;
+mod sessions;
 mod smuggling;
 
 use std::io::{Read, Write};
@@ -62,7 +63,13 @@ impl Answer {
 
 impl Target {
     fn new(settings: &[&str]) -> Self {
+        Self::prepared(settings, |_| {})
+    }
+
+    /// The same, after something was done to its data file.
+    fn prepared(settings: &[&str], prepare: impl FnOnce(&Bed)) -> Self {
         let bed = Bed::new("", settings);
+        prepare(&bed);
         let journal = JournalWriter::new(&bed.journal());
         let daemon = bed.start();
         let at = daemon.tcp();
@@ -128,7 +135,7 @@ impl Target {
     /// What the audit log says of refused attempts of this kind, once it says anything.
     #[track_caller]
     fn refused(&self, action: &str) -> Value {
-        let path = format!("/api/audit?refused=true&action={action}");
+        let path = format!("/api/audit?outcome=refused&action={action}");
         let found = || {
             let page: Value = serde_json::from_str(&self.daemon.get(&path)?).unwrap();
             page["records"].as_array()?.first().cloned()
