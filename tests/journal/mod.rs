@@ -6,6 +6,7 @@ mod loss;
 mod resume;
 
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -213,4 +214,12 @@ pub(crate) fn directory() -> (tempfile::TempDir, PathBuf) {
     let path = directory.path().join("journal");
     std::fs::create_dir(&path).unwrap();
     (directory, path)
+}
+
+/// A journalctl of the test's own: a script.
+pub(crate) fn program(directory: &Path, text: &str) -> PathBuf {
+    let path = directory.join("journalctl");
+    std::fs::write(&path, format!("#!/bin/bash\n{text}")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
 }
