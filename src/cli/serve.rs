@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::config::Loaded;
 use crate::http::accept::{self, Limits};
 use crate::http::api;
+use crate::http::door::Door;
 use crate::http::listen::{self, Passed};
 use crate::http::peer::Admins;
 use crate::http::routes::{self, Times};
@@ -106,7 +107,7 @@ async fn serve(
     }
     upkeep::spawn(&mut tasks, &app);
 
-    let router = routes::router(api::routes(), app.clone(), admins, Times::default());
+    let router = routes::router(api::routes(), app.clone(), Door::new(admins), Times::default());
     let (http_stopper, http_stopping) = stop::signal();
     let server = tokio::spawn(accept::serve(listeners, router, Limits::default(), http_stopping));
     tokio::spawn(Notify.watchdog(move || pulse.is_alive(), signals.clone()));

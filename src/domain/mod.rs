@@ -1,5 +1,7 @@
 //! Types and decisions. Nothing here does I/O, reads a clock or is async: the present is an argument.
 
+/// What a credential allows, and who acts.
+pub mod access;
 /// A columnar run of events: what a source hands over, a block holds and a query reads.
 pub mod batch;
 /// Hourly counters.

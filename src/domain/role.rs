@@ -17,4 +17,14 @@ pub enum Role {
 impl Role {
     /// Every role, least first.
     pub const ALL: [Self; 4] = [Self::Open, Self::Viewer, Self::Operator, Self::Admin];
+
+    /// As configuration, API and pages write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
 }

@@ -50,6 +50,10 @@ pub enum ApiError {
     Internal(#[source] Box<dyn Error + Send + Sync>),
 }
 
+/// An answer's refusal in words, for whoever shows it as a page.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal(pub(super) String);
+
 /// One thing that does not fit, in the shape in which the predecessor's framework wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Misfit {
@@ -101,6 +105,7 @@ impl IntoResponse for ApiError {
             tracing::error!("a request failed: {}", chain(error.as_ref()));
         }
         let mut response = (self.status(), Json(json!({ "detail": detail }))).into_response();
+        response.extensions_mut().insert(Refusal(self.to_string()));
         match self {
             Self::Unauthenticated(_) => {
                 response

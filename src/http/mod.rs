@@ -10,6 +10,8 @@ pub mod accept;
 pub mod api;
 /// The commands' side of the unix socket.
 pub mod client;
+/// What stands before every route: who asks.
+pub mod door;
 /// The one place that maps errors to statuses.
 pub mod error;
 /// Bodies, queries and paths as types.
@@ -26,3 +28,5 @@ pub mod routes;
 mod stall;
 /// Answers that go on until the client leaves or the daemon stops.
 pub mod stream;
+/// The pages: one file a page.
+pub mod ui;

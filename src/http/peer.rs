@@ -2,6 +2,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::domain::access::{Actor, Grant};
+use crate::domain::id::{SessionId, TokenId};
 pub use crate::domain::role::Role;
 
 /// The group whose members are admins over the unix socket.
@@ -23,16 +25,73 @@ pub enum Peer {
     },
 }
 
-/// Who asks, and in which role. Handlers find it as an extension; `name` is what goes into `who` of a change. A layer
-/// that authenticates (sessions, tokens) sets the extension before the route's guard looks at it.
+impl Peer {
+    /// Where a request comes from, for the audit log.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.ip().to_string(),
+            Self::Unix { .. } => "socket".to_owned(),
+        }
+    }
+}
+
+/// By what a caller is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// By nothing.
+    None,
+    /// By being a process of this machine.
+    Socket,
+    /// By the cookie of a session.
+    Session {
+        /// The session.
+        id: SessionId,
+        /// What its forms must carry.
+        csrf: String,
+    },
+    /// By an API token.
+    Token(TokenId),
+}
+
+/// Who asks, and what they may do. Handlers find it as an extension; `name` is what goes into the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The user's name, `uid:<n>` where it has none, or `anonymous`.
+    /// The user's or token's name, `uid:<n>` where a process's user has none, or `anonymous`.
     pub name: String,
+    /// What the credential allows.
+    pub grant: Grant,
+    /// By what the caller is known. A known one who may not is refused with 403, an unknown one with 401.
+    pub credential: Credential,
+}
+
+impl Caller {
+    /// Nobody in particular.
+    pub fn anonymous() -> Self {
+        Self { name: "anonymous".to_owned(), grant: Grant::NONE, credential: Credential::None }
+    }
+
     /// The role.
-    pub role: Role,
-    /// Whether the caller is known at all: a known one with too small a role is refused with 403, not 401.
-    pub known: bool,
+    pub fn role(&self) -> Role {
+        self.grant.role()
+    }
+
+    /// Whether there is a credential at all.
+    pub fn is_known(&self) -> bool {
+        self.credential != Credential::None
+    }
+
+    /// What the forms of this caller's pages must carry; empty without a session.
+    pub fn csrf(&self) -> &str {
+        match &self.credential {
+            Credential::Session { csrf, .. } => csrf,
+            _ => "",
+        }
+    }
+
+    /// Who does what is asked for here.
+    pub fn actor(&self, peer: &Peer) -> Actor {
+        Actor { name: self.name.clone(), address: peer.address() }
+    }
 }
 
 /// Tells who a peer is. Reads the user and group files by itself, and again for each request: glibc's name service
@@ -56,10 +115,10 @@ impl Admins {
         Self { own_uid: rustix::process::geteuid().as_raw(), group_file: group.into(), passwd_file: passwd.into() }
     }
 
-    /// The caller behind a peer. Over TCP nobody is known yet.
+    /// The caller behind a peer: over TCP nobody is known by the connection alone.
     pub fn caller(&self, peer: &Peer) -> Caller {
         match *peer {
-            Peer::Tcp(_) => Caller { name: "anonymous".to_owned(), role: Role::Open, known: false },
+            Peer::Tcp(_) => Caller::anonymous(),
             Peer::Unix { uid, gid, .. } => {
                 let users = read(&self.passwd_file);
                 let user = users.lines().filter_map(User::parse).find(|user| user.uid == uid);
@@ -69,7 +128,8 @@ impl Admins {
                     group.is_some_and(|group| group.has(gid, user.as_ref()))
                 };
                 let name = user.map_or_else(|| format!("uid:{uid}"), |user| user.name.to_owned());
-                Caller { name, role: if admin { Role::Admin } else { Role::Open }, known: true }
+                let role = if admin { Role::Admin } else { Role::Open };
+                Caller { name, grant: Grant::Role(role), credential: Credential::Socket }
             }
         }
     }
@@ -154,19 +214,20 @@ mod tests {
             (unix(70010, 100), "uid:70010", Role::Open),
         ];
         for (peer, name, role) in table {
-            assert_eq!(admins.caller(&peer), Caller { name: name.to_owned(), role, known: true }, "{peer:?}");
+            let expected = Caller { name: name.to_owned(), grant: Grant::Role(role), credential: Credential::Socket };
+            assert_eq!(admins.caller(&peer), expected, "{peer:?}");
         }
         let own = admins.caller(&unix(rustix::process::geteuid().as_raw(), 100));
-        assert_eq!(own.role, Role::Admin);
+        assert_eq!(own.role(), Role::Admin);
         let tcp = admins.caller(&Peer::Tcp(SocketAddr::from(([127, 0, 0, 1], 1))));
-        assert_eq!((tcp.role, tcp.known), (Role::Open, false));
+        assert_eq!((tcp.role(), tcp.is_known()), (Role::Open, false));
         assert_eq!(admins.group_id(), Some(990));
     }
 
     #[test]
     fn missing_files_leave_root_and_ourselves() {
         let admins = Admins::from_files("/nowhere/group", "/nowhere/passwd");
-        let role = |uid| admins.caller(&Peer::Unix { uid, gid: 100, pid: None }).role;
+        let role = |uid| admins.caller(&Peer::Unix { uid, gid: 100, pid: None }).role();
         assert_eq!((role(0), role(70001)), (Role::Admin, Role::Open));
         assert_eq!(admins.group_id(), None);
     }

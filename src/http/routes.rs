@@ -11,9 +11,11 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
+use super::door::Door;
 use super::error::ApiError;
-use super::peer::{ADMIN_GROUP, Admins, Caller, Peer, Role};
-use super::stream;
+use super::peer::{Caller, Role};
+use super::{stream, ui};
+use crate::domain::access::Scope;
 use crate::observe::panics;
 use crate::stop::Stopping;
 
@@ -47,8 +49,19 @@ pub struct Route<S> {
 #[derive(Clone, Copy)]
 struct Guard {
     least: Role,
+    scope: Option<Scope>,
     body_bytes: usize,
     streams: bool,
+    kind: Kind,
+}
+
+/// For whom a route answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// For programs: refusals are JSON.
+    Api,
+    /// For people: refusals are pages, and a stranger who looks is sent to sign in.
+    Page,
 }
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
@@ -70,6 +83,22 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// A route that removes.
     pub fn delete<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
         Self::new(Method::DELETE, path, least, on(MethodFilter::DELETE, handler))
+    }
+
+    /// A page.
+    pub fn page<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
+        Self::get(path, least, handler).of(Kind::Page)
+    }
+
+    /// What a page's form sends.
+    pub fn form<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
+        Self::post(path, least, handler).of(Kind::Page)
+    }
+
+    /// Lets this machine scope in as well.
+    pub fn also(mut self, scope: Scope) -> Self {
+        self.guard.scope = Some(scope);
+        self
     }
 
     /// Its answer goes on until the client leaves or the daemon stops; the daemon's stop ends it properly.
@@ -99,8 +128,24 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self.guard.least
     }
 
+    /// The machine scope that it opens to besides.
+    pub fn scope(&self) -> Option<Scope> {
+        self.guard.scope
+    }
+
+    /// For whom it answers.
+    pub fn kind(&self) -> Kind {
+        self.guard.kind
+    }
+
+    fn of(mut self, kind: Kind) -> Self {
+        self.guard.kind = kind;
+        self
+    }
+
     fn new(method: Method, path: &'static str, least: Role, handler: MethodRouter<S>) -> Self {
-        Self { method, path, guard: Guard { least, body_bytes: BODY_BYTES, streams: false }, handler }
+        let guard = Guard { least, scope: None, body_bytes: BODY_BYTES, streams: false, kind: Kind::Api };
+        Self { method, path, guard, handler }
     }
 }
 
@@ -109,18 +154,24 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 ///
 /// # Panics
 /// When two entries have the same path and method, or a path is malformed: a table is written, not configured.
-pub fn router<S: Clone + Send + Sync + 'static>(
-    routes: Vec<Route<S>>,
-    state: S,
-    admins: Admins,
-    times: Times,
-) -> Router {
+pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S, door: Door, times: Times) -> Router {
     let mut router = Router::new();
     for Route { path, guard, handler, .. } in routes {
-        let admins = admins.clone();
+        let door = door.clone();
         let guarded = from_fn(move |request: Request, next: Next| {
-            let admins = admins.clone();
-            async move { admit(guard, &admins, times, request, next).await }
+            let door = door.clone();
+            async move {
+                let uri = request.uri().clone();
+                let method = request.method().clone();
+                let response = match admit(guard, &door, times, request, next).await {
+                    Ok(response) => response,
+                    Err(refusal) => refusal.into_response(),
+                };
+                match guard.kind {
+                    Kind::Api => response,
+                    Kind::Page => ui::failure::as_page(response, &method, &uri),
+                }
+            }
         });
         router = router.route(path, handler.route_layer(guarded));
     }
@@ -135,47 +186,41 @@ pub fn router<S: Clone + Send + Sync + 'static>(
         .with_state(state)
 }
 
-/// The guard of one route: role, then body, then time. In this order, so that a stranger cannot make us read.
-async fn admit(guard: Guard, admins: &Admins, times: Times, mut request: Request, next: Next) -> Response {
-    // Whoever authenticated further out has the say; without that the connection is the credential.
-    let known = request.extensions().get::<Caller>().cloned();
-    let caller = known.or_else(|| request.extensions().get::<Peer>().map(|peer| admins.caller(peer)));
-    let role = caller.as_ref().map_or(Role::Open, |caller| caller.role);
-    if role < guard.least {
-        return match caller.filter(|caller| caller.known) {
-            Some(caller) => ApiError::Forbidden(format!(
-                "{} may not do this: add that user to the group {ADMIN_GROUP}",
-                caller.name
-            )),
-            None => ApiError::Unauthenticated(
-                "this needs a credential: use the quantum-clm command on the server".to_owned(),
-            ),
-        }
-        .into_response();
+/// The guard of one route: who, role, body, time. In this order, so that a stranger cannot make us read.
+async fn admit(
+    guard: Guard,
+    door: &Door,
+    times: Times,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    // A caller that somebody further out knows already has the say.
+    let caller = match request.extensions().get::<Caller>() {
+        Some(caller) => caller.clone(),
+        None => door.caller(&request),
+    };
+    if !caller.grant.allows(guard.least, guard.scope) {
+        return Err(door.refusal(&caller, guard.least));
     }
-    if let Some(caller) = caller {
-        request.extensions_mut().insert(caller);
-    }
+    request.extensions_mut().insert(caller);
     let stopping = request.extensions().get::<Stopping>().cloned();
     let (parts, body) = request.into_parts();
     let body = match timeout(times.body, Limited::new(body, guard.body_bytes).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return ApiError::TooLarge { limit: guard.body_bytes }.into_response();
+            return Err(ApiError::TooLarge { limit: guard.body_bytes });
         }
-        Ok(Err(error)) => return ApiError::Refused(format!("the body broke off: {error}")).into_response(),
-        Err(_) => return ApiError::SlowBody { seconds: times.body.as_secs() }.into_response(),
+        Ok(Err(error)) => return Err(ApiError::Refused(format!("the body broke off: {error}"))),
+        Err(_) => return Err(ApiError::SlowBody { seconds: times.body.as_secs() }),
     };
     let answer = next.run(Request::from_parts(parts, Body::from(body)));
     match timeout(times.answer, answer).await {
-        Ok(response) if guard.streams => match stopping {
+        Ok(response) if guard.streams => Ok(match stopping {
             Some(stopping) => response.map(|body| stream::until_stopped(body, stopping)),
             None => response,
-        },
-        Ok(response) => response,
-        Err(_) => {
-            ApiError::Unavailable(format!("no answer within {} s: try again", times.answer.as_secs())).into_response()
-        }
+        }),
+        Ok(response) => Ok(response),
+        Err(_) => Err(ApiError::Unavailable(format!("no answer within {} s: try again", times.answer.as_secs()))),
     }
 }
 

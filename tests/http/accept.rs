@@ -149,7 +149,7 @@ async fn the_socket_tells_who_asks() {
         Role::Admin,
         |Extension(peer): Extension<Peer>, Extension(caller): Extension<Caller>| async move {
             let Peer::Unix { uid, pid, .. } = peer else { panic!("{peer:?}") };
-            axum::Json(json!({"uid": uid, "pid": pid, "role": caller.role}))
+            axum::Json(json!({"uid": uid, "pid": pid, "role": caller.role()}))
         },
     );
     let server = Server::start(vec![who]);

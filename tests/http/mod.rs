@@ -14,6 +14,7 @@ use quantum_clm::config;
 use quantum_clm::domain::time::Micros;
 use quantum_clm::http::accept::{Limits, serve};
 use quantum_clm::http::client::Client;
+use quantum_clm::http::door::Door;
 use quantum_clm::http::listen::{Passed, bind};
 use quantum_clm::http::open;
 use quantum_clm::http::peer::Admins;
@@ -78,7 +79,7 @@ impl Server {
         let tcp = listeners.tcp_addresses()[0];
         let state = state();
         routes.extend(open::routes());
-        let router = router(routes, state.clone(), Admins::default(), times);
+        let router = router(routes, state.clone(), Door::default(), times);
         let (stopper, stopping) = stop::signal();
         let served = tokio::spawn(serve(listeners, router, limits, stopping));
         Self { tcp, socket, state, stopper, served, _dir: dir }

@@ -1,6 +1,8 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use quantum_clm::http::peer::{Caller, Peer, Role};
+use quantum_clm::domain::access::Grant;
+use quantum_clm::domain::id::TokenId;
+use quantum_clm::http::peer::{Caller, Credential, Peer, Role};
 use tower::ServiceExt;
 
 use super::*;
@@ -26,7 +28,13 @@ type Asker = (&'static str, Option<Peer>, Option<Caller>, Role, bool);
 
 /// Who may ask: nobody, a stranger over TCP, a known user without a role, and each role.
 fn callers() -> Vec<Asker> {
-    let caller = |role| Some(Caller { name: "somebody".to_owned(), role, known: true });
+    let caller = |role| {
+        Some(Caller {
+            name: "somebody".to_owned(),
+            grant: Grant::Role(role),
+            credential: Credential::Token(TokenId(1)),
+        })
+    };
     let tcp = Some(Peer::Tcp(SocketAddr::from(([127, 0, 0, 1], 9))));
     let unix = |uid| Some(Peer::Unix { uid, gid: 4_000_000_000, pid: None });
     let mut callers = vec![
@@ -41,7 +49,7 @@ fn callers() -> Vec<Asker> {
 
 #[tokio::test]
 async fn every_route_with_every_role_and_none() {
-    let app = router(table(), state(), Admins::default(), Times::default());
+    let app = router(table(), state(), Door::default(), Times::default());
     let mut walked = 0;
     for route in table() {
         for (who, peer, caller, role, known) in callers() {
@@ -70,7 +78,7 @@ async fn every_route_with_every_role_and_none() {
 #[tokio::test]
 async fn a_stranger_cannot_make_the_server_read() {
     let route = Route::post("/x", Role::Viewer, || async {});
-    let app = router(vec![route], state(), Admins::default(), Times::default());
+    let app = router(vec![route], state(), Door::default(), Times::default());
     // A body that is never there: only an answer without reading it comes back.
     let (_sender, receiver) = tokio::sync::mpsc::channel(1);
     let body = quantum_clm::http::stream::lines(receiver).into_body();

@@ -1,4 +1,4 @@
-//! The API: one file a resource. Over TCP nobody has a credential yet, so only the unix socket reaches these routes.
+//! The API: one file a resource.
 
 mod counters;
 mod events;
@@ -9,8 +9,8 @@ mod status;
 use axum::extract::FromRef;
 
 use super::error::ApiError;
-use super::open;
 use super::routes::Route;
+use super::{open, ui};
 use crate::app::App;
 use crate::app::answers::QueryError;
 use crate::observe::metrics::Metrics;
@@ -25,6 +25,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(events::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
+    routes.extend(ui::routes());
     routes
 }
 
@@ -56,7 +57,7 @@ impl From<QueryError> for ApiError {
 }
 
 /// Runs a look into the data file on a thread that may block.
-async fn blocking<T, E>(look: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+pub(super) async fn blocking<T, E>(look: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
 where
     T: Send + 'static,
     E: Send + 'static,

@@ -1,0 +1,38 @@
+use axum::extract::Request;
+
+use super::error::ApiError;
+use super::peer::{ADMIN_GROUP, Admins, Caller, Credential, Peer, Role};
+
+/// What stands before every route: who asks.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    admins: Admins,
+}
+
+impl Door {
+    /// A door that knows the processes of this machine.
+    pub fn new(admins: Admins) -> Self {
+        Self { admins }
+    }
+
+    /// Who asks.
+    pub(super) fn caller(&self, request: &Request) -> Caller {
+        request.extensions().get::<Peer>().map_or_else(Caller::anonymous, |peer| self.admins.caller(peer))
+    }
+
+    /// Why the caller may not do what asks for `least`, and what would help.
+    pub(super) fn refusal(&self, caller: &Caller, least: Role) -> ApiError {
+        match caller.credential {
+            Credential::None => {
+                ApiError::Unauthenticated("this needs a credential: sign in, or send an API token".to_owned())
+            }
+            Credential::Socket => ApiError::Forbidden(format!(
+                "{} may not do this: add that user to the group {ADMIN_GROUP}",
+                caller.name
+            )),
+            Credential::Session { .. } | Credential::Token(_) => {
+                ApiError::Forbidden(format!("{} may not do this: it asks for the role {}", caller.name, least.as_str()))
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The pages: one file a page, each an askama template of the same name and the handlers behind it.
+
+/// Refusals as pages.
+pub(super) mod failure;
+/// What every page has around its content.
+mod frame;
+
+use askama::Template;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+pub(super) use self::frame::Frame;
+use super::error::ApiError;
+use super::routes::Route;
+use crate::app::App;
+
+/// Every page's routes.
+pub(super) fn routes() -> Vec<Route<App>> {
+    Vec::new()
+}
+
+/// What pages may load and do: only what this server serves, no inline script or style, framed by nobody.
+const POLICY: &str =
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+
+/// A rendered template as an answer.
+pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => {
+            let headers =
+                [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)];
+            (status, headers, html).into_response()
+        }
+        Err(error) => ApiError::internal(error).into_response(),
+    }
+}
