@@ -77,7 +77,7 @@ impl Taken {
     }
 }
 
-/// Holds deliveries back while it is closed.
+/// Holds deliveries with events back while it is closed. Others pass: on a slow machine one comes before the first event.
 #[derive(Default)]
 struct Gate {
     closed: Mutex<bool>,
@@ -136,8 +136,11 @@ impl Running {
             let (taken, gate, stop) = (Arc::clone(&taken), Arc::clone(&gate), stop.clone());
             move || {
                 source.run(position, &stop, |delivery| {
-                    gate.held.store(*gate.closed.lock().unwrap() && !delivery.events.is_empty(), Ordering::SeqCst);
-                    drop(gate.opened.wait_while(gate.closed.lock().unwrap(), |closed| *closed).unwrap());
+                    if !delivery.events.is_empty() {
+                        let closed = gate.closed.lock().unwrap();
+                        gate.held.store(*closed, Ordering::SeqCst);
+                        drop(gate.opened.wait_while(closed, |closed| *closed).unwrap());
+                    }
                     if stop.is_set() {
                         return ControlFlow::Break(());
                     }
