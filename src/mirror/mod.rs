@@ -36,7 +36,7 @@ use self::events::Events;
 use self::intents::Intents;
 use self::place::Taken;
 use self::takeover::Quiet;
-use crate::config::{MirrorMode, RedisAddress};
+use crate::config::{MirrorMode, RedisAddress, RedisTarget};
 use crate::domain::id::EventId;
 use crate::observe::now;
 use crate::observe::status::Reporter;
@@ -53,6 +53,8 @@ pub struct Mirror {
     stats: Arc<MirrorStats>,
     events: Events,
     intents: Intents,
+    /// Which Redis it is.
+    server: String,
     /// The position as the store has it.
     saved: FollowerPosition,
     saved_at: Instant,
@@ -85,9 +87,11 @@ impl Mirror {
             consumer: settings.consumer.clone(),
             sent: 0,
         };
+        let server = RedisTarget::parse(&settings.redis.url).map(|target| target.place()).unwrap_or_default();
         Self {
             store,
             settings,
+            server,
             reporter,
             stats,
             events,
@@ -225,8 +229,8 @@ impl Mirror {
             Ok::<_, StoreError>((saved, sent))
         })
         .await??;
-        self.taken =
-            serde_json::from_str(&saved.note).ok().filter(|taken: &Taken| taken.stream == self.settings.redis.stream);
+        let ours = |taken: &Taken| taken.stream == self.settings.redis.stream && taken.server == self.server;
+        self.taken = serde_json::from_str(&saved.note).ok().filter(ours);
         self.events.sent = sent;
         self.intents.sent = saved.outbox;
         self.saved = saved;
@@ -274,9 +278,9 @@ impl Mirror {
             }
             None => EventId::ZERO,
         };
-        let taken = Taken { stream: self.settings.redis.stream.clone(), from };
+        let taken = Taken { server: self.server.clone(), stream: self.settings.redis.stream.clone(), from };
         self.taken = Some(taken.clone());
-        // What was sent to another stream says nothing of this one.
+        // What was sent to another stream or server says nothing of this one.
         self.saved.event = from;
         // Before the first entry, so that no later look takes our own beginning for somebody else's.
         if let Err(error) = self.save().await {
