@@ -5,6 +5,7 @@
 //! the store is a hint that is saved now and then.
 
 mod backoff;
+mod batch;
 mod condition;
 mod connection;
 mod counters;
@@ -79,7 +80,13 @@ const COUNTERS: usize = 1;
 impl Mirror {
     /// A mirror of `store`. It reports to `reporter` and counts in `stats`.
     pub fn new(store: Arc<Store>, settings: MirrorSettings, reporter: Reporter, stats: Arc<MirrorStats>) -> Self {
-        let events = Events::new(store.clone(), stats.clone(), settings.redis.stream.clone(), settings.redis.maxlen);
+        let events = Events::new(
+            store.clone(),
+            stats.clone(),
+            settings.redis.stream.clone(),
+            settings.redis.maxlen,
+            settings.timing.answer,
+        );
         let intents = Intents {
             store: store.clone(),
             stats: stats.clone(),
@@ -162,7 +169,7 @@ impl Mirror {
         self.events.doubt();
         self.load().await?;
         self.show_lag();
-        let mut connection = Connection::open(&self.settings.redis).await?;
+        let mut connection = Connection::open(&self.settings.redis, self.settings.timing.answer).await?;
         self.stats.add_connections(1);
         // What the last connection took may be lost with a Redis that was started again.
         self.store.counter_changes().all();
