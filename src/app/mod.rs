@@ -1,6 +1,5 @@
 //! The one value that a task or a handler is given, and what the product answers when somebody asks.
 
-/// The answers: what the API sends and the commands print, from the data file alone.
 pub mod answers;
 /// What operators do with intents.
 pub mod intents;
