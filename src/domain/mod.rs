@@ -18,6 +18,8 @@ pub mod id;
 pub mod intent;
 /// From a log line to the fields of an event.
 pub mod normalise;
+/// From what a program sends in to events.
+pub mod publish;
 /// What a client names a request with, so that it can be sent again.
 pub mod request_key;
 /// What somebody may do.
