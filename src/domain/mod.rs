@@ -22,6 +22,8 @@ pub mod normalise;
 pub mod publish;
 /// What a client names a request with, so that it can be sent again.
 pub mod request_key;
+/// What a request may look like: its host, the page behind it, its way, its path, its depth.
+pub mod request;
 /// What somebody may do.
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.
