@@ -1,5 +1,7 @@
 //! The one value that a task or a handler is given, and what the product answers when somebody asks.
 
+/// Users, sessions, tokens: who may do what, and the audit log.
+pub mod accounts;
 pub mod answers;
 /// What operators do with intents.
 pub mod intents;
@@ -8,6 +10,7 @@ pub mod publish;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use self::accounts::Accounts;
 use crate::config::Config;
 use crate::domain::health::{self, Health};
 use crate::domain::normalise::{NormaliseConfig, Normaliser};
@@ -28,6 +31,8 @@ pub struct App {
     pub board: StatusBoard,
     /// Figures for Prometheus.
     pub metrics: Metrics,
+    /// Users, sessions, tokens, the audit log.
+    pub accounts: Arc<Accounts>,
     /// When the daemon started.
     pub started: Micros,
     /// Reads fields from a message.
@@ -44,10 +49,12 @@ pub struct App {
 impl App {
     /// The value of a daemon that starts now.
     pub fn new(config: Config, store: Store, board: StatusBoard, metrics: Metrics, started: Micros) -> Self {
+        let (config, store) = (Arc::new(config), Arc::new(store));
         let quote_currencies = config.events.quote_currencies.clone();
         Self {
-            config: Arc::new(config),
-            store: Arc::new(store),
+            accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
+            config,
+            store,
             board,
             metrics,
             started,
@@ -72,7 +79,9 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        if let Some(store) = Arc::into_inner(self.store) {
+        let Self { store, accounts, .. } = self;
+        drop(accounts);
+        if let Some(store) = Arc::into_inner(store) {
             store.close();
         }
     }

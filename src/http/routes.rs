@@ -211,6 +211,8 @@ async fn admit(
     if !caller.grant.allows(guard.least, guard.scope) {
         return Err(door.refusal(&caller, guard.least));
     }
+    let actor = door.actor(&caller, &request);
+    request.extensions_mut().insert(actor);
     request.extensions_mut().insert(caller);
     let place = match request.extensions().get::<StreamPlaces>() {
         Some(places) if guard.streams => Some(places.take().ok_or(CROWDED)?),
