@@ -4,12 +4,14 @@ mod counters;
 mod events;
 mod health;
 mod intents;
+mod publish;
 mod status;
 
 pub use counters::{CounterAnswer, CounterList, CounterQuery};
 pub use events::{EventPage, EventQuery, events_json};
 pub use health::{GapAnswer, HealthAnswer};
 pub use intents::{IntentAnswer, IntentPage, IntentQuery, NoteAnswer, open_intents};
+pub use publish::PublishAnswer;
 pub use status::StatusAnswer;
 
 use crate::store::StoreError;

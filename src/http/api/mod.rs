@@ -4,6 +4,7 @@ mod counters;
 mod events;
 mod health;
 mod intents;
+mod publish;
 mod status;
 
 use axum::extract::FromRef;
@@ -23,6 +24,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(health::routes());
     routes.extend(status::routes());
     routes.extend(events::routes());
+    routes.extend(publish::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
     routes.extend(ui::routes());
