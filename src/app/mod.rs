@@ -7,10 +7,13 @@ pub mod answers;
 pub mod intents;
 /// Events that programs send in.
 pub mod publish;
+/// Events as they are stored, for all who read along.
+pub mod tail;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
+use self::tail::Tail;
 use crate::config::Config;
 use crate::domain::health::{self, Health};
 use crate::domain::normalise::{NormaliseConfig, Normaliser};
@@ -41,6 +44,8 @@ pub struct App {
     pub host: Arc<str>,
     /// Where the pipeline's work comes in.
     pub inbox: Arc<Inbox>,
+    /// Events as they are stored.
+    pub tail: Tail,
     /// The places of publications under way.
     publisher: publish::Publisher,
     growth: Arc<Mutex<Option<u64>>>,
@@ -61,6 +66,7 @@ impl App {
             normaliser: Arc::new(Normaliser::new(&NormaliseConfig { quote_currencies })),
             host: rustix::system::uname().nodename().to_string_lossy().into(),
             inbox: Inbox::new(),
+            tail: Tail::default(),
             publisher: publish::Publisher::default(),
             growth: Arc::default(),
         }

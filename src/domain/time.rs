@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bincode::{Decode, Encode};
-use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 /// An instant: microseconds since the Unix epoch, UTC.
@@ -100,6 +100,22 @@ impl Hour {
     /// The hour after this one.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
+    }
+}
+
+/// A text that is no hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an hour: expected YYYYMMDDHH")]
+pub struct BadHour;
+
+impl FromStr for Hour {
+    type Err = BadHour;
+
+    fn from_str(text: &str) -> Result<Self, BadHour> {
+        let (day, hour) = text.split_at_checked(8).filter(|(_, hour)| hour.len() == 2).ok_or(BadHour)?;
+        let day = NaiveDate::parse_from_str(day, "%Y%m%d").map_err(|_| BadHour)?;
+        let at = hour.parse().ok().and_then(|hour| day.and_hms_opt(hour, 0, 0)).ok_or(BadHour)?;
+        Ok(Micros::from(at.and_utc()).hour())
     }
 }
 

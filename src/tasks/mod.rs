@@ -9,6 +9,8 @@
 pub mod feed;
 /// The mirror.
 pub mod mirror;
+/// The live tail.
+pub mod tail;
 /// Sizes, free space, open intents.
 pub mod upkeep;
 

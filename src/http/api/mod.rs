@@ -4,6 +4,7 @@ mod counters;
 mod events;
 mod health;
 mod intents;
+mod live;
 mod publish;
 mod status;
 
@@ -25,6 +26,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(status::routes());
     routes.extend(events::routes());
     routes.extend(publish::routes());
+    routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
     routes.extend(ui::routes());
