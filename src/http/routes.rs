@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
 use super::border::Border;
+use super::doc::Doc;
 use super::door::Door;
 use super::error::ApiError;
 use super::peer::{Caller, Role};
@@ -46,6 +47,7 @@ pub struct Route<S> {
     method: Method,
     path: &'static str,
     guard: Guard,
+    doc: Option<Doc>,
     handler: MethodRouter<S>,
 }
 
@@ -116,6 +118,17 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
+    /// Describes it, for those who program against it.
+    pub fn doc(mut self, doc: Doc) -> Self {
+        self.doc = Some(doc);
+        self
+    }
+
+    /// What it tells of itself.
+    pub fn described(&self) -> Option<&Doc> {
+        self.doc.as_ref()
+    }
+
     /// The method that it answers to.
     pub fn method(&self) -> &Method {
         &self.method
@@ -148,7 +161,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 
     fn new(method: Method, path: &'static str, least: Role, handler: MethodRouter<S>) -> Self {
         let guard = Guard { least, scope: None, body_bytes: BODY_BYTES, streams: false, kind: Kind::Api };
-        Self { method, path, guard, handler }
+        Self { method, path, guard, doc: None, handler }
     }
 }
 
