@@ -1,7 +1,9 @@
 //! The API: one file a resource.
 
 mod counters;
+mod description;
 mod events;
+mod examples;
 mod health;
 mod intents;
 mod live;
@@ -32,7 +34,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(ui::routes());
     routes.extend(assets::routes());
     routes.extend(csp::routes());
-    routes
+    description::add(routes)
 }
 
 impl FromRef<App> for StatusBoard {
