@@ -6,6 +6,7 @@ mod exactly_once;
 mod failpoints;
 mod intents;
 mod predecessor;
+mod publish;
 mod several_units;
 mod stop;
 
