@@ -238,7 +238,8 @@ async fn admit(guard: Guard, door: &Door, times: Times, request: Request, next: 
     parts.extensions.insert(caller);
     let answer = next.run(Request::from_parts(parts, Body::from(body)));
     match timeout(times.answer, answer).await {
-        Ok(response) if guard.streams => Ok(match stopping {
+        // A refusal is whole at once.
+        Ok(response) if guard.streams && response.status().is_success() => Ok(match stopping {
             Some(stopping) => response.map(|body| stream::until_stopped(body, stopping, place)),
             None => response,
         }),

@@ -124,3 +124,27 @@ impl Listener {
         }
     }
 }
+
+/// A reader of lines of JSON.
+pub(crate) struct Lines(BufReader<UnixStream>);
+
+impl Lines {
+    #[track_caller]
+    pub(crate) fn new(socket: &Path, path: &str) -> Self {
+        Self(BufReader::new(send(socket, "GET", path, &[], &[]).expect("a daemon")))
+    }
+
+    /// The next object; `None` at the end.
+    pub(crate) fn next(&mut self) -> Option<String> {
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).expect("lines within the deadline") == 0 {
+                return None;
+            }
+            // Between them stand the head and the sizes of HTTP's chunks.
+            if line.starts_with('{') {
+                return Some(line);
+            }
+        }
+    }
+}
