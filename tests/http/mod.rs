@@ -1,8 +1,10 @@
 //! The listeners, the accept loop, the route table and the client, over real sockets.
 
 mod accept;
+mod answers;
 mod client;
 mod listen;
+mod openapi;
 mod routes;
 
 use std::net::SocketAddr;
