@@ -2,7 +2,9 @@
 
 mod accept;
 mod answers;
+mod access;
 mod client;
+mod credentials;
 mod listen;
 mod openapi;
 mod routes;

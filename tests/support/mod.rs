@@ -2,6 +2,8 @@
 
 /// Requests over the socket of a daemon.
 pub(crate) mod ask;
+/// The whole router in this process.
+pub(crate) mod app;
 /// The real binary as a daemon.
 pub(crate) mod daemon;
 pub(crate) mod feed;
