@@ -9,7 +9,9 @@ use crate::app::App;
 use crate::config::Loaded;
 use crate::http::accept::{self, Limits};
 use crate::http::api;
+use crate::http::border::Border;
 use crate::http::door::Door;
+use crate::http::files;
 use crate::http::listen::{self, Passed};
 use crate::http::peer::Admins;
 use crate::http::routes::{self, Times};
@@ -22,7 +24,7 @@ use crate::sources::journal;
 use crate::stop::{self, Stop};
 use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, accounts, mirror, upkeep};
+use crate::tasks::{Tasks, accounts, mirror, tail, upkeep};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -114,17 +116,14 @@ async fn serve(
     if origin == Origin::Journal {
         mirror::spawn(&mut tasks, &app);
     }
+    tail::spawn(&mut tasks, &app);
     upkeep::spawn(&mut tasks, &app);
     accounts::spawn(&mut tasks, &app);
 
-    let router = routes::router(
-        api::routes(),
-        app.clone(),
-        Door::new(admins).with_accounts(app.accounts.clone()),
-        Times::default(),
-    );
+    let door = Door::new(admins).with_accounts(app.accounts.clone()).behind(Border::new(&app.config.http));
+    let router = routes::router(api::routes(), app.clone(), door, Times::default());
     let (http_stopper, http_stopping) = stop::signal();
-    let server = tokio::spawn(accept::serve(listeners, router, Limits::default(), http_stopping));
+    let server = tokio::spawn(accept::serve(listeners, router, files::allow(Limits::default()), http_stopping));
     tokio::spawn(Notify.watchdog(move || pulse.is_alive(), signals.clone()));
     Notify.ready(&format!("listening on {listening}"));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_file = %app.store.path().display(), "ready, listening on {listening}");

@@ -4,6 +4,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
 use super::api::blocking;
+use super::border::{Border, ClientAddress};
 use super::cookie;
 use super::error::ApiError;
 use super::peer::{ADMIN_GROUP, Admins, Caller, Credential, Peer, Role};
@@ -16,6 +17,7 @@ use crate::domain::refusal::Refusal;
 #[derive(Clone, Default)]
 pub struct Door {
     admins: Admins,
+    border: Border,
     accounts: Option<Arc<Accounts>>,
 }
 
@@ -47,7 +49,18 @@ impl From<ApiError> for BadCredential {
 impl Door {
     /// A door that knows the processes of this machine, and no users.
     pub fn new(admins: Admins) -> Self {
-        Self { admins, accounts: None }
+        Self { admins, border: Border::default(), accounts: None }
+    }
+
+    /// Stands behind this border.
+    pub fn behind(mut self, border: Border) -> Self {
+        self.border = border;
+        self
+    }
+
+    /// What stands before it.
+    pub(super) fn border(&self) -> &Border {
+        &self.border
     }
 
     /// Knows users and tokens besides.
@@ -158,9 +171,12 @@ fn method(method: &Method) -> &str {
     }
 }
 
-/// Where a request comes from, as the audit log and the back-off know it.
+/// Where a request comes from, as the audit log and the back-off know it: behind a trusted proxy, who it asks for.
 pub(super) fn address(parts: &Parts) -> String {
-    parts.extensions.get::<Peer>().map_or_else(String::new, Peer::address)
+    match parts.extensions.get() {
+        Some(ClientAddress(address)) => address.to_string(),
+        None => parts.extensions.get::<Peer>().map_or_else(String::new, Peer::address),
+    }
 }
 
 /// The text of `Authorization: Bearer …`, where there is such a header. Two headers are refused, and so is another scheme.

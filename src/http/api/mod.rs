@@ -2,9 +2,13 @@
 
 mod audit;
 mod counters;
+mod description;
 mod events;
+mod examples;
 mod health;
 mod intents;
+mod live;
+mod publish;
 mod me;
 mod sessions;
 mod status;
@@ -15,7 +19,7 @@ use axum::extract::FromRef;
 
 use super::error::ApiError;
 use super::routes::Route;
-use super::{open, ui};
+use super::{assets, csp, open, ui};
 use crate::app::App;
 use crate::app::answers::QueryError;
 use crate::observe::metrics::Metrics;
@@ -28,6 +32,8 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(health::routes());
     routes.extend(status::routes());
     routes.extend(events::routes());
+    routes.extend(publish::routes());
+    routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
     routes.extend(me::routes());
@@ -36,7 +42,9 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(sessions::routes());
     routes.extend(audit::routes());
     routes.extend(ui::routes());
-    routes
+    routes.extend(assets::routes());
+    routes.extend(csp::routes());
+    description::add(routes)
 }
 
 impl FromRef<App> for StatusBoard {
