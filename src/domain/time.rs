@@ -1,7 +1,10 @@
+use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use bincode::{Decode, Encode};
-use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Timelike, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// An instant: microseconds since the Unix epoch, UTC.
@@ -58,6 +61,37 @@ impl Micros {
     }
 }
 
+/// A text that is no instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an instant: use microseconds since the epoch, or RFC 3339 such as 2026-01-17T03:46:06Z")]
+pub struct BadInstant;
+
+impl FromStr for Micros {
+    type Err = BadInstant;
+
+    fn from_str(text: &str) -> Result<Self, BadInstant> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self).map_err(|_| BadInstant);
+        }
+        DateTime::parse_from_rfc3339(text).map(|at| at.to_utc().into()).map_err(|_| BadInstant)
+    }
+}
+
+/// As answers write it; a bare number only where it says so.
+impl JsonSchema for Micros {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Instant".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
 impl From<DateTime<Utc>> for Micros {
     /// Instants before the epoch become the epoch: nothing that we read was written then.
     fn from(at: DateTime<Utc>) -> Self {
@@ -83,6 +117,22 @@ impl Hour {
     /// The hour after this one.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
+    }
+}
+
+/// A text that is no hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an hour: expected YYYYMMDDHH")]
+pub struct BadHour;
+
+impl FromStr for Hour {
+    type Err = BadHour;
+
+    fn from_str(text: &str) -> Result<Self, BadHour> {
+        let (day, hour) = text.split_at_checked(8).filter(|(_, hour)| hour.len() == 2).ok_or(BadHour)?;
+        let day = NaiveDate::parse_from_str(day, "%Y%m%d").map_err(|_| BadHour)?;
+        let at = hour.parse().ok().and_then(|hour| day.and_hms_opt(hour, 0, 0)).ok_or(BadHour)?;
+        Ok(Micros::from(at.and_utc()).hour())
     }
 }
 

@@ -3,6 +3,7 @@ use std::error::Error;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -44,6 +45,9 @@ pub enum ApiError {
     /// 414: path or query are too long.
     #[error("{0}")]
     LongTarget(String),
+    /// 415: a body of a kind that is not read here.
+    #[error("{0}")]
+    OtherMedia(&'static str),
     /// 421: the request is for another host.
     #[error(
         "this server is not known as {0}: use an address of this machine with its port, or add the name to http.hosts"
@@ -80,10 +84,27 @@ pub enum ApiError {
 #[derive(Clone, Debug)]
 pub(super) struct Refusal(pub(super) String);
 
+/// The answer to a request that is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorAnswer {
+    /// Why.
+    pub detail: Detail,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Detail {
+    /// In a sentence.
+    Sentence(String),
+    /// What does not fit, and where.
+    Misfits(Vec<Misfit>),
+}
+
 /// One thing that does not fit, in the shape in which the predecessor's framework wrote it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Misfit {
-    /// Where: `["body", "model_type"]`, `["query", "limit"]`.
+    /// Where: `["body", "model_type"]`, `["query", "limit"]`; `["body", "7", "unit"]` in the seventh line.
     pub loc: Vec<String>,
     /// What is wrong.
     pub msg: String,
@@ -115,6 +136,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LongTarget(_) => StatusCode::URI_TOO_LONG,
+            Self::OtherMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,

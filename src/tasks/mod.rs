@@ -11,6 +11,8 @@ pub mod accounts;
 pub mod feed;
 /// The mirror.
 pub mod mirror;
+/// The live tail.
+pub mod tail;
 /// Sizes, free space, open intents.
 pub mod upkeep;
 

@@ -2,9 +2,13 @@
 
 mod audit;
 mod counters;
+mod description;
 mod events;
+mod examples;
 mod health;
 mod intents;
+mod live;
+mod publish;
 mod me;
 mod sessions;
 mod status;
@@ -28,6 +32,8 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(health::routes());
     routes.extend(status::routes());
     routes.extend(events::routes());
+    routes.extend(publish::routes());
+    routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
     routes.extend(me::routes());
@@ -38,7 +44,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(ui::routes());
     routes.extend(assets::routes());
     routes.extend(csp::routes());
-    routes
+    description::add(routes)
 }
 
 impl FromRef<App> for StatusBoard {
