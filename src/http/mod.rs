@@ -10,6 +10,8 @@ pub mod accept;
 pub mod api;
 /// The commands' side of the unix socket.
 pub mod client;
+/// Static files, served from the binary.
+mod assets;
 /// What stands before every route: who asks.
 pub mod door;
 /// The one place that maps errors to statuses.

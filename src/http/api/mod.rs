@@ -10,7 +10,7 @@ use axum::extract::FromRef;
 
 use super::error::ApiError;
 use super::routes::Route;
-use super::{open, ui};
+use super::{assets, open, ui};
 use crate::app::App;
 use crate::app::answers::QueryError;
 use crate::observe::metrics::Metrics;
@@ -25,6 +25,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(events::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
+    routes.extend(assets::routes());
     routes.extend(ui::routes());
     routes
 }

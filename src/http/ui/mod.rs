@@ -4,12 +4,14 @@
 pub(super) mod failure;
 /// What every page has around its content.
 mod frame;
+/// How pages write instants, spans and figures.
+mod show;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-pub(super) use self::frame::Frame;
+pub(super) use self::frame::{Frame, Tone};
 use super::error::ApiError;
 use super::routes::Route;
 use crate::app::App;

@@ -1,0 +1,140 @@
+//! How pages write instants, spans and figures.
+
+use std::fmt;
+
+use askama::filters::HtmlSafe;
+
+use crate::domain::time::Micros;
+
+/// An instant as an HTML element: UTC as its text, and for programs as its attribute. The script adds the viewer's own
+/// time as its title.
+pub(in crate::http) struct Time {
+    at: Micros,
+    millis: bool,
+}
+
+/// To the second.
+pub(in crate::http) fn time(at: Micros) -> Time {
+    Time { at, millis: false }
+}
+
+/// To the millisecond.
+pub(in crate::http) fn exact(at: Micros) -> Time {
+    Time { at, millis: true }
+}
+
+// It writes digits and its own tags, nothing that came from outside.
+impl HtmlSafe for Time {}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = if self.millis { "%Y-%m-%d %H:%M:%S%.3f" } else { "%Y-%m-%d %H:%M:%S" };
+        let at = self.at.datetime();
+        write!(f, "<time datetime=\"{}\">{}</time>", self.at.rfc3339(), at.format(form))
+    }
+}
+
+/// How long something takes or is ago, in the two largest units: `3 d 4 h`, `2 min 5 s`, `1.250 s`, `250 ms`.
+pub(in crate::http) fn span(micros: u64) -> String {
+    const MINUTE: u64 = 60 * Micros::SECOND;
+    let two = |large: u64, name: &str, small: u64, small_name: &str| {
+        let (first, second) = (micros / large, micros % large / small);
+        if second == 0 { format!("{first} {name}") } else { format!("{first} {name} {second} {small_name}") }
+    };
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{} ms", micros / 1_000),
+        1_000_000..10_000_000 => format!("{}.{:03} s", micros / Micros::SECOND, micros / 1_000 % 1_000),
+        _ if micros < MINUTE => format!("{} s", micros / Micros::SECOND),
+        _ if micros < Micros::HOUR => two(MINUTE, "min", Micros::SECOND, "s"),
+        _ if micros < Micros::DAY => two(Micros::HOUR, "h", MINUTE, "min"),
+        _ => two(Micros::DAY, "d", Micros::HOUR, "h"),
+    }
+}
+
+/// How long ago `at` was: `3 d 4 h ago`, `just now` within a second or where it lies ahead.
+pub(in crate::http) fn ago(at: Micros, now: Micros) -> String {
+    let passed = now.0.saturating_sub(at.0);
+    if passed < Micros::SECOND {
+        return "just now".to_owned();
+    }
+    format!("{} ago", span(passed / Micros::SECOND * Micros::SECOND).replace(".000", ""))
+}
+
+/// `12,345,678`.
+pub(in crate::http) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1.5 GiB`.
+pub(in crate::http) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut unit = 0;
+    let mut value = number as f64;
+    while value >= 1_024.0 && unit + 1 < UNITS.len() {
+        value /= 1_024.0;
+        unit += 1;
+    }
+    if unit == 0 || value >= 100.0 {
+        format!("{value:.0} {}", UNITS[unit])
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+/// `42.0 %`, and a dash where there is nothing to have a share of.
+pub(in crate::http) fn share(part: u64, whole: u64) -> String {
+    if whole == 0 { "–".to_owned() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans() {
+        for (micros, expect) in [
+            (0, "0 µs"),
+            (999, "999 µs"),
+            (250_000, "250 ms"),
+            (1_250_000, "1.250 s"),
+            (59 * Micros::SECOND, "59 s"),
+            (60 * Micros::SECOND, "1 min"),
+            (125 * Micros::SECOND, "2 min 5 s"),
+            (Micros::HOUR + 60 * Micros::SECOND, "1 h 1 min"),
+            (Micros::DAY * 3 + Micros::HOUR * 4, "3 d 4 h"),
+        ] {
+            assert_eq!(span(micros), expect);
+        }
+        assert_eq!(ago(Micros(0), Micros(1_900_000)), "1 s ago");
+        assert_eq!(ago(Micros(5), Micros(0)), "just now", "a clock that stepped back");
+    }
+
+    #[test]
+    fn figures() {
+        assert_eq!(
+            ["0", "999", "1,000", "12,345,678"],
+            [0, 999, 1_000, 12_345_678].map(count).each_ref().map(String::as_str)
+        );
+        assert_eq!(
+            ["0 B", "1023 B", "1.5 KiB", "512 MiB"],
+            [0, 1_023, 1_536, 512 << 20].map(bytes).each_ref().map(String::as_str)
+        );
+        assert_eq!([share(1, 4), share(0, 0)], ["25.0 %", "–"]);
+    }
+
+    #[test]
+    fn an_instant_is_an_element() {
+        let at = Micros(1_768_621_479_809_316);
+        assert_eq!(exact(at).to_string(), "<time datetime=\"2026-01-17T03:44:39.809Z\">2026-01-17 03:44:39.809</time>");
+        assert_eq!(time(at).to_string(), "<time datetime=\"2026-01-17T03:44:39.809Z\">2026-01-17 03:44:39</time>");
+    }
+}
