@@ -2,6 +2,8 @@
 
 /// The answers: what the API sends and the commands print, from the data file alone.
 pub mod answers;
+/// What operators do with intents.
+pub mod intents;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -18,6 +18,8 @@ pub mod id;
 pub mod intent;
 /// From a log line to the fields of an event.
 pub mod normalise;
+/// What a client names a request with, so that it can be sent again.
+pub mod request_key;
 /// What somebody may do.
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.

@@ -7,6 +7,8 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::peer::Caller;
+use crate::domain::request_key::{BadRequestKey, RequestKey};
 
 /// A JSON body. What does not fit is answered with 422, whatever its content type says.
 #[derive(Clone, Copy, Debug)]
@@ -50,5 +52,26 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathPar
             .await
             .map_err(|error: PathRejection| ApiError::unfit("path", "", error.body_text()))?;
         Ok(Self(value))
+    }
+}
+
+/// The `Idempotency-Key` header, where the request has one. A malformed one is answered with 422.
+#[derive(Clone, Debug)]
+pub struct Key(pub Option<RequestKey>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        const NAME: &str = "Idempotency-Key";
+        let misfit = |error: BadRequestKey| ApiError::unfit("header", NAME, error.to_string());
+        let mut keys = parts.headers.get_all(NAME).iter();
+        let Some(key) = keys.next() else { return Ok(Self(None)) };
+        if keys.next().is_some() {
+            return Err(ApiError::unfit("header", NAME, "send one key, not several"));
+        }
+        let owner = parts.extensions.get::<Caller>().map(Caller::owner).unwrap_or_default();
+        let key = key.to_str().map_err(|_| misfit(BadRequestKey))?;
+        Ok(Self(Some(RequestKey::new(&owner, key).map_err(misfit)?)))
     }
 }

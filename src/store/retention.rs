@@ -24,7 +24,7 @@ const INTENT_DAYS: u64 = 365;
 /// Outbox messages that every follower has sent.
 const OUTBOX_DAYS: u64 = 7;
 /// Answers to requests.
-const IDEMPOTENCY_DAYS: u64 = 2;
+const IDEMPOTENCY_DAYS: u64 = 7;
 
 /// Blocks that one transaction removes, so that it stays short.
 const MAX_BLOCKS: usize = 256;
