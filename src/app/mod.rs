@@ -7,6 +7,8 @@ pub mod answers;
 pub mod intents;
 /// Events that programs send in.
 pub mod publish;
+/// What the pages show.
+pub mod views;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -43,6 +45,8 @@ pub struct App {
     pub inbox: Arc<Inbox>,
     /// The places of publications under way.
     publisher: publish::Publisher,
+    /// What pages keep in memory.
+    pub views: Arc<views::Memory>,
     growth: Arc<Mutex<Option<u64>>>,
 }
 
@@ -62,6 +66,7 @@ impl App {
             host: rustix::system::uname().nodename().to_string_lossy().into(),
             inbox: Inbox::new(),
             publisher: publish::Publisher::default(),
+            views: Arc::default(),
             growth: Arc::default(),
         }
     }

@@ -9,6 +9,8 @@
 pub mod feed;
 /// The mirror.
 pub mod mirror;
+/// The figures of the Trade path page.
+pub mod trade_path;
 /// Sizes, free space, open intents.
 pub mod upkeep;
 
