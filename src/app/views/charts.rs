@@ -43,12 +43,12 @@ impl Window {
         Self::ALL.into_iter().find(|window| window.word() == word)
     }
 
-    /// What one figure of its charts counts.
-    pub fn step(self) -> &'static str {
+    /// What one figure of its charts is of.
+    pub fn each(self) -> &'static str {
         match self {
-            Self::Day => "hour",
-            Self::Week => "4 hours",
-            Self::Month => "day",
+            Self::Day => "an hour",
+            Self::Week => "in 4 hours",
+            Self::Month => "a day",
         }
     }
 

@@ -1,9 +1,15 @@
 //! The pages: one file a page, each an askama template of the same name and the handlers behind it.
 
+/// Charts, and the tables behind them.
+mod chart;
+mod events;
 /// Refusals as pages.
 pub(super) mod failure;
 /// What every page has around its content.
 mod frame;
+mod health;
+/// Addresses of pages.
+mod links;
 /// How pages write instants, spans and figures.
 mod show;
 
@@ -19,7 +25,9 @@ use crate::app::App;
 
 /// Every page's routes.
 pub(super) fn routes() -> Vec<Route<App>> {
-    Vec::new()
+    let mut routes = health::routes();
+    routes.extend(events::routes());
+    routes
 }
 
 /// A rendered template as an answer.
