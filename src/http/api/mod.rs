@@ -4,6 +4,8 @@ mod counters;
 mod events;
 mod health;
 mod intents;
+mod live;
+mod publish;
 mod status;
 
 use axum::extract::FromRef;
@@ -23,6 +25,8 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(health::routes());
     routes.extend(status::routes());
     routes.extend(events::routes());
+    routes.extend(publish::routes());
+    routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
     routes.extend(ui::routes());

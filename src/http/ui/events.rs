@@ -11,6 +11,7 @@ use crate::app::views::events::{EventsView, Patience};
 use crate::domain::event::{Decision, Level};
 use crate::domain::id::EventId;
 use crate::domain::instant;
+use crate::domain::stage::Stage;
 use crate::domain::time::Micros;
 use crate::http::api::blocking;
 use crate::http::error::ApiError;
@@ -34,6 +35,8 @@ struct Query {
     since: String,
     until: String,
     unit: String,
+    source: String,
+    host: String,
     symbol: String,
     level: String,
     decision: String,
@@ -45,11 +48,13 @@ struct Query {
 
 impl Query {
     /// What narrows the list, in the form's order.
-    fn filters(&self) -> [(&'static str, &'static str, &str); 8] {
+    fn filters(&self) -> [(&'static str, &'static str, &str); 10] {
         [
             ("since", "Since", self.since.trim()),
             ("until", "Until", self.until.trim()),
             ("unit", "Unit", self.unit.trim()),
+            ("source", "Service", self.source.trim()),
+            ("host", "Host", self.host.trim()),
             ("symbol", "Symbol", self.symbol.trim()),
             ("level", "Level", self.level.trim()),
             ("decision", "Decision", self.decision.trim()),
@@ -101,6 +106,8 @@ impl Read {
             "since" => self.filter.since = Some(instant::parse(value, now).map_err(|error| error.to_string())?),
             "until" => self.filter.until = Some(instant::parse(value, now).map_err(|error| error.to_string())?),
             "unit" => self.filter.unit = text(),
+            "source" => self.filter.source = text(),
+            "host" => self.filter.host = text(),
             "symbol" => self.filter.symbol = text(),
             "level" => self.filter.level = Some(value.parse::<Level>().map_err(|error| error.to_string())?),
             "decision" => self.filter.decision = Some(value.parse::<Decision>().map_err(|error| error.to_string())?),
@@ -129,7 +136,7 @@ struct EventsPage {
     view: EventsView,
     /// Where the live tail comes from; empty where the list is not its beginning.
     stream: String,
-    /// The filter's level, where it has one: what the tail must not show beyond it.
+    /// The next page; empty at the end.
     older: String,
     further: String,
     first: String,
@@ -164,6 +171,8 @@ async fn events(
     let patience = if query.patience == "long" { Patience::Long } else { Patience::Page };
     let units = app.config.journal.units.clone();
     let (fits, wanted) = (misfits.is_empty(), filter.clone());
+    // Before the list is read: what is stored meanwhile comes twice, and the script knows by its id that it does.
+    let newest = app.store.committed().borrow().last.to_string();
     let view = if fits {
         blocking(move || EventsView::find(&app.store, &wanted, before, PAGE, patience)).await?
     } else {
@@ -175,7 +184,7 @@ async fn events(
     let shown = EventsPage {
         frame: Frame::of("Events", &caller).at("/events"),
         chips: chips(&query),
-        stream: if live { stream(&query) } else { String::new() },
+        stream: if live { stream(&query, &newest) } else { String::new() },
         older: if next.is_empty() { String::new() } else { query.address([("cursor", next.as_str())]) },
         further: query.address([("cursor", next.as_str()), ("patience", "long")]),
         first: query.address([]),
@@ -198,10 +207,12 @@ fn chips(query: &Query) -> Vec<Chip> {
     .collect()
 }
 
-/// The live tail of what the list shows. It begins now, so it needs no beginning.
-fn stream(query: &Query) -> String {
+/// The live tail of what the list shows, behind what was stored when the list was read. That is now, so it needs no
+/// beginning in time.
+fn stream(query: &Query, newest: &str) -> String {
     let filters = query.filters().into_iter().filter(|(field, ..)| !matches!(*field, "since" | "until"));
-    links::with_query("/api/events/stream", filters.map(|(field, _, value)| (field, value)))
+    let filters = filters.map(|(field, _, value)| (field, value));
+    links::with_query("/api/events/stream", filters.chain([("last_event_id", newest)]))
 }
 
 #[cfg(test)]
@@ -244,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_tail_has_the_filters_of_the_list() {
-        let stream = stream(&query("since=-1h&unit=a&grep=x+y"));
-        assert_eq!(stream, "/api/events/stream?unit=a&grep=x%20y");
+        let stream = stream(&query("since=-1h&unit=a&grep=x+y"), "17-3");
+        assert_eq!(stream, "/api/events/stream?unit=a&grep=x%20y&last_event_id=17-3");
     }
 }

@@ -8,7 +8,11 @@ use crate::domain::request::target;
 /// the like would mean something else to browsers and proxies, so such ids go into the query.
 pub(in crate::http) fn correlation(id: &str) -> String {
     let path = format!("/correlations/{}", encoded(id));
-    if !id.is_empty() && target::check(&path, None).is_ok() { path } else { format!("/correlations?id={}", encoded(id)) }
+    if !id.is_empty() && target::check(&path, None).is_ok() {
+        path
+    } else {
+        format!("/correlations?id={}", encoded(id))
+    }
 }
 
 /// The Events page with these filters; those without a value are left out.
