@@ -16,7 +16,8 @@ const older = document.querySelector("a[rel=next]");
 
 const LEVELS = ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
 const DECISIONS = new Set(["BUY", "SELL", "HOLD"]);
-const shown = new Set([...rows.querySelectorAll("a.at")].map((at) => at.pathname));
+const paths = () => new Set([...rows.querySelectorAll("a.at")].map((at) => at.pathname));
+let shown = paths();
 
 let waiting = [];
 let missed = false;
@@ -78,10 +79,8 @@ function insert() {
   if (missed) rows.replaceChildren();
   missed = false;
   rows.prepend(...added);
-  while (rows.rows.length > MOST_ROWS) {
-    shown.delete(rows.lastElementChild.querySelector("a.at").pathname);
-    rows.lastElementChild.remove();
-  }
+  while (rows.rows.length > MOST_ROWS) rows.lastElementChild.remove();
+  shown = paths();
   // "Older" goes on where the list now ends.
   const last = rows.lastElementChild?.querySelector("a.at");
   if (older && last && rows.rows.length >= MOST_ROWS) {
@@ -107,7 +106,7 @@ function take(message) {
   shown.add(path);
   waiting.push(event);
   if (waiting.length > MOST_ROWS) {
-    waiting.shift();
+    shown.delete(`/events/${encodeURIComponent(waiting.shift().id)}`);
     missed = true;
   }
 }

@@ -139,6 +139,7 @@ pub fn of_unit(store: &Store, kind: CounterKind, unit: &str, steps: &Steps) -> R
         name: Some(unit.to_owned()),
         since: Some(steps.first),
         until: Some(steps.end()),
+        ..CounterFilter::default()
     };
     let mut figures = Figures::default();
     store.counters(&filter, usize::MAX)?.iter().for_each(|counter| figures.add(steps, counter));

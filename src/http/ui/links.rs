@@ -20,6 +20,11 @@ pub(in crate::http) fn events<'a>(filters: impl IntoIterator<Item = (&'a str, &'
     with_query("/events", filters)
 }
 
+/// The Events page with one filter.
+pub(in crate::http) fn events_of(filter: &str, value: &str) -> String {
+    events([(filter, value)])
+}
+
 /// `path` with a query; parameters without a value are left out.
 pub(in crate::http) fn with_query<'a>(path: &str, query: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut address = path.to_owned();

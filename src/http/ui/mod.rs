@@ -2,6 +2,8 @@
 
 /// Charts, and the tables behind them.
 mod chart;
+mod correlation;
+mod event;
 mod events;
 /// Refusals as pages.
 pub(super) mod failure;
@@ -27,6 +29,8 @@ use crate::app::App;
 pub(super) fn routes() -> Vec<Route<App>> {
     let mut routes = health::routes();
     routes.extend(events::routes());
+    routes.extend(event::routes());
+    routes.extend(correlation::routes());
     routes
 }
 
