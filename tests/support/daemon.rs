@@ -1,5 +1,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -134,6 +135,18 @@ impl Bed {
 }
 
 impl Daemon {
+    /// Where a browser finds it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.tcp())
+    }
+
+    /// The port that it chose.
+    pub(crate) fn tcp(&self) -> SocketAddr {
+        let log = self.log();
+        let said = log.rsplit_once("ready, listening on ").and_then(|(_, rest)| rest.split_whitespace().next());
+        said.and_then(|address| address.trim_end_matches(',').parse().ok()).unwrap_or_else(|| panic!("no port: {log}"))
+    }
+
     /// The answer to `GET path` over the socket, without a command's start: the tests ask very often.
     pub(crate) fn get(&self, path: &str) -> Option<String> {
         let mut stream = UnixStream::connect(&self.socket).ok()?;

@@ -1,11 +1,17 @@
 //! The pages: one file a page, each an askama template of the same name and the handlers behind it.
 
+/// One field of a form.
+mod field;
 /// Refusals as pages.
 pub(super) mod failure;
 /// What every page has around its content.
 mod frame;
+/// What forms send, and where the browser goes from there.
+mod form;
 /// How pages write instants, spans and figures.
 mod show;
+/// Signing in and out.
+mod sign_in;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
@@ -18,7 +24,8 @@ use crate::app::App;
 
 /// Every page's routes.
 pub(super) fn routes() -> Vec<Route<App>> {
-    Vec::new()
+    let mut routes = sign_in::routes();
+    routes
 }
 
 /// What pages may load and do: only what this server serves, no inline script or style, framed by nobody.
