@@ -322,8 +322,7 @@ impl Browser {
 
 /// `target/screenshots`.
 fn pictures() -> PathBuf {
-    let target = option_env!("CARGO_TARGET_TMPDIR").map(Path::new).and_then(Path::parent).expect("a target directory");
-    target.join("screenshots")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots")
 }
 
 /// chromedriver on a port that it chose.

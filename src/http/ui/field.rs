@@ -28,6 +28,8 @@ pub(in crate::http) struct Field {
 enum Control {
     /// An `input` of this type.
     Line(&'static str),
+    /// An `input` for a number.
+    Number { least: u64, most: u64 },
     /// A `select`.
     Choice(Vec<Choice>),
 }
@@ -81,6 +83,11 @@ impl Field {
     /// One of several.
     pub(in crate::http) fn choice(name: &'static str, label: &'static str, options: Vec<Choice>) -> Self {
         Self::new(name, label, Control::Choice(options))
+    }
+
+    /// A whole number in a range.
+    pub(in crate::http) fn number(name: &'static str, label: &'static str, least: u64, most: u64) -> Self {
+        Self::new(name, label, Control::Number { least, most })
     }
 
     /// May be left empty.

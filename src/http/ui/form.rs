@@ -1,11 +1,15 @@
 //! What a page's form sends, and where the browser goes from there.
 
+use std::fmt::Display;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::de::DeserializeOwned;
 
+use super::{Frame, Tone};
+use crate::app::accounts::AccountError;
 use crate::http::error::ApiError;
 
 /// The longest path that a form may lead back to.
@@ -49,9 +53,77 @@ pub(in crate::http) fn own_path(path: &str) -> Option<&str> {
     ours.then_some(path)
 }
 
+/// What does not fit in a form, by its fields.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Misfits(Vec<(&'static str, String)>);
+
+impl Misfits {
+    /// One more.
+    pub(in crate::http) fn add(&mut self, field: &'static str, why: impl Display) {
+        self.0.push((field, sentence(why)));
+    }
+
+    /// The value, or nothing and one more.
+    pub(in crate::http) fn parsed<T, E: Display>(&mut self, field: &'static str, value: Result<T, E>) -> Option<T> {
+        value.map_err(|why| self.add(field, why)).ok()
+    }
+
+    /// Puts what became of an attempt to its field; a conflict with what is there belongs to `conflict`. What is nobody's
+    /// fault who fills in a form is given back.
+    pub(in crate::http) fn attempt<T>(
+        &mut self,
+        conflict: &'static str,
+        attempt: Result<T, AccountError>,
+    ) -> Result<Option<T>, ApiError> {
+        match attempt {
+            Ok(value) => return Ok(Some(value)),
+            Err(AccountError::Bad { field, why }) => self.add(field, why),
+            Err(error @ (AccountError::Conflict(_) | AccountError::LastAdmin(_))) => self.add(conflict, error),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(None)
+    }
+
+    /// What is wrong with this field; empty if nothing is.
+    pub(in crate::http) fn of(&self, field: &str) -> &str {
+        self.0.iter().find(|(name, _)| *name == field).map_or("", |(_, why)| why)
+    }
+
+    /// Whether everything fits.
+    pub(in crate::http) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The status of the page, and its frame with a sentence that says to look at the fields.
+    pub(in crate::http) fn frame(&self, frame: Frame) -> (StatusCode, Frame) {
+        match self.0.as_slice() {
+            [] => (StatusCode::OK, frame),
+            [(_, why)] => (StatusCode::UNPROCESSABLE_ENTITY, frame.notice(Tone::Bad, format!("Nothing was changed. {why}"))),
+            _ => {
+                (StatusCode::UNPROCESSABLE_ENTITY, frame.notice(Tone::Bad, "Nothing was changed: see the marked fields."))
+            }
+        }
+    }
+}
+
+/// An error's words as a sentence: the field is above it, so nothing else begins it.
+pub(in crate::http) fn sentence(text: impl Display) -> String {
+    let text = text.to_string();
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_become_sentences() {
+        assert_eq!(sentence("a name: one word"), "A name: one word.");
+        assert_eq!((sentence(""), sentence("Why?")), (".".to_owned(), "Why?".to_owned()));
+    }
 
     #[test]
     fn only_paths_of_ours() {
