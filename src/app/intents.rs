@@ -1,10 +1,11 @@
 use crate::app::answers::IntentAnswer;
 use crate::domain::access::Actor;
+use crate::domain::audit::AuditEntry;
 use crate::domain::id::IntentId;
 use crate::domain::intent::{Intent, MoveError, Note};
 use crate::domain::request_key::RequestKey;
 use crate::domain::time::Micros;
-use crate::store::{AuditRecord, Carried, Store, StoreError};
+use crate::store::{Carried, Store, StoreError};
 
 /// The longest reason.
 pub const WHY_BYTES: usize = 1_000;
@@ -87,13 +88,7 @@ pub fn carry_out(
         let mut intent = txn.intent(id)?.ok_or(IntentError::Unknown(id))?;
         what.make(&mut intent, Note { by: actor.name.clone(), why: why.to_owned(), at: now })?;
         txn.put_intent(&intent)?;
-        txn.audit(&AuditRecord {
-            at: now,
-            by: actor.name.clone(),
-            action: action.to_owned(),
-            subject: format!("intent {id}"),
-            why: why.to_owned(),
-        })?;
+        txn.audit(AuditEntry::done(now, actor, action, format!("intent {id}"), why))?;
         let answer = IntentAnswer::from(&intent);
         if let Some(key) = key {
             txn.carry(key, &Carried { at: now, request: request.clone(), answer: serde_json::to_string(&answer)? })?;

@@ -1,5 +1,7 @@
 //! The one value that a task or a handler is given, and what the product answers when somebody asks.
 
+/// Users, sessions, tokens: who may do what, and the audit log.
+pub mod accounts;
 /// The answers: what the API sends and the commands print, from the data file alone.
 pub mod answers;
 /// What operators do with intents.
@@ -7,6 +9,7 @@ pub mod intents;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use self::accounts::Accounts;
 use crate::config::Config;
 use crate::domain::health::{self, Health};
 use crate::domain::time::Micros;
@@ -25,6 +28,8 @@ pub struct App {
     pub board: StatusBoard,
     /// Figures for Prometheus.
     pub metrics: Metrics,
+    /// Users, sessions, tokens, the audit log.
+    pub accounts: Arc<Accounts>,
     /// When the daemon started.
     pub started: Micros,
     growth: Arc<Mutex<Option<u64>>>,
@@ -34,7 +39,8 @@ impl App {
     /// The value of a daemon that starts now.
     pub fn new(config: Config, store: Store, board: StatusBoard, metrics: Metrics, started: Micros) -> Self {
         let (config, store) = (Arc::new(config), Arc::new(store));
-        Self { config, store, board, metrics, started, growth: Arc::default() }
+        let accounts = Arc::new(Accounts::new(store.clone(), config.auth.clone()));
+        Self { config, store, board, metrics, accounts, started, growth: Arc::default() }
     }
 
     /// The verdict. `check` makes it the check that the next one measures its growth from.
@@ -50,7 +56,9 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        if let Some(store) = Arc::into_inner(self.store) {
+        let Self { store, accounts, .. } = self;
+        drop(accounts);
+        if let Some(store) = Arc::into_inner(store) {
             store.close();
         }
     }

@@ -2,6 +2,12 @@
 
 /// What a credential allows, and who acts.
 pub mod access;
+/// Users, passwords, and the secrets of sessions and tokens.
+pub mod account;
+/// Records of what was done and refused, chained by hash.
+pub mod audit;
+/// How long somebody who guesses has to wait.
+pub mod backoff;
 /// A columnar run of events: what a source hands over, a block holds and a query reads.
 pub mod batch;
 /// Hourly counters.
@@ -18,8 +24,13 @@ pub mod id;
 pub mod intent;
 /// From a log line to the fields of an event.
 pub mod normalise;
+<<<<<<< HEAD
 /// What a client names a request with, so that it can be sent again.
 pub mod request_key;
+=======
+/// Refused attempts on their way into the audit log.
+pub mod refusal;
+>>>>>>> accounts
 /// What somebody may do.
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.

@@ -92,3 +92,43 @@ impl fmt::Display for Hour {
         write!(f, "{}{:02}", at.format("%Y%m%d"), at.hour())
     }
 }
+
+/// An instant on the wire: RFC 3339 in UTC, `#[serde(with = "rfc3339")]`.
+pub mod rfc3339 {
+    use chrono::DateTime;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use super::Micros;
+
+    /// Writes it.
+    pub fn serialize<S: Serializer>(at: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&at.rfc3339())
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Micros, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let at = DateTime::parse_from_rfc3339(&text).map_err(de::Error::custom)?;
+        Ok(at.to_utc().into())
+    }
+}
+
+/// An instant that may be absent, on the wire: RFC 3339 in UTC or null.
+pub mod rfc3339_option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Micros;
+
+    #[derive(Deserialize)]
+    struct Wire(#[serde(with = "super::rfc3339")] Micros);
+
+    /// Writes it.
+    pub fn serialize<S: Serializer>(at: &Option<Micros>, serializer: S) -> Result<S::Ok, S::Error> {
+        at.map(Micros::rfc3339).serialize(serializer)
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Micros>, D::Error> {
+        Ok(Option::<Wire>::deserialize(deserializer)?.map(|Wire(at)| at))
+    }
+}

@@ -2,6 +2,7 @@ use axum::extract::Request;
 
 use super::error::ApiError;
 use super::peer::{ADMIN_GROUP, Admins, Caller, Credential, Peer, Role};
+use crate::domain::access::Actor;
 
 /// What stands before every route: who asks.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,12 @@ impl Door {
     /// Who asks.
     pub(super) fn caller(&self, request: &Request) -> Caller {
         request.extensions().get::<Peer>().map_or_else(Caller::anonymous, |peer| self.admins.caller(peer))
+    }
+
+    /// Who acts, and from where.
+    pub(super) fn actor(&self, caller: &Caller, request: &Request) -> Actor {
+        let address = request.extensions().get::<Peer>().map_or_else(String::new, Peer::address);
+        Actor { name: caller.name.clone(), address }
     }
 
     /// Why the caller may not do what asks for `least`, and what would help.

@@ -202,6 +202,8 @@ async fn admit(
     if !caller.grant.allows(guard.least, guard.scope) {
         return Err(door.refusal(&caller, guard.least));
     }
+    let actor = door.actor(&caller, &request);
+    request.extensions_mut().insert(actor);
     request.extensions_mut().insert(caller);
     let stopping = request.extensions().get::<Stopping>().cloned();
     let (parts, body) = request.into_parts();

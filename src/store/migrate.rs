@@ -11,8 +11,8 @@ use super::{StoreError, copy};
 /// One step: from the schema of its index plus one to the next, in one transaction.
 type Step = fn(&redb::WriteTransaction) -> Result<(), StoreError>;
 
-/// `STEPS[n]` takes schema `n + 1` to `n + 2`. Schema 1 is the first, so there is none yet.
-const STEPS: &[Step] = &[];
+/// `STEPS[n]` takes schema `n + 1` to `n + 2`. Tables that are new need no step: opening makes them.
+const STEPS: &[Step] = &[super::audit::chain];
 
 const _: () = assert!(STEPS.len() + 1 == SCHEMA_VERSION as usize, "every schema but the first has its step");
 
@@ -30,6 +30,8 @@ fn run(path: &Path, database: Database, schema: u32, steps: &[Step]) -> Result<D
         for step in &steps[(schema as usize).saturating_sub(1)..] {
             step(&txn)?;
         }
+        // In the same transaction: a step must never meet what it has already changed.
+        super::open::identify(&txn, steps.len() as u32 + 1)?;
         txn.commit()?;
         Ok(())
     });

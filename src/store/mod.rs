@@ -24,7 +24,10 @@ mod query;
 mod retention;
 mod rules;
 mod schema;
+mod sessions;
 mod space;
+mod tokens;
+mod users;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -34,7 +37,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use redb::{Database, ReadTransaction, WriteTransaction};
 use tokio::sync::watch;
 
-pub use audit::AuditRecord;
+pub use audit::AuditFilter;
 pub use copy::CopyReport;
 pub use counters::{CounterChanges, CounterFilter, CounterKey};
 pub use feed::{FeedState, StoredGap, Tick};
@@ -45,6 +48,9 @@ pub use outbox::{OutboxKind, OutboxMessage};
 pub use query::{EventFilter, Found};
 pub use retention::{Retention, Trimmed};
 pub use rules::RestoreError;
+pub use sessions::Session;
+pub use tokens::Token;
+pub use users::User;
 
 /// redb's cache. Its default of 1 GiB is not for a VPS.
 const CACHE_BYTES: usize = 16 << 20;
