@@ -8,10 +8,10 @@
 pub mod accept;
 /// The API: one file a resource.
 pub mod api;
+/// The files that pages load, in the binary.
+pub mod assets;
 /// The commands' side of the unix socket.
 pub mod client;
-/// Static files, served from the binary.
-mod assets;
 /// What stands before every route: who asks.
 pub mod door;
 /// The one place that maps errors to statuses.

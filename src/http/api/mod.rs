@@ -25,8 +25,8 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(events::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
-    routes.extend(assets::routes());
     routes.extend(ui::routes());
+    routes.extend(assets::routes());
     routes
 }
 
