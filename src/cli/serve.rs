@@ -9,7 +9,9 @@ use crate::app::App;
 use crate::config::Loaded;
 use crate::http::accept::{self, Limits};
 use crate::http::api;
+use crate::http::border::Border;
 use crate::http::door::Door;
+use crate::http::files;
 use crate::http::listen::{self, Passed};
 use crate::http::peer::Admins;
 use crate::http::routes::{self, Times};
@@ -107,9 +109,10 @@ async fn serve(
     }
     upkeep::spawn(&mut tasks, &app);
 
-    let router = routes::router(api::routes(), app.clone(), Door::new(admins), Times::default());
+    let door = Door::new(admins).behind(Border::new(&app.config.http));
+    let router = routes::router(api::routes(), app.clone(), door, Times::default());
     let (http_stopper, http_stopping) = stop::signal();
-    let server = tokio::spawn(accept::serve(listeners, router, Limits::default(), http_stopping));
+    let server = tokio::spawn(accept::serve(listeners, router, files::allow(Limits::default()), http_stopping));
     tokio::spawn(Notify.watchdog(move || pulse.is_alive(), signals.clone()));
     Notify.ready(&format!("listening on {listening}"));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_file = %app.store.path().display(), "ready, listening on {listening}");

@@ -24,13 +24,12 @@ pub mod id;
 pub mod intent;
 /// From a log line to the fields of an event.
 pub mod normalise;
-<<<<<<< HEAD
 /// What a client names a request with, so that it can be sent again.
 pub mod request_key;
-=======
 /// Refused attempts on their way into the audit log.
 pub mod refusal;
->>>>>>> accounts
+/// What a request may look like: its host, the page behind it, its way, its path, its depth.
+pub mod request;
 /// What somebody may do.
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.

@@ -1,5 +1,6 @@
 use axum::extract::Request;
 
+use super::border::Border;
 use super::error::ApiError;
 use super::peer::{ADMIN_GROUP, Admins, Caller, Credential, Peer, Role};
 use crate::domain::access::Actor;
@@ -8,12 +9,23 @@ use crate::domain::access::Actor;
 #[derive(Clone, Debug, Default)]
 pub struct Door {
     admins: Admins,
+    border: Border,
 }
 
 impl Door {
     /// A door that knows the processes of this machine.
     pub fn new(admins: Admins) -> Self {
-        Self { admins }
+        Self { admins, border: Border::default() }
+    }
+
+    /// The same door behind this border.
+    pub fn behind(self, border: Border) -> Self {
+        Self { border, ..self }
+    }
+
+    /// What stands before it.
+    pub(super) fn border(&self) -> &Border {
+        &self.border
     }
 
     /// Who asks.

@@ -39,12 +39,28 @@ pub enum ApiError {
         /// The limit.
         limit: usize,
     },
+    /// 414: path or query are too long.
+    #[error("{0}")]
+    LongTarget(String),
+    /// 421: the request is for another host.
+    #[error(
+        "this server is not known as {0}: use an address of this machine with its port, or add the name to http.hosts"
+    )]
+    Misdirected(String),
     /// 422: body or query do not have the expected shape.
     #[error("the request does not fit")]
     Unfit(Vec<Misfit>),
     /// 503: not now.
     #[error("{0}")]
     Unavailable(String),
+    /// 503: too many of this kind at once.
+    #[error("{what}: try again in {seconds} s")]
+    Crowded {
+        /// Of what.
+        what: &'static str,
+        /// For `Retry-After`.
+        seconds: u64,
+    },
     /// 500: our own fault. The client learns nothing of it, the log everything.
     #[error("internal error: see the daemon's log")]
     Internal(#[source] Box<dyn Error + Send + Sync>),
@@ -88,8 +104,10 @@ impl ApiError {
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::LongTarget(_) => StatusCode::URI_TOO_LONG,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Crowded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -111,6 +129,9 @@ impl IntoResponse for ApiError {
                 response
                     .headers_mut()
                     .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"quantum-clm\""));
+            }
+            Self::Crowded { seconds, .. } => {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
             // What is left of an unread body would be taken for the next request.
             Self::SlowBody { .. } | Self::TooLarge { .. } => {

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::error::ApiError;
 use super::peer::Caller;
 use crate::domain::request_key::{BadRequestKey, RequestKey};
+use crate::domain::request::depth::{DEPTH, is_too_deep};
 
 /// A JSON body. What does not fit is answered with 422, whatever its content type says.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = Bytes::from_request(request, state).await.map_err(|e| ApiError::Refused(e.body_text()))?;
+        if is_too_deep(&bytes) {
+            return Err(ApiError::unfit("body", "", format!("the JSON nests deeper than {DEPTH}")));
+        }
         let axum::Json(value) = axum::Json::from_bytes(&bytes)
             .map_err(|error: JsonRejection| ApiError::unfit("body", "", error.body_text()))?;
         Ok(Self(value))

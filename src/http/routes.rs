@@ -11,11 +11,14 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
+use super::border::Border;
 use super::door::Door;
 use super::error::ApiError;
 use super::peer::{Caller, Role};
-use super::{stream, ui};
+use super::stream::StreamPlaces;
+use super::{border, headers, stream, ui};
 use crate::domain::access::Scope;
+use crate::domain::request::host::Scheme;
 use crate::observe::panics;
 use crate::stop::Stopping;
 
@@ -182,9 +185,12 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S,
         .fallback(|uri: Uri| async move { ApiError::NotFound(format!("there is nothing at {}", uri.path())) })
         // The guard has read the body and measured it; a second limit would only contradict it.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(outermost))
+        .layer(from_fn(move |request: Request, next: Next| outermost(door.border().clone(), request, next)))
         .with_state(state)
 }
+
+/// Too many follow.
+const CROWDED: ApiError = ApiError::Crowded { what: "too many live views at once", seconds: 10 };
 
 /// The guard of one route: who, role, body, time. In this order, so that a stranger cannot make us read.
 async fn admit(
@@ -195,6 +201,9 @@ async fn admit(
     next: Next,
 ) -> Result<Response, ApiError> {
     // A caller that somebody further out knows already has the say.
+    if guard.kind == Kind::Page {
+        border::form(&request)?;
+    }
     let caller = match request.extensions().get::<Caller>() {
         Some(caller) => caller.clone(),
         None => door.caller(&request),
@@ -205,6 +214,10 @@ async fn admit(
     let actor = door.actor(&caller, &request);
     request.extensions_mut().insert(actor);
     request.extensions_mut().insert(caller);
+    let place = match request.extensions().get::<StreamPlaces>() {
+        Some(places) if guard.streams => Some(places.take().ok_or(CROWDED)?),
+        _ => None,
+    };
     let stopping = request.extensions().get::<Stopping>().cloned();
     let (parts, body) = request.into_parts();
     let body = match timeout(times.body, Limited::new(body, guard.body_bytes).collect()).await {
@@ -218,7 +231,7 @@ async fn admit(
     let answer = next.run(Request::from_parts(parts, Body::from(body)));
     match timeout(times.answer, answer).await {
         Ok(response) if guard.streams => Ok(match stopping {
-            Some(stopping) => response.map(|body| stream::until_stopped(body, stopping)),
+            Some(stopping) => response.map(|body| stream::until_stopped(body, stopping, place)),
             None => response,
         }),
         Ok(response) => Ok(response),
@@ -226,22 +239,34 @@ async fn admit(
     }
 }
 
-/// Around everything, also around refusals: a panic is an answer, and every answer has the security headers.
-async fn outermost(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = match panics::caught(next.run(request)).await {
-        Ok(response) => response,
-        Err(panic) => ApiError::internal(format!("the handler of {method} {path:?} panicked: {panic}")).into_response(),
+/// Around everything, also around refusals: the border comes before any route, a panic is an answer, and every answer
+/// has the security headers.
+async fn outermost(border: Border, mut request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    // hyper forgets a Content-Length beside it, so it is this header that tells of a body whose end somebody in between
+    // may see elsewhere. RFC 9112, 6.1: what comes behind it is not taken for a request.
+    let mut closes = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let for_people =
+        request.headers().get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    let admitted = border.admit(&mut request);
+    let scheme = request.extensions().get().copied().unwrap_or(Scheme::Http);
+    let mut response = match admitted {
+        Ok(()) => match panics::caught(next.run(request)).await {
+            Ok(response) => response,
+            Err(panic) => {
+                let path = uri.path();
+                ApiError::internal(format!("the handler of {method} {path:?} panicked: {panic}")).into_response()
+            }
+        },
+        Err(refusal) => {
+            closes = true;
+            let refusal = refusal.into_response();
+            if for_people { ui::failure::as_page(refusal, &method, &uri) } else { refusal }
+        }
     };
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CACHE_CONTROL, "no-store"),
-        // For JSON, which nothing is to be loaded by or framed in. Pages set their own.
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    if closes {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    headers::secure(response.headers_mut(), scheme);
     response
 }

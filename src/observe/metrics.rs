@@ -44,6 +44,8 @@ pub struct Metrics {
     pub mirror_position: Seconds,
     /// Failed requests to the mirror.
     pub mirror_errors: Counter,
+    /// What browsers reported about pages that broke their policy.
+    pub csp_reports: Counter,
     /// Intents that are not resolved.
     pub intents_open: Level,
     /// Size of the data file.
@@ -109,6 +111,8 @@ impl Metrics {
         let mirror_position =
             seconds(r, "mirror_position_timestamp_seconds", "Time in the id of the last mirrored event");
         let mirror_errors = counter(r, "mirror_errors", "Failed requests to the mirror");
+        let csp_reports =
+            counter(r, "csp_reports", "Reports of browsers that a page broke its content security policy");
         let intents_open = level(r, "intents_open", "Intents that are not resolved");
         let data_file_bytes = level(r, "data_file_bytes", "Size of the data file");
         let disk_free_bytes = level(r, "disk_free_bytes", "Free bytes on the file system of the data file");
@@ -129,6 +133,7 @@ impl Metrics {
             mirror_lag_events,
             mirror_position,
             mirror_errors,
+            csp_reports,
             intents_open,
             data_file_bytes,
             disk_free_bytes,

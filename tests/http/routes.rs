@@ -49,12 +49,13 @@ fn callers() -> Vec<Asker> {
 
 #[tokio::test]
 async fn every_route_with_every_role_and_none() {
-    let app = router(table(), state(), Door::default(), Times::default());
+    let app = router(table(), state(), door(), Times::default());
     let mut walked = 0;
     for route in table() {
         for (who, peer, caller, role, known) in callers() {
             let path = route.path().replace("{id}", "7");
-            let mut request = Request::builder().method(route.method()).uri(&path).body(Body::empty()).unwrap();
+            let mut request =
+                Request::builder().method(route.method()).uri(&path).header("host", "x").body(Body::empty()).unwrap();
             if let Some(peer) = peer {
                 request.extensions_mut().insert(peer);
             }
@@ -78,10 +79,10 @@ async fn every_route_with_every_role_and_none() {
 #[tokio::test]
 async fn a_stranger_cannot_make_the_server_read() {
     let route = Route::post("/x", Role::Viewer, || async {});
-    let app = router(vec![route], state(), Door::default(), Times::default());
+    let app = router(vec![route], state(), door(), Times::default());
     // A body that is never there: only an answer without reading it comes back.
     let (_sender, receiver) = tokio::sync::mpsc::channel(1);
     let body = quantum_clm::http::stream::lines(receiver).into_body();
-    let request = Request::builder().method(Method::POST).uri("/x").body(body).unwrap();
+    let request = Request::builder().method(Method::POST).uri("/x").header("host", "x").body(body).unwrap();
     assert_eq!(within(app.oneshot(request)).await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }

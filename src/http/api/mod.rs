@@ -10,7 +10,7 @@ use axum::extract::FromRef;
 
 use super::error::ApiError;
 use super::routes::Route;
-use super::{assets, open, ui};
+use super::{assets, csp, open, ui};
 use crate::app::App;
 use crate::app::answers::QueryError;
 use crate::observe::metrics::Metrics;
@@ -27,6 +27,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(intents::routes());
     routes.extend(ui::routes());
     routes.extend(assets::routes());
+    routes.extend(csp::routes());
     routes
 }
 

@@ -18,6 +18,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 pub(super) use self::frame::{Frame, Tone};
+use super::csp::POLICY;
 use super::error::ApiError;
 use super::routes::Route;
 use crate::app::App;
@@ -27,10 +28,6 @@ pub(super) fn routes() -> Vec<Route<App>> {
     let mut routes = sign_in::routes();
     routes
 }
-
-/// What pages may load and do: only what this server serves, no inline script or style, framed by nobody.
-const POLICY: &str =
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 /// A rendered template as an answer.
 pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
