@@ -27,11 +27,16 @@ pub(crate) struct Daemon<'a> {
 impl Setup {
     /// A daemon on `journal`, with a new data file of that name; `redis` is the mirror's configuration.
     pub(crate) fn new(bench: &Bench, name: &str, journal: &Path, redis: &str) -> Result<Self> {
+        Self::listening(bench, name, journal, redis, "")
+    }
+
+    /// The same, listening on this TCP address besides.
+    pub(crate) fn listening(bench: &Bench, name: &str, journal: &Path, redis: &str, listen: &str) -> Result<Self> {
         let data_file = bench.directory.join(format!("{name}.redb"));
         let _ = std::fs::remove_file(&data_file);
         let run = tempfile::tempdir()?;
         let config = format!(
-            "data_file = {data_file:?}\n[http]\nlisten = \"\"\nsocket = {:?}\n[journal]\nunits = {:?}\ndirectory = {:?}\n\
+            "data_file = {data_file:?}\n[http]\nlisten = {listen:?}\nsocket = {:?}\n[journal]\nunits = {:?}\ndirectory = {:?}\n\
              start = \"head\"\n[redis]\n{redis}\n",
             run.path().join("s"),
             bench.lines.units(),

@@ -62,7 +62,7 @@ pub(crate) fn fill(bench: &Bench, path: &Path, count: u64, ids: Option<fn(u64) -
     Ok(count as f64 / took)
 }
 
-fn id(number: u64) -> String {
+pub(crate) fn id(number: u64) -> String {
     format!("{:016x}-{number:012}", noise(number))
 }
 

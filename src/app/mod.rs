@@ -2,19 +2,22 @@
 
 /// Users, sessions, tokens: who may do what, and the audit log.
 pub mod accounts;
-/// The answers: what the API sends and the commands print, from the data file alone.
 pub mod answers;
 /// What operators do with intents.
 pub mod intents;
+/// Events that programs send in.
+pub mod publish;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
 use crate::config::Config;
 use crate::domain::health::{self, Health};
+use crate::domain::normalise::{NormaliseConfig, Normaliser};
 use crate::domain::time::Micros;
 use crate::observe::metrics::Metrics;
 use crate::observe::status::StatusBoard;
+use crate::pipeline::inbox::Inbox;
 use crate::store::Store;
 
 /// Configuration, store, status board and metrics. Cheap to clone.
@@ -32,6 +35,14 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// When the daemon started.
     pub started: Micros,
+    /// Reads fields from a message.
+    pub normaliser: Arc<Normaliser>,
+    /// This machine's name.
+    pub host: Arc<str>,
+    /// Where the pipeline's work comes in.
+    pub inbox: Arc<Inbox>,
+    /// The places of publications under way.
+    publisher: publish::Publisher,
     growth: Arc<Mutex<Option<u64>>>,
 }
 
@@ -39,8 +50,20 @@ impl App {
     /// The value of a daemon that starts now.
     pub fn new(config: Config, store: Store, board: StatusBoard, metrics: Metrics, started: Micros) -> Self {
         let (config, store) = (Arc::new(config), Arc::new(store));
-        let accounts = Arc::new(Accounts::new(store.clone(), config.auth.clone()));
-        Self { config, store, board, metrics, accounts, started, growth: Arc::default() }
+        let quote_currencies = config.events.quote_currencies.clone();
+        Self {
+            accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
+            config,
+            store,
+            board,
+            metrics,
+            started,
+            normaliser: Arc::new(Normaliser::new(&NormaliseConfig { quote_currencies })),
+            host: rustix::system::uname().nodename().to_string_lossy().into(),
+            inbox: Inbox::new(),
+            publisher: publish::Publisher::default(),
+            growth: Arc::default(),
+        }
     }
 
     /// The verdict. `check` makes it the check that the next one measures its growth from.

@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::batch::EventBatch;
+use super::id::EventId;
 use super::time::Micros;
 
 /// What the journal source hands to the pipeline in one go. It commits as a whole, together with its position.
@@ -17,6 +18,22 @@ pub struct Delivery {
     pub gaps: Vec<Gap>,
     /// How far time has come in this source.
     pub progress: Progress,
+}
+
+/// The ids of what was published in one go: they follow each other without a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedIds {
+    /// The first event's.
+    pub first: EventId,
+    /// How many events.
+    pub count: u32,
+}
+
+impl PublishedIds {
+    /// Each of them, in order.
+    pub fn iter(self) -> impl Iterator<Item = EventId> {
+        std::iter::successors(Some(self.first), |id| Some(id.next())).take(self.count as usize)
+    }
 }
 
 /// The last journal entry that was taken in.

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use bincode::{Decode, Encode};
 use chrono::{DateTime, SecondsFormat, Timelike, Utc};
@@ -55,6 +56,22 @@ impl Micros {
     /// The instant as a calendar time; the far end of chrono's range where it does not fit.
     pub fn datetime(self) -> DateTime<Utc> {
         i64::try_from(self.0).ok().and_then(DateTime::from_timestamp_micros).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
+/// A text that is no instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an instant: use microseconds since the epoch, or RFC 3339 such as 2026-01-17T03:46:06Z")]
+pub struct BadInstant;
+
+impl FromStr for Micros {
+    type Err = BadInstant;
+
+    fn from_str(text: &str) -> Result<Self, BadInstant> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self).map_err(|_| BadInstant);
+        }
+        DateTime::parse_from_rfc3339(text).map(|at| at.to_utc().into()).map_err(|_| BadInstant)
     }
 }
 

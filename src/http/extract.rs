@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use super::peer::Caller;
-use crate::domain::request_key::{BadRequestKey, RequestKey};
 use crate::domain::request::depth::{DEPTH, is_too_deep};
+use crate::domain::request_key::{BadRequestKey, RequestKey};
 
 /// A JSON body. What does not fit is answered with 422, whatever its content type says.
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,7 @@ const INTENT_DAYS: u64 = 365;
 /// Outbox messages that every follower has sent.
 const OUTBOX_DAYS: u64 = 7;
 /// Answers to requests.
-const IDEMPOTENCY_DAYS: u64 = 7;
+const IDEMPOTENCY_DAYS: u64 = 2;
 
 /// Blocks that one transaction removes, so that it stays short.
 const MAX_BLOCKS: usize = 256;
@@ -62,6 +62,7 @@ impl WriteTxn {
         self.trim_intents(now.minus(INTENT_DAYS * Micros::DAY))?;
         self.trim_outbox(now.minus(OUTBOX_DAYS * Micros::DAY))?;
         self.trim_idempotency(now.minus(IDEMPOTENCY_DAYS * Micros::DAY))?;
+        self.trim_publications(now)?;
         Ok(trimmed)
     }
 

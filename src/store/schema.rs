@@ -77,4 +77,6 @@ tables! {
     AUDIT: "audit", u64 => &'static [u8];
     /// Requests that were carried out: key → answer.
     IDEMPOTENCY: "idempotency", &'static str => &'static [u8];
+    /// What programs published under keys of theirs: day, digest of the key → ids.
+    PUBLICATIONS: "publications", (u32, &'static [u8]) => &'static [u8];
 }

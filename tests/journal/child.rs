@@ -101,3 +101,40 @@ fn is_not_installed() {
     std::os::unix::fs::symlink("/usr/bin/journalctl", &config.journalctl).unwrap();
     running.wait_events(10);
 }
+
+/// A child that leaves an entry out, as the real one does now and then while a file grows.
+fn leaves_out(follow: &str, numbers: impl Iterator<Item = u64>) -> Taken {
+    let (guard, path) = directory();
+    let mut writer = JournalWriter::new(&path);
+    writer.number(UNIT, 0..10);
+    writer.sync();
+    let mut config = config(&path);
+    config.journalctl = script(guard.path(), follow);
+    let running = Running::start(&config, Taken::default());
+    let expected: Vec<_> = numbers.collect();
+    wait_for("the last number", || running.taken().numbers().last() == Some(&9));
+    let taken = running.stop();
+    assert_eq!(taken.numbers(), expected);
+    taken
+}
+
+const LEAVE_OUT_5: &str = r#"
+journalctl "$@" | while IFS= read -r line; do
+    entry+="$line"$'\n'
+    if [ -z "$line" ]; then
+        case $entry in *"MESSAGE=n 5"*) ;; *) printf %s "$entry" ;; esac
+        entry=
+    fi
+done"#;
+
+#[test]
+fn an_entry_that_was_passed_over_is_read_after_all() {
+    let taken = leaves_out(&format!("[ -e $state ] && real \"$@\"; touch $state\n{LEAVE_OUT_5}"), 0..10);
+    assert!(taken.gaps.is_empty(), "nothing was lost");
+}
+
+#[test]
+fn an_entry_that_no_child_prints_is_a_gap() {
+    let taken = leaves_out(LEAVE_OUT_5, (0..10).filter(|number| *number != 5));
+    assert_eq!(taken.gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(), [GapCause::Garbled]);
+}

@@ -6,10 +6,11 @@ use super::blocking;
 use crate::app::App;
 use crate::app::answers::{IntentAnswer, IntentPage, IntentQuery};
 use crate::app::intents::{self, IntentError, Move};
+use crate::domain::access::Actor;
 use crate::domain::id::IntentId;
 use crate::http::error::ApiError;
 use crate::http::extract::{Body, Key, Params, PathPart};
-use crate::http::peer::{Caller, Peer, Role};
+use crate::http::peer::Role;
 use crate::http::routes::Route;
 use crate::observe::now;
 
@@ -41,12 +42,10 @@ struct Verdict {
 async fn acknowledge(
     State(app): State<App>,
     PathPart(id): PathPart<IntentId>,
-    Extension(caller): Extension<Caller>,
-    Extension(peer): Extension<Peer>,
+    Extension(actor): Extension<Actor>,
     Key(key): Key,
     Body(Verdict { why }): Body<Verdict>,
 ) -> Result<Json<IntentAnswer>, ApiError> {
-    let actor = caller.actor(&peer);
     let step = move || intents::carry_out(&app.store, id, Move::Acknowledge, &actor, &why, key.as_ref(), now());
     Ok(Json(blocking(step).await?))
 }
@@ -54,12 +53,10 @@ async fn acknowledge(
 async fn resolve(
     State(app): State<App>,
     PathPart(id): PathPart<IntentId>,
-    Extension(caller): Extension<Caller>,
-    Extension(peer): Extension<Peer>,
+    Extension(actor): Extension<Actor>,
     Key(key): Key,
     Body(Verdict { why }): Body<Verdict>,
 ) -> Result<Json<IntentAnswer>, ApiError> {
-    let actor = caller.actor(&peer);
     let step = move || intents::carry_out(&app.store, id, Move::Resolve, &actor, &why, key.as_ref(), now());
     Ok(Json(blocking(step).await?))
 }

@@ -12,6 +12,7 @@ use super::intake::Intake;
 use super::journalctl::{Among, Failure};
 use super::place::{Place, Surveyor};
 use super::reader::Timing;
+use super::sequence::Sequence;
 use crate::domain::feed::{Delivery, Gap, GapCause, Position, Progress};
 use crate::observe::status::Reporter;
 use crate::process::ChildProcess;
@@ -37,8 +38,39 @@ const RUBBISH_BYTES: u64 = 64 << 10;
 pub(super) enum End {
     /// We were asked to stop, or nobody takes deliveries any more.
     Stopped,
+    /// It passed over an entry: it is to be started again, at the last one before that.
+    PassedOver,
     /// It did not do its work.
     Failed(Failure),
+}
+
+/// Where entries were passed over, and how often in a row.
+#[derive(Debug, Default)]
+pub(super) struct PassedOver {
+    at: Option<Position>,
+    times: u32,
+}
+
+impl PassedOver {
+    /// Children that pass over the same entry until it counts as unreadable.
+    const TRIES: u32 = 3;
+
+    /// Notes it once more. Whether another child is to try.
+    fn again(&mut self, at: &Position) -> bool {
+        if self.at.as_ref() == Some(at) {
+            self.times += 1;
+        } else {
+            (self.at, self.times) = (Some(at.clone()), 1);
+        }
+        self.times <= Self::TRIES
+    }
+}
+
+/// What taking in a buffer came to.
+enum Taken {
+    All,
+    Stopped,
+    PassedOver,
 }
 
 pub(super) struct Follow<'a> {
@@ -47,6 +79,8 @@ pub(super) struct Follow<'a> {
     reporter: &'a Reporter,
     timing: Timing,
     garbled_at: &'a mut Option<Option<Position>>,
+    passed_over: &'a mut PassedOver,
+    sequence: Sequence,
     deliver: &'a mut dyn FnMut(Delivery) -> ControlFlow<()>,
     child: ChildProcess,
     stdout: ChildStdout,
@@ -81,6 +115,7 @@ impl<'a> Follow<'a> {
         reporter: &'a Reporter,
         timing: Timing,
         garbled_at: &'a mut Option<Option<Position>>,
+        passed_over: &'a mut PassedOver,
         deliver: &'a mut dyn FnMut(Delivery) -> ControlFlow<()>,
     ) -> Result<Self, Failure> {
         let (child, stdout) = surveyor.journalctl.follow(place.from.as_ref().map(|from| from.cursor.as_str()))?;
@@ -100,6 +135,8 @@ impl<'a> Follow<'a> {
             reporter,
             timing,
             garbled_at,
+            passed_over,
+            sequence: Sequence::after(place.from.as_ref().filter(|_| place.taken).map(|from| from.cursor.as_str())),
             deliver,
             child,
             stdout,
@@ -134,8 +171,8 @@ impl<'a> Follow<'a> {
                 self.surveyor.stop.sleep(GATHER_TAIL);
             }
             let stopped = if readable { self.read()? } else { self.silence()? };
-            if stopped.is_break() {
-                return Ok(End::Stopped);
+            if let ControlFlow::Break(end) = stopped {
+                return Ok(end);
             }
         }
     }
@@ -150,7 +187,7 @@ impl<'a> Follow<'a> {
         until.saturating_duration_since(now)
     }
 
-    fn read(&mut self) -> Result<ControlFlow<()>, Failure> {
+    fn read(&mut self) -> Result<ControlFlow<End>, Failure> {
         let count = match self.stdout.read(self.parser.space()) {
             Ok(0) => return self.ended(),
             Ok(count) => count,
@@ -164,8 +201,10 @@ impl<'a> Follow<'a> {
             self.fall_behind();
         }
         self.parser.filled(count);
-        if self.parse()?.is_break() {
-            return Ok(ControlFlow::Break(()));
+        match self.parse()? {
+            Taken::All => {}
+            Taken::Stopped => return Ok(ControlFlow::Break(End::Stopped)),
+            Taken::PassedOver => return Ok(ControlFlow::Break(End::PassedOver)),
         }
         if self.parser.garbage() > RUBBISH_BYTES {
             return Err(rubbish());
@@ -188,10 +227,10 @@ impl<'a> Follow<'a> {
     }
 
     /// Takes in all entries in the buffer.
-    fn parse(&mut self) -> Result<ControlFlow<()>, Failure> {
+    fn parse(&mut self) -> Result<Taken, Failure> {
         loop {
             let entry = match self.parser.next() {
-                None => return Ok(ControlFlow::Continue(())),
+                None => return Ok(Taken::All),
                 Some(Item::Garbled(bytes)) => {
                     self.garble(bytes)?;
                     continue;
@@ -211,6 +250,20 @@ impl<'a> Follow<'a> {
                     });
                 }
             }
+            if self.sequence.leaps_to(entry.cursor())
+                && !self.garbled
+                && let Some(last) = self.intake.position()
+            {
+                let next = self.surveyor.next(&last)?;
+                if next.is_none_or(|next| next.as_bytes() == entry.cursor()) {
+                    self.sequence.is_real();
+                } else if self.passed_over.again(&last) {
+                    return Ok(Taken::PassedOver);
+                } else {
+                    let (since, until) = (Some(last.ts), crate::domain::time::Micros(entry.realtime()));
+                    self.intake.gap(Gap { cause: GapCause::Garbled, since, until, unit: None, lost: None });
+                }
+            }
             if self.garbled {
                 self.garbled = false;
                 let since = self.garbled_since.take().map(|position| position.ts);
@@ -226,7 +279,7 @@ impl<'a> Follow<'a> {
                 self.verified = self.intake.position();
             }
             if self.intake.is_full() && self.flush_with(self.until()).is_break() {
-                return Ok(ControlFlow::Break(()));
+                return Ok(Taken::Stopped);
             }
         }
     }
@@ -245,10 +298,10 @@ impl<'a> Follow<'a> {
     }
 
     /// No bytes came.
-    fn silence(&mut self) -> Result<ControlFlow<()>, Failure> {
+    fn silence(&mut self) -> Result<ControlFlow<End>, Failure> {
         // Before asking, which starts processes and may take its time.
         if !self.caught_up && self.intake.has_events() && self.flush()?.is_break() {
-            return Ok(ControlFlow::Break(()));
+            return Ok(ControlFlow::Break(End::Stopped));
         }
         let now = Instant::now();
         if now >= self.ask_when {
@@ -333,7 +386,7 @@ impl<'a> Follow<'a> {
         Ok(())
     }
 
-    fn ended(&mut self) -> Result<ControlFlow<()>, Failure> {
+    fn ended(&mut self) -> Result<ControlFlow<End>, Failure> {
         // Its standard output is closed, so it is over or as good as that.
         let ending = self.child.end_now().map_err(|error| self.surveyor.journalctl.broken(&error))?;
         Err(self.surveyor.journalctl.ended(&ending))
@@ -343,19 +396,19 @@ impl<'a> Follow<'a> {
         self.last().map_or(Progress::Unknown, |last| Progress::Until(last.ts))
     }
 
-    fn tick(&mut self) -> Result<ControlFlow<()>, Failure> {
+    fn tick(&mut self) -> Result<ControlFlow<End>, Failure> {
         if self.delivered.elapsed() < self.timing.tick {
             return Ok(ControlFlow::Continue(()));
         }
         self.flush()
     }
 
-    fn flush(&mut self) -> Result<ControlFlow<()>, Failure> {
+    fn flush(&mut self) -> Result<ControlFlow<End>, Failure> {
         let progress = if self.caught_up { Progress::CaughtUp(crate::observe::now()) } else { self.until() };
         Ok(self.flush_with(progress))
     }
 
-    fn flush_with(&mut self, progress: Progress) -> ControlFlow<()> {
+    fn flush_with(&mut self, progress: Progress) -> ControlFlow<End> {
         let summary = if self.caught_up { "follows the journal" } else { "catches up with the journal" };
         self.reporter.ok(summary);
         let delivery = self.intake.deliver(progress);
@@ -368,7 +421,7 @@ impl<'a> Follow<'a> {
         }
         // Only now: while it blocked, nothing could be delivered.
         self.delivered = Instant::now();
-        result
+        if result.is_break() { ControlFlow::Break(End::Stopped) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -12,6 +12,7 @@ mod place;
 pub mod preflight;
 /// The thread that reads: supervision and back-off.
 pub mod reader;
+mod sequence;
 
 pub use journalctl::Failure;
 pub use preflight::{Preflight, Readable, UnitSeen, check};

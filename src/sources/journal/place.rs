@@ -54,6 +54,12 @@ impl Surveyor<'_> {
         Ok(seen.into_iter().map(|seen| seen.position).find(|seen| position.is_none_or(|p| p.cursor != seen.cursor)))
     }
 
+    /// The cursor of the entry right after `position`, ours or not.
+    pub(super) fn next(&self, position: &Position) -> Result<Option<String>, Failure> {
+        let seen = self.probe(&["-n", "2", &format!("--cursor={}", position.cursor)], Among::All, 2)?;
+        Ok(seen.into_iter().map(|seen| seen.position.cursor).find(|cursor| *cursor != position.cursor))
+    }
+
     /// The newest entry.
     pub(super) fn newest(&self, among: Among) -> Result<Option<Position>, Failure> {
         Ok(self.first(&["-n", "1"], among)?.map(|seen| seen.position))

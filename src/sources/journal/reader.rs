@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::follow::{End, Follow};
+use super::follow::{End, Follow, PassedOver};
 use super::intake::Intake;
 use super::journalctl::Journalctl;
 use super::matches::{UnitError, Units};
@@ -102,11 +102,19 @@ impl JournalSource {
         }
         let mut garbled_at = None;
         let mut gap_at = None;
+        let mut passed_over = PassedOver::default();
         let mut pause = self.timing.backoff;
         while !stop.is_set() {
             let started = Instant::now();
-            let end = self.session(&mut garbled_at, &mut gap_at, stop, &mut deliver);
-            let End::Failed(failure) = end else { return };
+            let failure = match self.session(&mut garbled_at, &mut gap_at, &mut passed_over, stop, &mut deliver) {
+                End::Stopped => return,
+                // Nothing is wrong with the journal or with us: the next child reads what this one left out.
+                End::PassedOver => {
+                    tracing::debug!("journalctl passed over an entry that the journal has; it is started again there");
+                    continue;
+                }
+                End::Failed(failure) => failure,
+            };
             if stop.is_set() {
                 return;
             }
@@ -128,6 +136,7 @@ impl JournalSource {
         &mut self,
         garbled_at: &mut Option<Option<Position>>,
         gap_at: &mut Option<Position>,
+        passed_over: &mut PassedOver,
         stop: &StopFlag,
         deliver: &mut dyn FnMut(Delivery) -> ControlFlow<()>,
     ) -> End {
@@ -146,8 +155,16 @@ impl JournalSource {
         };
         let follow = place.and_then(|place| {
             let has_gap = place.gap.is_some();
-            let follow =
-                Follow::start(surveyor, place, &mut self.intake, &self.reporter, self.timing, garbled_at, deliver)?;
+            let follow = Follow::start(
+                surveyor,
+                place,
+                &mut self.intake,
+                &self.reporter,
+                self.timing,
+                garbled_at,
+                passed_over,
+                deliver,
+            )?;
             // Only now is it on record: a child that could not be started has recorded nothing.
             if has_gap {
                 *gap_at = position;
