@@ -14,9 +14,10 @@ use super::users::{may, new_password, same};
 use super::{Frame, page};
 use crate::app::App;
 use crate::app::accounts::SignInError;
+use crate::domain::access::Actor;
 use crate::http::api::blocking;
 use crate::http::error::ApiError;
-use crate::http::peer::{Caller, Credential, Peer, Role};
+use crate::http::peer::{Caller, Credential, Role};
 use crate::http::routes::Route;
 
 pub(super) fn routes() -> Vec<Route<App>> {
@@ -58,7 +59,7 @@ struct Change {
 async fn change(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Extension(peer): Extension<Peer>,
+    Extension(actor): Extension<Actor>,
     Form(sent): Form<Change>,
 ) -> Result<Response, ApiError> {
     let user = match (&caller.credential, caller.name.parse()) {
@@ -70,7 +71,7 @@ async fn change(
     if !misfits.is_empty() {
         return Ok(shown(&caller, &misfits));
     }
-    let (accounts, actor) = (app.accounts.clone(), caller.actor(&peer));
+    let accounts = app.accounts.clone();
     let attempt = move || {
         Ok::<_, ApiError>(accounts.change_own_password(&actor, &user, &sent.current, sent.password))
     };

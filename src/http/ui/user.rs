@@ -20,7 +20,7 @@ use crate::domain::role::Role;
 use crate::http::api::blocking;
 use crate::http::error::ApiError;
 use crate::http::extract::{Params, PathPart};
-use crate::http::peer::{Caller, Peer};
+use crate::http::peer::Caller;
 use crate::http::routes::Route;
 
 pub(super) fn routes() -> Vec<Route<App>> {
@@ -97,14 +97,14 @@ struct NewRole {
 async fn set_role(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Extension(peer): Extension<Peer>,
+    Extension(actor): Extension<Actor>,
     PathPart(name): PathPart<String>,
     Form(sent): Form<NewRole>,
 ) -> Result<Response, ApiError> {
     let mut misfits = Misfits::default();
     if let Some(role) = misfits.parsed("role", role_of(&sent.role)) {
         let change = move |accounts: &Accounts, actor: &Actor, user: &UserName| accounts.set_role(actor, user, role);
-        if misfits.attempt("role", carry_out(&app, &caller, &peer, &name, change).await?)?.is_some() {
+        if misfits.attempt("role", carry_out(&app, actor, &name, change).await?)?.is_some() {
             return Ok(done(&format!("/users/{name}"), "role-changed"));
         }
     }
@@ -121,7 +121,7 @@ struct NewPassword {
 async fn set_password(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Extension(peer): Extension<Peer>,
+    Extension(actor): Extension<Actor>,
     PathPart(name): PathPart<String>,
     Form(sent): Form<NewPassword>,
 ) -> Result<Response, ApiError> {
@@ -130,7 +130,7 @@ async fn set_password(
     if misfits.is_empty() {
         let password = sent.password;
         let change = |accounts: &Accounts, actor: &Actor, user: &UserName| accounts.set_password(actor, user, password);
-        if misfits.attempt("password", carry_out(&app, &caller, &peer, &name, change).await?)?.is_some() {
+        if misfits.attempt("password", carry_out(&app, actor, &name, change).await?)?.is_some() {
             return Ok(done(&format!("/users/{name}"), "password-set"));
         }
     }
@@ -140,11 +140,11 @@ async fn set_password(
 async fn disable(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Extension(peer): Extension<Peer>,
+    Extension(actor): Extension<Actor>,
     PathPart(name): PathPart<String>,
 ) -> Result<Response, ApiError> {
     let mut misfits = Misfits::default();
-    let attempt = carry_out(&app, &caller, &peer, &name, Accounts::disable_user).await?;
+    let attempt = carry_out(&app, actor, &name, Accounts::disable_user).await?;
     if misfits.attempt("access", attempt)?.is_some() {
         return Ok(done(&format!("/users/{name}"), "user-disabled"));
     }
@@ -153,11 +153,10 @@ async fn disable(
 
 async fn enable(
     State(app): State<App>,
-    Extension(caller): Extension<Caller>,
-    Extension(peer): Extension<Peer>,
+    Extension(actor): Extension<Actor>,
     PathPart(name): PathPart<String>,
 ) -> Result<Response, ApiError> {
-    carry_out(&app, &caller, &peer, &name, Accounts::enable_user).await??;
+    carry_out(&app, actor, &name, Accounts::enable_user).await??;
     Ok(done(&format!("/users/{name}"), "user-enabled"))
 }
 
@@ -183,11 +182,11 @@ async fn ask_delete(
 async fn delete(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Extension(peer): Extension<Peer>,
+    Extension(actor): Extension<Actor>,
     PathPart(name): PathPart<String>,
 ) -> Result<Response, ApiError> {
     let mut misfits = Misfits::default();
-    let attempt = carry_out(&app, &caller, &peer, &name, Accounts::delete_user).await?;
+    let attempt = carry_out(&app, actor, &name, Accounts::delete_user).await?;
     if misfits.attempt("access", attempt)?.is_some() {
         return Ok(done("/users", "user-deleted"));
     }
@@ -197,12 +196,11 @@ async fn delete(
 /// What came of a change of this user, tried on a thread that may block.
 async fn carry_out<T: Send + 'static>(
     app: &App,
-    caller: &Caller,
-    peer: &Peer,
+    actor: Actor,
     name: &str,
     change: impl FnOnce(&Accounts, &Actor, &UserName) -> Result<T, AccountError> + Send + 'static,
 ) -> Result<Result<T, AccountError>, ApiError> {
     let user = user_name(name)?;
-    let (accounts, actor) = (app.accounts.clone(), caller.actor(peer));
+    let accounts = app.accounts.clone();
     blocking(move || Ok::<_, ApiError>(change(&accounts, &actor, &user))).await
 }

@@ -12,12 +12,13 @@ use super::form::{Form, Misfits};
 use super::{Frame, page, show};
 use crate::app::App;
 use crate::app::accounts::UserRow;
+use crate::domain::access::Actor;
 use crate::domain::account::UserName;
 use crate::domain::role::Role;
 use crate::http::api::blocking;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
-use crate::http::peer::{Caller, Peer};
+use crate::http::peer::Caller;
 use crate::http::routes::Route;
 
 pub(super) fn routes() -> Vec<Route<App>> {
@@ -72,7 +73,7 @@ async fn shown(app: App, frame: Frame, added: &Added, misfits: &Misfits) -> Resu
 async fn add(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Extension(peer): Extension<Peer>,
+    Extension(actor): Extension<Actor>,
     Form(added): Form<Added>,
 ) -> Result<Response, ApiError> {
     let mut misfits = Misfits::default();
@@ -80,7 +81,7 @@ async fn add(
     let role = misfits.parsed("role", role_of(&added.role));
     same(&mut misfits, &added.password, &added.repeat);
     if let (Some(name), Some(role), true) = (name, role, misfits.is_empty()) {
-        let (accounts, actor, password) = (app.accounts.clone(), caller.actor(&peer), added.password.clone());
+        let (accounts, password) = (app.accounts.clone(), added.password.clone());
         let attempt = blocking(move || Ok::<_, ApiError>(accounts.add_user(&actor, name, role, password))).await?;
         if misfits.attempt("name", attempt)?.is_some() {
             return Ok(done("/users", "user-added"));
