@@ -1,10 +1,15 @@
 //! The API: one file a resource.
 
+mod audit;
 mod counters;
 mod events;
 mod health;
 mod intents;
+mod me;
+mod sessions;
 mod status;
+mod tokens;
+mod users;
 
 use axum::extract::FromRef;
 
@@ -25,6 +30,11 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(events::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
+    routes.extend(me::routes());
+    routes.extend(users::routes());
+    routes.extend(tokens::routes());
+    routes.extend(sessions::routes());
+    routes.extend(audit::routes());
     routes.extend(ui::routes());
     routes.extend(assets::routes());
     routes.extend(csp::routes());
