@@ -181,7 +181,8 @@ impl Browser {
 
     /// The same for the button within what the XPath names, such as one row of a table.
     pub(crate) async fn press_in(&self, within: &str, button: &str) {
-        let path = format!("{within}//button[normalize-space()='{button}'] | {within}//summary[normalize-space()='{button}']");
+        let path =
+            format!("{within}//button[normalize-space()='{button}'] | {within}//summary[normalize-space()='{button}']");
         self.by_path(&path, &format!("a button {button:?}")).await.click().await.unwrap();
     }
 
@@ -344,7 +345,8 @@ impl Driver {
         let port = loop {
             let mut line = String::new();
             assert!(out.read_line(&mut line).unwrap() > 0, "chromedriver ended before it listened");
-            let said = line.split_once("started successfully on port ").map(|(_, port)| port.trim().trim_end_matches('.'));
+            let said =
+                line.split_once("started successfully on port ").map(|(_, port)| port.trim().trim_end_matches('.'));
             if let Some(port) = said {
                 break port.parse().unwrap();
             }
@@ -373,7 +375,9 @@ impl Driver {
         while !head.ends_with("\r\n\r\n") {
             assert!(reader.read_line(&mut head).unwrap() > 0, "{path}: no whole answer: {head}");
         }
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        let length = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
         let mut body = vec![0; length.unwrap_or_else(|| panic!("no length: {head}"))];
         reader.read_exact(&mut body).unwrap();
         let body = String::from_utf8(body).unwrap();

@@ -72,9 +72,7 @@ async fn change(
         return Ok(shown(&caller, &misfits));
     }
     let accounts = app.accounts.clone();
-    let attempt = move || {
-        Ok::<_, ApiError>(accounts.change_own_password(&actor, &user, &sent.current, sent.password))
-    };
+    let attempt = move || Ok::<_, ApiError>(accounts.change_own_password(&actor, &user, &sent.current, sent.password));
     match blocking(attempt).await? {
         Ok(_) => return Ok(done("/sign-in", "own-password")),
         Err(error @ SignInError::Wait { seconds }) => {

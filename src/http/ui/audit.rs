@@ -119,12 +119,7 @@ async fn verify(State(app): State<App>, Extension(caller): Extension<Caller>) ->
     shown(app, &caller, &Filter::default(), Some(verified)).await
 }
 
-async fn shown(
-    app: App,
-    caller: &Caller,
-    filter: &Filter,
-    verified: Option<Verified>,
-) -> Result<Response, ApiError> {
+async fn shown(app: App, caller: &Caller, filter: &Filter, verified: Option<Verified>) -> Result<Response, ApiError> {
     let mut misfits = Misfits::default();
     let query = filter.query(&mut misfits);
     let found = match misfits.is_empty() {
@@ -133,7 +128,8 @@ async fn shown(
     };
     let (status, frame) = misfits.looked(Frame::of("Audit log", caller).at("/audit"));
     let line = |name, label, value: &str| Field::line(name, label).optional().value(value).misfit(misfits.of(name));
-    let outcomes = [("", "any"), ("done", "done"), ("refused", "refused")].map(|(value, words)| Choice::new(value, words));
+    let outcomes =
+        [("", "any"), ("done", "done"), ("refused", "refused")].map(|(value, words)| Choice::new(value, words));
     let audit = Audit {
         frame,
         verified,

@@ -21,6 +21,7 @@ pub(in crate::http) struct Field {
     autocomplete: &'static str,
     required: bool,
     focused: bool,
+    no_capitals: bool,
     most: Option<usize>,
 }
 
@@ -66,6 +67,7 @@ impl Field {
             autocomplete: "",
             required: true,
             focused: false,
+            no_capitals: false,
             most: None,
         }
     }
@@ -125,6 +127,11 @@ impl Field {
         Self { focused: true, ..self }
     }
 
+    /// A telephone's keyboard does not begin it with a capital, nor corrects it.
+    pub(in crate::http) fn no_capitals(self) -> Self {
+        Self { no_capitals: true, ..self }
+    }
+
     /// Another id than its name, for a page with several fields of this name.
     pub(in crate::http) fn id(self, id: impl Into<String>) -> Self {
         Self { id: id.into(), ..self }
@@ -159,6 +166,9 @@ impl fmt::Display for Attributes<'_> {
         }
         if !field.misfit.is_empty() {
             f.write_str(" aria-invalid=\"true\"")?;
+        }
+        if field.no_capitals {
+            f.write_str(" autocapitalize=\"none\" spellcheck=\"false\"")?;
         }
         if field.focused { f.write_str(" autofocus") } else { Ok(()) }
     }

@@ -94,14 +94,28 @@ impl Misfits {
         self.0.is_empty()
     }
 
+    /// The status and the frame of a page that only looks: nothing was to be changed.
+    pub(in crate::http) fn looked(&self, frame: Frame) -> (StatusCode, Frame) {
+        match self.0.first() {
+            None => (StatusCode::OK, frame),
+            Some(_) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                frame.notice(Tone::Bad, "Nothing was looked up: see the marked fields."),
+            ),
+        }
+    }
+
     /// The status of the page, and its frame with a sentence that says to look at the fields.
     pub(in crate::http) fn frame(&self, frame: Frame) -> (StatusCode, Frame) {
         match self.0.as_slice() {
             [] => (StatusCode::OK, frame),
-            [(_, why)] => (StatusCode::UNPROCESSABLE_ENTITY, frame.notice(Tone::Bad, format!("Nothing was changed. {why}"))),
-            _ => {
-                (StatusCode::UNPROCESSABLE_ENTITY, frame.notice(Tone::Bad, "Nothing was changed: see the marked fields."))
+            [(_, why)] => {
+                (StatusCode::UNPROCESSABLE_ENTITY, frame.notice(Tone::Bad, format!("Nothing was changed. {why}")))
             }
+            _ => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                frame.notice(Tone::Bad, "Nothing was changed: see the marked fields."),
+            ),
         }
     }
 }

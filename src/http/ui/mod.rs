@@ -1,17 +1,33 @@
 //! The pages: one file a page, each an askama template of the same name and the handlers behind it.
 
-/// One field of a form.
-mod field;
+/// Who is signed in, and their own password.
+mod account;
+/// Who did what.
+mod audit;
+/// One question before what cannot be taken back.
+mod confirm;
+/// What a page says after a form has done its work.
+mod done;
 /// Refusals as pages.
 pub(super) mod failure;
-/// What every page has around its content.
-mod frame;
+/// One field of a form.
+mod field;
 /// What forms send, and where the browser goes from there.
 mod form;
+/// What every page has around its content.
+mod frame;
+/// Where somebody is signed in.
+mod sessions;
 /// How pages write instants, spans and figures.
 mod show;
 /// Signing in and out.
 mod sign_in;
+/// What programs are known by.
+mod tokens;
+/// One user.
+mod user;
+/// Everybody who may sign in.
+mod users;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
@@ -26,6 +42,12 @@ use crate::app::App;
 /// Every page's routes.
 pub(super) fn routes() -> Vec<Route<App>> {
     let mut routes = sign_in::routes();
+    routes.extend(account::routes());
+    routes.extend(users::routes());
+    routes.extend(user::routes());
+    routes.extend(tokens::routes());
+    routes.extend(sessions::routes());
+    routes.extend(audit::routes());
     routes
 }
 

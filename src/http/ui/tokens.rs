@@ -136,7 +136,8 @@ async fn ask_revoke(
 ) -> Result<Response, ApiError> {
     let tokens = blocking(move || app.accounts.tokens()).await?.tokens;
     let token = tokens.into_iter().find(|token| token.id == id);
-    let token = token.ok_or_else(|| ApiError::NotFound(format!("there is no token {id}: it may be revoked already")))?;
+    let token =
+        token.ok_or_else(|| ApiError::NotFound(format!("there is no token {id}: it may be revoked already")))?;
     Ok(Confirm {
         frame: Frame::of(format!("Revoke {}?", token.name), &caller).at("/tokens"),
         question: format!(
