@@ -36,8 +36,7 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
     ]);
     scene.daemon.wait_events(before + 3);
     // The browser names itself so, and so do a program's events.
-    let token = scene.bed.run(&["token", "create", "feeder", "--scope", "publish", "--json"]).json();
-    let token = token["value"].as_str().unwrap_or_else(|| panic!("{token}")).to_owned();
+    let token = scene.token("feeder", "publish");
     let event = json!({"unit": HOSTILE, "source": HOSTILE, "host": HOSTILE, "level": "error", "message": HOSTILE,
         "symbol": HOSTILE, "correlation_id": HOSTILE, "fields": {HOSTILE: HOSTILE}});
     let answer = send(scene.daemon.tcp(), &Request::post("/api/events", &event.to_string()).bearer(&token));
@@ -49,8 +48,8 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
     let refused = [("name", HOSTILE), ("password", HOSTILE)];
     let refused = send(scene.daemon.tcp(), &Request::form("/sign-in", &refused).header("user-agent", HOSTILE));
     assert_eq!(refused.status, 401, "{refused:?}");
-    let said = scene.bed.run(&["intents", "ack", "1", "--why", HOSTILE]);
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let (status, answer) = scene.daemon.ask("POST", "/api/intents/1/ack", &json!({"why": HOSTILE}));
+    assert_eq!(status, 200, "{answer}");
 
     let browser = scene.browser("anna").await;
     let encoded = serde_urlencoded::to_string([("q", HOSTILE)]).unwrap();

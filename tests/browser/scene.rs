@@ -28,10 +28,18 @@ impl Scene {
     pub(super) fn new() -> Self {
         let scene = Self::without_users();
         for (name, role) in [("anna", "admin"), ("otto", "operator"), ("vera", "viewer")] {
-            let said = scene.bed.run_with(&["user", "add", name, "--role", role, "--password-stdin"], PASSWORD);
-            assert_eq!(said.code, Some(0), "{said:?}");
+            let user = json!({"name": name, "role": role, "password": PASSWORD});
+            let (status, answer) = scene.daemon.ask("POST", "/api/users", &user);
+            assert_eq!(status, 201, "{answer}");
         }
         scene
+    }
+
+    /// A token's text.
+    pub(super) fn token(&self, name: &str, grant: &str) -> String {
+        let (status, answer) = self.daemon.ask("POST", "/api/tokens", &json!({"name": name, "grant": grant}));
+        assert_eq!(status, 201, "{answer}");
+        answer["text"].as_str().unwrap().to_owned()
     }
 
     pub(super) fn without_users() -> Self {
@@ -63,7 +71,7 @@ pub(super) async fn sign_in(browser: &Browser, user: &str) {
     browser.fill("User", user).await;
     browser.fill("Password", PASSWORD).await;
     browser.press("Sign in").await;
-    browser.arrives("/").await;
+    browser.arrives("/").await; browser.complaints();
 }
 
 /// Lines and when they were written.

@@ -47,9 +47,10 @@ impl Request {
         Self { method: "POST", path: path.to_owned(), headers, body: body.to_owned() }
     }
 
-    /// What a page's form sends.
+    /// What a page's form sends, with what browsers add to say that it was one of ours.
     pub(super) fn form(path: &str, fields: &[(&str, &str)]) -> Self {
-        let headers = vec![("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
+        let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Sec-Fetch-Site", "same-origin")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let body = serde_urlencoded::to_string(fields).unwrap();
         Self { method: "POST", path: path.to_owned(), headers, body }
     }

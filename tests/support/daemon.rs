@@ -128,16 +128,7 @@ impl Bed {
 
     /// Runs another command with the same configuration.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        self.run_with(arguments, "")
-    }
-
-    /// The same with something to read on its standard input.
-    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Said {
-        let mut command = self.command(arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // A command that reads nothing may be gone already.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
+        let output = self.command(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
@@ -164,6 +155,21 @@ impl Daemon {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         Some(answer.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("HTTP/1.1 200"))?.1.to_owned())
+    }
+
+    /// The status and the answer of a request over the socket, where this process is admin.
+    #[track_caller]
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let (head, body) = (format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close"), body.to_string());
+        let length = body.len();
+        write!(stream, "{head}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.unwrap_or_else(|| panic!("{head}")), serde_json::from_str(body).unwrap_or_default())
     }
 
     pub(crate) fn status(&self) -> Option<Value> {

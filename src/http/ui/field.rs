@@ -10,9 +10,8 @@ use askama::filters::HtmlSafe;
 #[derive(Clone, Debug, Template)]
 #[template(path = "field.html")]
 pub(in crate::http) struct Field {
+    /// Also its id: a page has one field of a name.
     name: &'static str,
-    /// The name, unless a page has several fields of this name.
-    id: String,
     label: &'static str,
     control: Control,
     value: String,
@@ -58,7 +57,6 @@ impl Field {
     fn new(name: &'static str, label: &'static str, control: Control) -> Self {
         Self {
             name,
-            id: name.to_owned(),
             label,
             control,
             value: String::new(),
@@ -132,11 +130,6 @@ impl Field {
         Self { no_capitals: true, ..self }
     }
 
-    /// Another id than its name, for a page with several fields of this name.
-    pub(in crate::http) fn id(self, id: impl Into<String>) -> Self {
-        Self { id: id.into(), ..self }
-    }
-
     /// The attributes that both kinds of control have, none of which holds anything from outside.
     fn attributes(&self) -> Attributes<'_> {
         Attributes(self)
@@ -158,7 +151,7 @@ impl fmt::Display for Attributes<'_> {
         for (there, what) in [(!field.hint.is_empty(), "hint"), (!field.misfit.is_empty(), "misfit")] {
             if there {
                 let space = if described.is_empty() { "" } else { " " };
-                write!(described, "{space}{}-{what}", field.id)?;
+                write!(described, "{space}{}-{what}", field.name)?;
             }
         }
         if !described.is_empty() {

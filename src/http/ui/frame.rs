@@ -71,7 +71,7 @@ const PAGES: [(&str, &str, Role); 8] = [
     ("/intents", "Intents", Role::Viewer),
     ("/users", "Users", Role::Admin),
     ("/tokens", "Tokens", Role::Admin),
-    ("/sessions", "Sessions", Role::Admin),
+    ("/sessions", "Sessions", Role::Viewer),
     ("/audit", "Audit", Role::Admin),
 ];
 
