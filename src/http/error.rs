@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::app::accounts::{AccountError, SignInError};
+
 /// Why a request got no other answer. Its text goes to the client as `{"detail": …}`.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -53,6 +55,14 @@ pub enum ApiError {
     /// 422: body or query do not have the expected shape.
     #[error("the request does not fit")]
     Unfit(Vec<Misfit>),
+    /// 429: too many tries.
+    #[error("{detail}")]
+    TooMany {
+        /// In words.
+        detail: String,
+        /// How long to wait.
+        seconds: u64,
+    },
     /// 503: not now.
     #[error("{0}")]
     Unavailable(String),
@@ -112,6 +122,7 @@ impl ApiError {
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unavailable(_) | Self::Crowded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -137,6 +148,9 @@ impl IntoResponse for ApiError {
             Self::Crowded { seconds, .. } => {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
+            Self::TooMany { seconds, .. } => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
             // What is left of an unread body would be taken for the next request.
             Self::SlowBody { .. } | Self::TooLarge { .. } => {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -144,6 +158,29 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         response
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Bad { field, why } => Self::unfit("body", field, why),
+            AccountError::Unknown(_) => Self::NotFound(error.to_string()),
+            AccountError::Conflict(_) | AccountError::LastAdmin(_) => Self::Conflict(error.to_string()),
+            AccountError::Busy => Self::Unavailable(error.to_string()),
+            AccountError::Random(_) | AccountError::Hash(_) => Self::internal(error),
+            AccountError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignInError> for ApiError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Wrong { .. } => Self::Forbidden(error.to_string()),
+            SignInError::Wait { seconds } => Self::TooMany { detail: error.to_string(), seconds },
+            SignInError::Account(error) => error.into(),
+        }
     }
 }
 

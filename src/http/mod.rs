@@ -14,8 +14,12 @@ pub mod assets;
 pub mod border;
 /// The commands' side of the unix socket.
 pub mod client;
+/// The cookie of a session.
+pub mod cookie;
 /// What browsers report about pages that broke our rules for them.
 pub mod csp;
+/// What a form of ours carries.
+mod csrf;
 /// What stands before every route: who asks.
 pub mod door;
 /// The one place that maps errors to statuses.

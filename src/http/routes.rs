@@ -4,6 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -12,12 +13,12 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
 use super::border::Border;
-use super::door::Door;
+use super::door::{self, Door};
 use super::error::ApiError;
-use super::peer::{Caller, Role};
+use super::peer::{Caller, Credential, Role};
 use super::stream::StreamPlaces;
-use super::{border, headers, stream, ui};
-use crate::domain::access::Scope;
+use super::{border, csrf, headers, stream, ui};
+use crate::domain::access::{Actor, Scope};
 use crate::domain::request::host::Scheme;
 use crate::observe::panics;
 use crate::stop::Stopping;
@@ -51,6 +52,7 @@ pub struct Route<S> {
 
 #[derive(Clone, Copy)]
 struct Guard {
+    path: &'static str,
     least: Role,
     scope: Option<Scope>,
     body_bytes: usize,
@@ -147,7 +149,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     }
 
     fn new(method: Method, path: &'static str, least: Role, handler: MethodRouter<S>) -> Self {
-        let guard = Guard { least, scope: None, body_bytes: BODY_BYTES, streams: false, kind: Kind::Api };
+        let guard = Guard { path, least, scope: None, body_bytes: BODY_BYTES, streams: false, kind: Kind::Api };
         Self { method, path, guard, handler }
     }
 }
@@ -192,34 +194,18 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S,
 /// Too many follow.
 const CROWDED: ApiError = ApiError::Crowded { what: "too many live views at once", seconds: 10 };
 
-/// The guard of one route: who, role, body, time. In this order, so that a stranger cannot make us read.
-async fn admit(
-    guard: Guard,
-    door: &Door,
-    times: Times,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    // A caller that somebody further out knows already has the say.
+/// The guard of one route: who, role, body, form token, time. In this order, so that a stranger cannot make us read.
+async fn admit(guard: Guard, door: &Door, times: Times, request: Request, next: Next) -> Result<Response, ApiError> {
     if guard.kind == Kind::Page {
         border::form(&request)?;
     }
-    let caller = match request.extensions().get::<Caller>() {
-        Some(caller) => caller.clone(),
-        None => door.caller(&request),
-    };
-    if !caller.grant.allows(guard.least, guard.scope) {
-        return Err(door.refusal(&caller, guard.least));
-    }
-    let actor = door.actor(&caller, &request);
-    request.extensions_mut().insert(actor);
-    request.extensions_mut().insert(caller);
-    let place = match request.extensions().get::<StreamPlaces>() {
+    let (mut parts, body) = request.into_parts();
+    let caller = who(guard, door, &parts).await?;
+    let place = match parts.extensions.get::<StreamPlaces>() {
         Some(places) if guard.streams => Some(places.take().ok_or(CROWDED)?),
         _ => None,
     };
-    let stopping = request.extensions().get::<Stopping>().cloned();
-    let (parts, body) = request.into_parts();
+    let stopping = parts.extensions.get::<Stopping>().cloned();
     let body = match timeout(times.body, Limited::new(body, guard.body_bytes).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -228,6 +214,15 @@ async fn admit(
         Ok(Err(error)) => return Err(ApiError::Refused(format!("the body broke off: {error}"))),
         Err(_) => return Err(ApiError::SlowBody { seconds: times.body.as_secs() }),
     };
+    if let Credential::Session { csrf, .. } = &caller.credential
+        && !parts.method.is_safe()
+        && !csrf::is_carried(&parts.headers, &body, csrf)
+    {
+        door.note(&parts, guard.path, "access.csrf", &caller.name, "the form's token is missing or not this session's");
+        return Err(ApiError::Forbidden("this form is not of your session: load the page again".to_owned()));
+    }
+    parts.extensions.insert(Actor { name: caller.name.clone(), address: door::address(&parts) });
+    parts.extensions.insert(caller);
     let answer = next.run(Request::from_parts(parts, Body::from(body)));
     match timeout(times.answer, answer).await {
         Ok(response) if guard.streams => Ok(match stopping {
@@ -237,6 +232,35 @@ async fn admit(
         Ok(response) => Ok(response),
         Err(_) => Err(ApiError::Unavailable(format!("no answer within {} s: try again", times.answer.as_secs()))),
     }
+}
+
+/// Who asks, if they may. Whoever may not is taken down.
+async fn who(guard: Guard, door: &Door, parts: &Parts) -> Result<Caller, ApiError> {
+    if guard.least == Role::Open && guard.kind == Kind::Api {
+        return Ok(door.peer(parts));
+    }
+    let caller = match door.caller(parts).await {
+        Ok(caller) => caller,
+        // The page to sign in on is there for whoever has a credential that is wrong.
+        Err(_) if guard.least == Role::Open => Caller::anonymous(),
+        Err(refused) => {
+            door.note_credential(parts, guard.path, &refused);
+            return Err(refused.error);
+        }
+    };
+    if caller.grant.allows(guard.least, guard.scope) {
+        return Ok(caller);
+    }
+    match caller.credential {
+        // That is how everybody begins: they are shown where to sign in.
+        Credential::None if guard.kind == Kind::Page && parts.method.is_safe() => {}
+        Credential::None => door.note(parts, guard.path, "access.credential", &caller.name, "no credential"),
+        _ => {
+            let why = format!("{} is not enough", caller.grant);
+            door.note(parts, guard.path, "access.role", &caller.name, &why);
+        }
+    }
+    Err(door.refusal(&caller, guard.least))
 }
 
 /// Around everything, also around refusals: the border comes before any route, a panic is an answer, and every answer

@@ -1,5 +1,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -134,6 +135,18 @@ impl Bed {
 }
 
 impl Daemon {
+    /// Where a browser finds it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.tcp())
+    }
+
+    /// The port that it chose.
+    pub(crate) fn tcp(&self) -> SocketAddr {
+        let log = self.log();
+        let said = log.rsplit_once("ready, listening on ").and_then(|(_, rest)| rest.split_whitespace().next());
+        said.and_then(|address| address.trim_end_matches(',').parse().ok()).unwrap_or_else(|| panic!("no port: {log}"))
+    }
+
     /// The answer to `GET path` over the socket, without a command's start: the tests ask very often.
     pub(crate) fn get(&self, path: &str) -> Option<String> {
         let mut stream = UnixStream::connect(&self.socket).ok()?;
@@ -142,6 +155,21 @@ impl Daemon {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         Some(answer.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("HTTP/1.1 200"))?.1.to_owned())
+    }
+
+    /// The status and the answer of a request over the socket, where this process is admin.
+    #[track_caller]
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let (head, body) = (format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close"), body.to_string());
+        let length = body.len();
+        write!(stream, "{head}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.unwrap_or_else(|| panic!("{head}")), serde_json::from_str(body).unwrap_or_default())
     }
 
     pub(crate) fn status(&self) -> Option<Value> {

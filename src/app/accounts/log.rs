@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AccountError, Accounts};
+use crate::app::answers::QueryError;
 use crate::domain::audit::{AuditRecord, Outcome};
 use crate::domain::time::{Micros, rfc3339};
 use crate::store::{AuditFilter, Store};
@@ -82,12 +83,12 @@ impl AuditPage {
     pub const MAX_LIMIT: usize = 1_000;
 
     /// From the data file alone.
-    pub fn find(store: &Store, query: &AuditQuery) -> Result<Self, AccountError> {
+    pub fn find(store: &Store, query: &AuditQuery) -> Result<Self, QueryError> {
         let before = match &query.cursor {
             None => u64::MAX,
             Some(cursor) => cursor
                 .parse()
-                .map_err(|_| AccountError::Bad { field: "cursor", why: "not the `next` of an answer".into() })?,
+                .map_err(|_| QueryError::Bad { field: "cursor", why: "not the `next` of an answer".into() })?,
         };
         let filter = AuditFilter {
             by: query.by.clone(),
@@ -141,7 +142,7 @@ impl Verified {
 
 impl Accounts {
     /// A page of the audit log. What was refused in the last seconds is in it soon.
-    pub fn audit(&self, query: &AuditQuery) -> Result<AuditPage, AccountError> {
+    pub fn audit(&self, query: &AuditQuery) -> Result<AuditPage, QueryError> {
         AuditPage::find(&self.store, query)
     }
 

@@ -301,6 +301,12 @@ impl Accounts {
         Ok(SessionList { sessions, next: None })
     }
 
+    /// Ends every session of a user but the one that they ask from.
+    pub fn revoke_others(&self, actor: &Actor, user: &UserName, kept: SessionId) -> Result<SessionList, AccountError> {
+        let sessions = self.end(actor, "session.revoke", |session| session.user == *user && session.id != kept)?;
+        Ok(SessionList { sessions, next: None })
+    }
+
     fn end(
         &self,
         actor: &Actor,
@@ -330,7 +336,7 @@ impl Accounts {
 }
 
 /// What of an address counts as one: of IPv6 the network of 64 bits, which is what one household or one server has.
-fn address_key(address: &str) -> String {
+pub(super) fn address_key(address: &str) -> String {
     match address.parse().map(|ip: std::net::IpAddr| ip.to_canonical()) {
         Ok(std::net::IpAddr::V6(ip)) => {
             let [a, b, c, d, ..] = ip.segments();

@@ -1,12 +1,17 @@
 //! The API: one file a resource.
 
+mod audit;
 mod counters;
 mod events;
 mod health;
 mod intents;
 mod live;
+mod me;
 mod publish;
+mod sessions;
 mod status;
+mod tokens;
+mod users;
 
 use axum::extract::FromRef;
 
@@ -29,6 +34,11 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
+    routes.extend(me::routes());
+    routes.extend(users::routes());
+    routes.extend(tokens::routes());
+    routes.extend(sessions::routes());
+    routes.extend(audit::routes());
     routes.extend(ui::routes());
     routes.extend(assets::routes());
     routes.extend(csp::routes());

@@ -63,16 +63,20 @@ pub(in crate::http) struct Link {
     pub(in crate::http) begins_group: bool,
 }
 
-/// Path, name, the least role that the page asks for.
-const PAGES: [(&str, &str, Role); 8] = [
-    ("/", "Health", Role::Viewer),
-    ("/events", "Events", Role::Viewer),
-    ("/trade-path", "Trade path", Role::Viewer),
-    ("/intents", "Intents", Role::Viewer),
-    ("/users", "Users", Role::Admin),
-    ("/tokens", "Tokens", Role::Admin),
-    ("/sessions", "Sessions", Role::Admin),
-    ("/audit", "Audit", Role::Admin),
+/// The groups of the navigation: path, name, the least role that the page asks for.
+const GROUPS: [&[(&str, &str, Role)]; 2] = [
+    &[
+        ("/", "Health", Role::Viewer),
+        ("/events", "Events", Role::Viewer),
+        ("/trade-path", "Trade path", Role::Viewer),
+        ("/intents", "Intents", Role::Viewer),
+    ],
+    &[
+        ("/users", "Users", Role::Admin),
+        ("/tokens", "Tokens", Role::Admin),
+        ("/sessions", "Sessions", Role::Viewer),
+        ("/audit", "Audit", Role::Admin),
+    ],
 ];
 
 impl Frame {
@@ -108,11 +112,11 @@ impl Frame {
     /// The navigation.
     pub(in crate::http) fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
-        let mut group = Role::Viewer;
-        for (href, name, least) in PAGES {
-            if self.may(least) {
-                links.push(Link { href, name, current: href == self.place, begins_group: least != group });
-                group = least;
+        for group in GROUPS {
+            let mut begins_group = !links.is_empty();
+            for (href, name, _) in group.iter().copied().filter(|(.., least)| self.may(*least)) {
+                links.push(Link { href, name, current: href == self.place, begins_group });
+                begins_group = false;
             }
         }
         links
