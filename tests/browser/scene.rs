@@ -27,11 +27,7 @@ impl Scene {
     /// With the users `anna` (admin), `otto` (operator) and `vera` (viewer).
     pub(super) fn new() -> Self {
         let scene = Self::without_users();
-        for (name, role) in [("anna", "admin"), ("otto", "operator"), ("vera", "viewer")] {
-            let user = json!({"name": name, "role": role, "password": PASSWORD});
-            let (status, answer) = scene.daemon.ask("POST", "/api/users", &user);
-            assert_eq!(status, 201, "{answer}");
-        }
+        add_users(&scene.daemon);
         scene
     }
 
@@ -62,6 +58,15 @@ impl Scene {
         let browser = Browser::open(&self.daemon.url()).await;
         sign_in(&browser, user).await;
         browser
+    }
+}
+
+/// The users `anna` (admin), `otto` (operator) and `vera` (viewer).
+pub(super) fn add_users(daemon: &Daemon) {
+    for (name, role) in [("anna", "admin"), ("otto", "operator"), ("vera", "viewer")] {
+        let user = json!({"name": name, "role": role, "password": PASSWORD});
+        let (status, answer) = daemon.ask("POST", "/api/users", &user);
+        assert_eq!(status, 201, "{answer}");
     }
 }
 

@@ -63,16 +63,20 @@ pub(in crate::http) struct Link {
     pub(in crate::http) begins_group: bool,
 }
 
-/// Path, name, the least role that the page asks for.
-const PAGES: [(&str, &str, Role); 8] = [
-    ("/", "Health", Role::Viewer),
-    ("/events", "Events", Role::Viewer),
-    ("/trade-path", "Trade path", Role::Viewer),
-    ("/intents", "Intents", Role::Viewer),
-    ("/users", "Users", Role::Admin),
-    ("/tokens", "Tokens", Role::Admin),
-    ("/sessions", "Sessions", Role::Viewer),
-    ("/audit", "Audit", Role::Admin),
+/// Path, name, the least role that the page asks for; trading first, then people.
+const PAGES: [&[(&str, &str, Role)]; 2] = [
+    &[
+        ("/", "Health", Role::Viewer),
+        ("/events", "Events", Role::Viewer),
+        ("/trade-path", "Trade path", Role::Viewer),
+        ("/intents", "Intents", Role::Viewer),
+    ],
+    &[
+        ("/users", "Users", Role::Admin),
+        ("/tokens", "Tokens", Role::Admin),
+        ("/sessions", "Sessions", Role::Viewer),
+        ("/audit", "Audit", Role::Admin),
+    ],
 ];
 
 impl Frame {
@@ -108,12 +112,14 @@ impl Frame {
     /// The navigation.
     pub(in crate::http) fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
-        let mut group = Role::Viewer;
-        for (href, name, least) in PAGES {
-            if self.may(least) {
-                links.push(Link { href, name, current: href == self.place, begins_group: least != group });
-                group = least;
-            }
+        for (group, pages) in PAGES.into_iter().enumerate() {
+            let pages = pages.iter().filter(|(_, _, least)| self.may(*least));
+            links.extend(pages.enumerate().map(|(at, &(href, name, _))| Link {
+                href,
+                name,
+                current: href == self.place,
+                begins_group: at == 0 && group > 0,
+            }));
         }
         links
     }
