@@ -117,8 +117,8 @@ impl ApiError {
             Self::LongTarget(_) => StatusCode::URI_TOO_LONG,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable(_) | Self::Crowded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) | Self::Crowded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -141,10 +141,7 @@ impl IntoResponse for ApiError {
                     .headers_mut()
                     .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"quantum-clm\""));
             }
-            Self::Crowded { seconds, .. } => {
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            }
-            Self::TooMany { seconds, .. } => {
+            Self::TooMany { seconds, .. } | Self::Crowded { seconds, .. } => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
             // What is left of an unread body would be taken for the next request.

@@ -12,12 +12,12 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use super::border::Border;
+use super::border::{self, NotOurs};
 use super::door::{self, Door};
 use super::error::ApiError;
 use super::peer::{Caller, Credential, Role};
 use super::stream::StreamPlaces;
-use super::{border, csrf, headers, stream, ui};
+use super::{csrf, headers, stream, ui};
 use crate::domain::access::{Actor, Scope};
 use crate::domain::request::host::Scheme;
 use crate::observe::panics;
@@ -187,7 +187,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S,
         .fallback(|uri: Uri| async move { ApiError::NotFound(format!("there is nothing at {}", uri.path())) })
         // The guard has read the body and measured it; a second limit would only contradict it.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(move |request: Request, next: Next| outermost(door.border().clone(), request, next)))
+        .layer(from_fn(move |request: Request, next: Next| outermost(door.clone(), request, next)))
         .with_state(state)
 }
 
@@ -196,10 +196,10 @@ const CROWDED: ApiError = ApiError::Crowded { what: "too many live views at once
 
 /// The guard of one route: who, role, body, form token, time. In this order, so that a stranger cannot make us read.
 async fn admit(guard: Guard, door: &Door, times: Times, request: Request, next: Next) -> Result<Response, ApiError> {
-    if guard.kind == Kind::Page {
-        border::form(&request)?;
-    }
     let (mut parts, body) = request.into_parts();
+    if guard.kind == Kind::Page {
+        border::form(&parts).map_err(|refused| not_ours(door, &parts, guard.path, refused))?;
+    }
     let caller = who(guard, door, &parts).await?;
     let place = match parts.extensions.get::<StreamPlaces>() {
         Some(places) if guard.streams => Some(places.take().ok_or(CROWDED)?),
@@ -234,6 +234,14 @@ async fn admit(guard: Guard, door: &Door, times: Times, request: Request, next: 
     }
 }
 
+/// Takes down what was refused at the borders.
+fn not_ours(door: &Door, parts: &Parts, path: &str, NotOurs { error, action }: NotOurs) -> ApiError {
+    if let Some(action) = action {
+        door.note(parts, path, action, &Caller::anonymous().name, &error.to_string());
+    }
+    error
+}
+
 /// Who asks, if they may. Whoever may not is taken down.
 async fn who(guard: Guard, door: &Door, parts: &Parts) -> Result<Caller, ApiError> {
     if guard.least == Role::Open && guard.kind == Kind::Api {
@@ -265,26 +273,28 @@ async fn who(guard: Guard, door: &Door, parts: &Parts) -> Result<Caller, ApiErro
 
 /// Around everything, also around refusals: the border comes before any route, a panic is an answer, and every answer
 /// has the security headers.
-async fn outermost(border: Border, mut request: Request, next: Next) -> Response {
+async fn outermost(door: Door, request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     // hyper forgets a Content-Length beside it, so it is this header that tells of a body whose end somebody in between
     // may see elsewhere. RFC 9112, 6.1: what comes behind it is not taken for a request.
     let mut closes = request.headers().contains_key(header::TRANSFER_ENCODING);
     let for_people =
         request.headers().get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
-    let admitted = border.admit(&mut request);
-    let scheme = request.extensions().get().copied().unwrap_or(Scheme::Http);
+    let (mut parts, body) = request.into_parts();
+    let admitted = door.border().admit(&mut parts);
+    let scheme = parts.extensions.get().copied().unwrap_or(Scheme::Http);
     let mut response = match admitted {
-        Ok(()) => match panics::caught(next.run(request)).await {
+        Ok(()) => match panics::caught(next.run(Request::from_parts(parts, body))).await {
             Ok(response) => response,
             Err(panic) => {
                 let path = uri.path();
                 ApiError::internal(format!("the handler of {method} {path:?} panicked: {panic}")).into_response()
             }
         },
-        Err(refusal) => {
+        Err(refused) => {
             closes = true;
-            let refusal = refusal.into_response();
+            // Not the path: it may be anything, and there need be nothing at it.
+            let refusal = not_ours(&door, &parts, "*", refused).into_response();
             if for_people { ui::failure::as_page(refusal, &method, &uri) } else { refusal }
         }
     };
