@@ -35,19 +35,26 @@ enum TokenCommand {
 }
 
 #[derive(Args)]
-#[group(id = "grant", required = true, multiple = false, args = ["role", "scope"])]
 struct CreateArgs {
     /// What it is called, in the list and in the audit log
     name: TokenName,
+    #[command(flatten)]
+    grant: GrantArgs,
+    /// For how many days; 90 where nothing is said
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    days: Option<u32>,
+}
+
+/// A role or a scope.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct GrantArgs {
     /// Let it do what this role may: viewer, operator or admin
     #[arg(long, value_parser = role)]
     role: Option<Grant>,
     /// Let it do one thing only: publish (events in) or worker (leases and uploads)
     #[arg(long, value_parser = scope)]
     scope: Option<Grant>,
-    /// For how many days; 90 where nothing is said
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
-    days: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -82,7 +89,7 @@ pub(crate) fn run(args: TokenArgs, global: &Global) -> anyhow::Result<ExitCode> 
 }
 
 fn create(args: &CreateArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let grant = args.role.or(args.scope).unwrap_or(Grant::NONE);
+    let grant = args.grant.role.or(args.grant.scope).unwrap_or(Grant::NONE);
     let wanted = Wanted { name: &args.name, grant, expires_in_days: args.days };
     let created: Created = Daemon::for_a_change(global)?.post("/api/tokens", &wanted)?;
     if global.json {
