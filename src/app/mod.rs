@@ -7,10 +7,15 @@ pub mod answers;
 pub mod intents;
 /// Events that programs send in.
 pub mod publish;
+/// Events as they are stored, for all who read along.
+pub mod tail;
+/// What the pages show.
+pub mod views;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
+use self::tail::Tail;
 use crate::config::Config;
 use crate::domain::health::{self, Health};
 use crate::domain::normalise::{NormaliseConfig, Normaliser};
@@ -41,8 +46,12 @@ pub struct App {
     pub host: Arc<str>,
     /// Where the pipeline's work comes in.
     pub inbox: Arc<Inbox>,
+    /// Events as they are stored.
+    pub tail: Tail,
     /// The places of publications under way.
     publisher: publish::Publisher,
+    /// What pages keep in memory.
+    pub views: Arc<views::Memory>,
     growth: Arc<Mutex<Option<u64>>>,
 }
 
@@ -61,7 +70,9 @@ impl App {
             normaliser: Arc::new(Normaliser::new(&NormaliseConfig { quote_currencies })),
             host: rustix::system::uname().nodename().to_string_lossy().into(),
             inbox: Inbox::new(),
+            tail: Tail::default(),
             publisher: publish::Publisher::default(),
+            views: Arc::default(),
             growth: Arc::default(),
         }
     }

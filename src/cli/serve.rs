@@ -23,7 +23,7 @@ use crate::sources::journal;
 use crate::stop::{self, Stop};
 use crate::store::Store;
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, accounts, mirror, upkeep};
+use crate::tasks::{Tasks, accounts, mirror, tail, trade_path, upkeep};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -115,6 +115,8 @@ async fn serve(
     if origin == Origin::Journal {
         mirror::spawn(&mut tasks, &app);
     }
+    tail::spawn(&mut tasks, &app);
+    trade_path::spawn(&mut tasks, &app);
     upkeep::spawn(&mut tasks, &app);
     accounts::spawn(&mut tasks, &app);
 

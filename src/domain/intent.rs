@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,9 @@ pub struct IntentKey {
     pub window: String,
 }
 
+/// Who acts on an intent when its rule does.
+pub const BY_RULE: &str = "rule";
+
 /// Who did something, why, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Note {
@@ -135,6 +139,20 @@ impl IntentState {
             Self::Acknowledged => "acknowledged",
             Self::Resolved => "resolved",
         }
+    }
+}
+
+/// A word that is no state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use open, acknowledged or resolved")]
+pub struct BadIntentState;
+
+impl FromStr for IntentState {
+    type Err = BadIntentState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let states = [Self::Open, Self::Acknowledged, Self::Resolved];
+        states.into_iter().find(|state| state.as_str() == text).ok_or(BadIntentState)
     }
 }
 

@@ -22,6 +22,8 @@ pub mod event;
 pub mod feed;
 /// Components, their states, and the verdict over them.
 pub mod health;
+/// Hourly counters as series for a chart.
+pub mod hourly;
 /// Typed identifiers.
 pub mod id;
 /// Instants as people write them.

@@ -111,6 +111,22 @@ impl Hour {
     }
 }
 
+/// A text that is no hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an hour: expected YYYYMMDDHH")]
+pub struct BadHour;
+
+impl FromStr for Hour {
+    type Err = BadHour;
+
+    fn from_str(text: &str) -> Result<Self, BadHour> {
+        let (day, hour) = text.split_at_checked(8).filter(|(_, hour)| hour.len() == 2).ok_or(BadHour)?;
+        let day = NaiveDate::parse_from_str(day, "%Y%m%d").map_err(|_| BadHour)?;
+        let at = hour.parse().ok().and_then(|hour| day.and_hms_opt(hour, 0, 0)).ok_or(BadHour)?;
+        Ok(Micros::from(at.and_utc()).hour())
+    }
+}
+
 impl fmt::Display for Hour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.start().datetime();

@@ -44,6 +44,9 @@ pub enum ApiError {
     /// 414: path or query are too long.
     #[error("{0}")]
     LongTarget(String),
+    /// 415: a body of a kind that is not read here.
+    #[error("{0}")]
+    OtherMedia(&'static str),
     /// 421: the request is for another host.
     #[error(
         "this server is not known as {0}: use an address of this machine with its port, or add the name to http.hosts"
@@ -115,6 +118,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LongTarget(_) => StatusCode::URI_TOO_LONG,
+            Self::OtherMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::header;
+use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -14,6 +14,13 @@ use crate::stop::Stopping;
 /// when the sender is dropped; a client that left drops the receiver, so the sender's `send` fails.
 pub fn lines(lines: mpsc::Receiver<Bytes>) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::new(Lines(lines))).into_response()
+}
+
+/// An answer of server-sent events (`text/event-stream`), likewise; each item ends with the blank line.
+pub fn events(parts: mpsc::Receiver<Bytes>) -> Response {
+    // nginx collects what it passes on unless it is told not to.
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (HeaderName::from_static("x-accel-buffering"), "no")];
+    (headers, Body::new(Lines(parts))).into_response()
 }
 
 struct Lines(mpsc::Receiver<Bytes>);

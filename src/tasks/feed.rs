@@ -153,14 +153,8 @@ fn run(
 
 /// The rules that are configured.
 pub fn rules(config: &config::Rules) -> RuleSet {
-    let default =
-        Limits { threshold: config.error_rate.threshold_per_hour, least_severity: config.error_rate.least_severity };
-    let units = config.error_rate.units.iter().map(|(unit, limits)| {
-        let limits = Limits {
-            threshold: limits.threshold_per_hour.unwrap_or(default.threshold),
-            least_severity: limits.least_severity.unwrap_or(default.least_severity),
-        };
-        (unit.clone(), limits)
-    });
+    let rate = &config.error_rate;
+    let default = Limits { threshold: rate.threshold_per_hour, least_severity: rate.least_severity };
+    let units = rate.units.keys().map(|unit| (unit.clone(), rate.limits(unit)));
     RuleSet::new(vec![Box::new(ErrorRate::new(default, units.collect()))])
 }

@@ -11,6 +11,10 @@ pub mod accounts;
 pub mod feed;
 /// The mirror.
 pub mod mirror;
+/// The live tail.
+pub mod tail;
+/// The figures of the Trade path page.
+pub mod trade_path;
 /// Sizes, free space, open intents.
 pub mod upkeep;
 

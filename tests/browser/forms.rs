@@ -48,7 +48,8 @@ impl<'a> Visitor<'a> {
 fn misfit(page: &str, field: &str) -> String {
     let id = format!("{field}-misfit");
     let (_, rest) = page.split_once(&format!(" id=\"{id}\">")).unwrap_or_else(|| panic!("{field} fits: {page}"));
-    let control = page.split('<').find(|tag| tag.contains(&format!("name=\"{field}\"")) && tag.contains("aria-invalid=\"true\""));
+    let control =
+        page.split('<').find(|tag| tag.contains(&format!("name=\"{field}\"")) && tag.contains("aria-invalid=\"true\""));
     assert!(control.is_some_and(|tag| tag.contains(&id)), "{field} is not marked: {page}");
     rest.split("</p>").next().unwrap().to_owned()
 }
@@ -147,7 +148,11 @@ fn nobody_signs_in_before_there_is_a_user_or_in_clear_text() {
     assert_eq!((tried.status, tried.header("set-cookie")), (403, None), "{tried:?}");
     add_users(&daemon);
     let page = send(daemon.tcp(), &Request::get("/sign-in").header("Host", "clm.example"));
-    assert!(page.body.contains("https") && page.body.contains("ssh -L 8000:127.0.0.1:8000 clm.example"), "{}", page.body);
+    assert!(
+        page.body.contains("https") && page.body.contains("ssh -L 8000:127.0.0.1:8000 clm.example"),
+        "{}",
+        page.body
+    );
     assert!(!page.body.contains("<form"), "a password would go in clear text: {}", page.body);
     let form = [("name", "anna"), ("password", PASSWORD)];
     let tried = send(daemon.tcp(), &Request::form("/sign-in", &form).header("Host", "clm.example"));
@@ -162,7 +167,8 @@ fn forms_about_users_say_at_the_field_what_does_not_fit() {
     let name = "A user name has 1 to 32 of the characters a-z, 0-9, &#39;.&#39;, &#39;_&#39; and &#39;-&#39;, and begins with a letter.";
     let short = "A password has at least 12 characters; several words are easy to remember.";
     let other = "This is not what stands in the field before.";
-    let user = |name, role, password, repeat| [("name", name), ("role", role), ("password", password), ("repeat", repeat)];
+    let user =
+        |name, role, password, repeat| [("name", name), ("role", role), ("password", password), ("repeat", repeat)];
     for (fields, field, words) in [
         (user("<b>", "viewer", PASSWORD, PASSWORD), "name", name),
         (user("", "viewer", PASSWORD, PASSWORD), "name", name),
@@ -178,8 +184,13 @@ fn forms_about_users_say_at_the_field_what_does_not_fit() {
         assert!(!answer.body.contains(PASSWORD), "a password is written back: {}", answer.body);
     }
     anna.refused("/users/otto/role", &[("role", "king")], 422, "role", "Choose viewer, operator or admin.");
-    anna.refused("/users/anna/role", &[("role", "viewer")], 422, "role",
-        "Anna is the last admin who can sign in: make another one first.");
+    anna.refused(
+        "/users/anna/role",
+        &[("role", "viewer")],
+        422,
+        "role",
+        "Anna is the last admin who can sign in: make another one first.",
+    );
     anna.refused("/users/otto/password", &[("password", PASSWORD), ("repeat", "")], 422, "repeat", other);
     anna.refused("/users/otto/password", &[("password", "otto"), ("repeat", "otto")], 422, "password", short);
     for path in ["/users/anna/disable", "/users/anna/delete"] {
@@ -214,8 +225,7 @@ fn forms_about_tokens_say_at_the_field_what_does_not_fit_and_show_the_value_once
     let (_bed, daemon) = house();
     let anna = Visitor::sign_in(&daemon, "anna", PASSWORD);
     let token = |name, grant, days| [("name", name), ("grant", grant), ("days", days)];
-    let name =
-        "A token&#39;s name has 1 to 64 letters, digits, blanks, &#39;.&#39;, &#39;_&#39; and &#39;-&#39;, and begins with a letter or digit.";
+    let name = "A token&#39;s name has 1 to 64 letters, digits, blanks, &#39;.&#39;, &#39;_&#39; and &#39;-&#39;, and begins with a letter or digit.";
     let days = "A token lives from 1 to 365 days.";
     let grant = "Use viewer, operator, admin, publish or worker.";
     for (fields, field, words) in [
@@ -237,8 +247,13 @@ fn forms_about_tokens_say_at_the_field_what_does_not_fit_and_show_the_value_once
     let list = anna.get("/tokens").body;
     assert!(list.contains("feeder") && !list.contains(&text), "the list shows the value: {list}");
     assert!(!anna.get("/audit").body.contains(&text), "the audit log shows the value");
-    anna.refused("/tokens", &token("feeder", "publish", "7"), 422, "name",
-        "There is a token feeder already, number 1: revoke it first.");
+    anna.refused(
+        "/tokens",
+        &token("feeder", "publish", "7"),
+        422,
+        "name",
+        "There is a token feeder already, number 1: revoke it first.",
+    );
     assert_eq!(anna.get("/tokens/7/revoke").status, 404);
     assert_eq!(anna.post("/tokens/7/revoke", &[]).status, 404);
     let gone = anna.post("/tokens/1/revoke", &[]);
@@ -253,10 +268,20 @@ fn a_user_changes_the_own_password_with_the_present_one() {
     let change = |current, password, repeat| [("current", current), ("password", password), ("repeat", repeat)];
     let new = "quite another password";
     otto.refused("/account/password", &change("wrong", new, new), 422, "current", "This is not your present password.");
-    otto.refused("/account/password", &change(PASSWORD, new, ""), 422, "repeat",
-        "This is not what stands in the field before.");
-    otto.refused("/account/password", &change(PASSWORD, "short", "short"), 422, "password",
-        "A password has at least 12 characters; several words are easy to remember.");
+    otto.refused(
+        "/account/password",
+        &change(PASSWORD, new, ""),
+        422,
+        "repeat",
+        "This is not what stands in the field before.",
+    );
+    otto.refused(
+        "/account/password",
+        &change(PASSWORD, "short", "short"),
+        422,
+        "password",
+        "A password has at least 12 characters; several words are easy to remember.",
+    );
     let done = otto.post("/account/password", &change(PASSWORD, new, new));
     assert_eq!((done.status, done.header("location")), (303, Some("/sign-in?done=own-password")), "{done:?}");
     for visitor in [&otto, &elsewhere] {

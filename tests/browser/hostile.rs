@@ -8,14 +8,17 @@ use crate::support::browser::Browser;
 use crate::support::journal::Line;
 
 /// Runs if any page takes it for HTML: leaves elements and a variable behind, and asks for things that are not there.
-const HOSTILE: &str = "<script>window.hostile=1</script><img src=/hostile onerror=hostile=1>\"'><b class=hostile>&lt;&amp;${7*7}{{7*7}}";
+const HOSTILE: &str =
+    "<script>window.hostile=1</script><img src=/hostile onerror=hostile=1>\"'><b class=hostile>&lt;&amp;${7*7}{{7*7}}";
 
 /// What [`HOSTILE`] says when it is read as text.
 const READ: &str = "<b class=hostile>&lt;&amp;${7*7}{{7*7}}";
 
 async fn harmless(browser: &Browser, path: &str, shown: bool) {
     browser.goto(path).await;
-    let left = browser.ask("return [window.hostile ?? null, document.querySelectorAll('.hostile, main script, main img').length]").await;
+    let left = browser
+        .ask("return [window.hostile ?? null, document.querySelectorAll('.hostile, main script, main img').length]")
+        .await;
     assert_eq!(left, json!([null, 0]), "{path} takes text for HTML");
     let text = browser.text().await;
     assert_eq!(text.contains(READ), shown, "{path} shows: {text}");
@@ -55,7 +58,9 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
     let encoded = serde_urlencoded::to_string([("q", HOSTILE)]).unwrap();
     let segment = encoded.strip_prefix("q=").unwrap().replace('+', "%20");
     let id = ids[0].as_str().unwrap();
-    for path in ["/events", &format!("/events/{id}"), &format!("/correlations/{segment}"), "/intents/1", "/sessions", "/audit"] {
+    for path in
+        ["/events", &format!("/events/{id}"), &format!("/correlations/{segment}"), "/intents/1", "/sessions", "/audit"]
+    {
         harmless(&browser, path, true).await;
     }
     for path in [

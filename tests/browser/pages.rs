@@ -11,7 +11,8 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
     browser.goto("/intents").await;
     let intent = browser.find("main a[href^='/intents/']").await.attr("href").await.unwrap().unwrap();
     */
-    [ /*
+    [
+        /*
         ("health", "/"),
         ("events", "/events"),
         ("events-filtered", "/events?level=error&unit=quantum-risk-brain.service"),
@@ -21,7 +22,8 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("trade-path", "/trade-path"),
         ("intents", "/intents"),
         ("intent", &intent),
-        */ ("users", "/users"),
+        */
+        ("users", "/users"),
         ("user", "/users/otto"),
         ("user-delete", "/users/otto/delete"),
         ("tokens", "/tokens"),

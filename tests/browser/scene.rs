@@ -76,7 +76,8 @@ pub(super) async fn sign_in(browser: &Browser, user: &str) {
     browser.fill("User", user).await;
     browser.fill("Password", PASSWORD).await;
     browser.press("Sign in").await;
-    browser.arrives("/").await; browser.complaints();
+    browser.arrives("/").await;
+    browser.complaints();
 }
 
 /// Lines and when they were written.
@@ -96,7 +97,8 @@ fn story() -> Vec<(u64, Line)> {
     decision(&mut lines, now - MINUTE / 2, "BTCUSDT", "BUY", PATH, false);
     let hour = now - now % Micros::HOUR;
     for number in 0..25 {
-        let text = format!("[ERROR] [RISK] limit check {number} failed: ConnectionError: exchange did not answer in 5 s");
+        let text =
+            format!("[ERROR] [RISK] limit check {number} failed: ConnectionError: exchange did not answer in 5 s");
         lines.push((hour + number * 1_000, Line::new(RISK, text).set("PRIORITY", "3")));
     }
     lines

@@ -162,7 +162,8 @@ impl Daemon {
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut stream = UnixStream::connect(&self.socket).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let (head, body) = (format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close"), body.to_string());
+        let (head, body) =
+            (format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close"), body.to_string());
         let length = body.len();
         write!(stream, "{head}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
         let mut answer = String::new();

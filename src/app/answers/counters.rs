@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::QueryError;
+use super::query::{filled, limit, written};
 use crate::domain::counter::{Counter, CounterKind};
-use crate::domain::time::Micros;
-use crate::store::{CounterFilter, Store};
+use crate::domain::time::{Hour, Micros};
+use crate::store::{CounterFilter, CounterKey, Store};
 
 /// One counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +12,7 @@ pub struct CounterAnswer {
     /// `YYYYMMDDHH`, UTC.
     pub hour: String,
     /// `unit`, `symbol` or `errors`.
-    pub kind: String,
+    pub kind: CounterKind,
     /// The unit or symbol.
     pub name: String,
     /// How many.
@@ -22,59 +23,68 @@ pub struct CounterAnswer {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CounterQuery {
-    /// `unit`, `symbol` or `errors`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    /// Events of a `unit`, about a `symbol`, or `errors` of a unit.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
+    pub kind: Option<CounterKind>,
     /// The unit or symbol.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub name: Option<String>,
-    /// Microseconds since the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<u64>,
-    /// Microseconds since the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
+    /// From the hour of this instant on: RFC 3339, or microseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written", deserialize_with = "filled")]
+    pub since: Option<Micros>,
+    /// Only hours that begin before this instant, likewise.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written", deserialize_with = "filled")]
+    pub until: Option<Micros>,
+    /// How many at most, from 1 to 10000; 1000 where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
+    pub limit: Option<usize>,
+    /// Where to go on: the `next` of the answer before.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
+    pub cursor: Option<String>,
 }
 
-/// A list of counters.
+/// A page of counters.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CounterList {
     /// By hour, kind and name.
     pub counters: Vec<CounterAnswer>,
-    /// Null: the list is whole.
+    /// Where the next page goes on; null at the end.
     pub next: Option<String>,
 }
 
-impl CounterList {
-    /// The most counters of an answer: 90 days of a few dozen names.
-    const MAX: usize = 500_000;
+impl CounterQuery {
+    /// The most counters of a page.
+    pub const MAX_LIMIT: usize = 10_000;
+}
 
-    /// Lists them.
+impl CounterList {
+    /// Looks for a page.
     pub fn find(store: &Store, query: &CounterQuery) -> Result<Self, QueryError> {
-        let kind = match query.kind.as_deref() {
-            None => None,
-            Some(word) => match CounterKind::ALL.into_iter().find(|kind| kind.as_str() == word) {
-                None => return Err(QueryError::Bad { field: "kind", why: "use unit, symbol or errors".into() }),
-                kind => kind,
-            },
-        };
+        let limit = limit(query.limit.or(Some(1_000)), CounterQuery::MAX_LIMIT)?;
+        let after = query.cursor.as_deref().map(|cursor| key(cursor).ok_or_else(QueryError::cursor)).transpose()?;
         let filter = CounterFilter {
-            kind,
+            kind: query.kind,
             name: query.name.clone(),
-            since: query.since.map(|since| Micros(since).hour()),
+            since: query.since.map(Micros::hour),
             // An hour that has begun before `until` is listed.
-            until: query.until.map(|until| Micros(until.saturating_add(Micros::HOUR - 1)).hour()),
+            until: query.until.map(|until| until.plus(Micros::HOUR - 1).hour()),
+            after,
         };
-        let counters = store.counters(&filter, Self::MAX)?;
-        Ok(Self { counters: counters.into_iter().map(counter).collect(), next: None })
+        let counters = store.counters(&filter, limit + 1)?;
+        let next = (counters.len() > limit).then(|| counters.get(limit - 1).map(cursor)).flatten();
+        Ok(Self { counters: counters.into_iter().take(limit).map(counter).collect(), next })
     }
 }
 
+fn cursor(counter: &Counter) -> String {
+    format!("{}.{}.{}", counter.hour.0, counter.kind.as_str(), counter.name)
+}
+
+fn key(cursor: &str) -> Option<CounterKey> {
+    let mut parts = cursor.splitn(3, '.');
+    Some((Hour(parts.next()?.parse().ok()?), parts.next()?.parse().ok()?, parts.next()?.to_owned()))
+}
+
 fn counter(counter: Counter) -> CounterAnswer {
-    CounterAnswer {
-        hour: counter.hour.to_string(),
-        kind: counter.kind.as_str().to_owned(),
-        name: counter.name,
-        count: counter.count,
-    }
+    CounterAnswer { hour: counter.hour.to_string(), kind: counter.kind, name: counter.name, count: counter.count }
 }

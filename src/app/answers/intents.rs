@@ -1,9 +1,15 @@
 use serde::{Deserialize, Serialize};
 
+use super::query::{MAX_LIMIT, filled, limit};
 use super::{EventQuery, QueryError};
+use crate::config;
+use crate::domain::counter::CounterKind;
+use crate::domain::event::Level;
 use crate::domain::id::IntentId;
-use crate::domain::intent::{Intent, IntentState, Note, Severity};
-use crate::store::{Store, StoreError};
+use crate::domain::intent::{BY_RULE, Intent, IntentState, Note, Severity};
+use crate::domain::rules::error_rate;
+use crate::domain::time::{Hour, Micros};
+use crate::store::{CounterFilter, Store, StoreError};
 
 /// Who said what about an intent, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,16 +91,16 @@ impl From<&Intent> for IntentAnswer {
 #[serde(default, deny_unknown_fields)]
 pub struct IntentQuery {
     /// Only in this state.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub state: Option<IntentState>,
     /// Only about this unit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub unit: Option<String>,
-    /// How many at most.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// How many at most, from 1 to 1000; 50 where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub limit: Option<usize>,
-    /// Where to go on.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where to go on: the `next` of the answer before.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub cursor: Option<String>,
 }
 
@@ -113,13 +119,134 @@ impl IntentPage {
         let before = match query.cursor.as_deref().map(str::parse) {
             None => u64::MAX,
             Some(Ok(before)) => before,
-            Some(Err(_)) => return Err(QueryError::Bad { field: "cursor", why: "not the `next` of an answer".into() }),
+            Some(Err(_)) => return Err(QueryError::cursor()),
         };
-        let limit = query.limit.unwrap_or(50).clamp(1, EventQuery::MAX_LIMIT);
-        let intents = store.intents(query.state, query.unit.as_deref(), IntentId(before), limit)?;
-        let next = (intents.len() == limit).then(|| intents.last().map(|intent| intent.id.to_string())).flatten();
+        let limit = limit(query.limit, MAX_LIMIT)?;
+        let mut intents = store.intents(query.state, query.unit.as_deref(), IntentId(before), limit + 1)?;
+        let more = intents.len() > limit;
+        intents.truncate(limit);
+        let next = intents.last().filter(|_| more).map(|intent| intent.id.to_string());
         Ok(Self { intents: intents.iter().map(IntentAnswer::from).collect(), next })
     }
+}
+
+/// One intent with what led to it and what became of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IntentDetail {
+    /// The intent.
+    #[serde(flatten)]
+    pub intent: IntentAnswer,
+    /// What happened to it, the first thing first.
+    pub history: Vec<HistoryEntry>,
+    /// What it rests on; null where its rule has none to show.
+    pub evidence: Option<Evidence>,
+}
+
+/// One step in an intent's life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// `opened`, `updated`, `acknowledged` or `resolved`.
+    pub what: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// A user, or `rule`.
+    pub by: String,
+    /// The reason given.
+    pub why: String,
+}
+
+/// What an intent rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The events behind it, as a query of `/api/events`.
+    pub events: EventQuery,
+    /// The figure in the hours around it: of its unit's events, those that are tagged `error`.
+    pub hours: Vec<HourAnswer>,
+    /// What the figure had to pass.
+    pub threshold: u64,
+}
+
+/// A figure of one hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HourAnswer {
+    /// `YYYYMMDDHH`, UTC.
+    pub hour: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Hours that the evidence shows before the intent's own, and after it.
+const HOURS_BEFORE: u32 = 24;
+const HOURS_AFTER: u32 = 6;
+
+impl IntentDetail {
+    /// Looks one up; `None` where there is no such intent. `limits` say which events its rule counts.
+    pub fn find(store: &Store, limits: &config::Rules, id: IntentId, now: Micros) -> Result<Option<Self>, StoreError> {
+        let Some(intent) = store.intent(id)? else { return Ok(None) };
+        let evidence = match error_rate::about(&intent.key) {
+            Some((unit, hour)) => {
+                let level = limits.error_rate.limits(unit).least_severity;
+                Some(Evidence::of_errors(store, unit, level, hour, intent.threshold, now)?)
+            }
+            None => None,
+        };
+        Ok(Some(Self { history: history(&intent), intent: IntentAnswer::from(&intent), evidence }))
+    }
+}
+
+impl Evidence {
+    fn of_errors(
+        store: &Store,
+        unit: &str,
+        level: Level,
+        hour: Hour,
+        threshold: u64,
+        now: Micros,
+    ) -> Result<Self, StoreError> {
+        let events = EventQuery {
+            since: Some(hour.start()),
+            until: Some(hour.end()),
+            unit: Some(unit.to_owned()),
+            level: Some(level),
+            ..EventQuery::default()
+        };
+        let (from, until) = (
+            Hour(hour.0.saturating_sub(HOURS_BEFORE)),
+            Hour(hour.0.saturating_add(HOURS_AFTER + 1)).min(now.hour().next()).max(hour.next()),
+        );
+        let filter = CounterFilter {
+            kind: Some(CounterKind::Errors),
+            name: Some(unit.to_owned()),
+            since: Some(from),
+            until: Some(until),
+            after: None,
+        };
+        let counters = store.counters(&filter, usize::MAX)?;
+        let count = |hour| counters.iter().find(|counter| counter.hour == hour).map_or(0, |counter| counter.count);
+        // An hour without an error has no counter, and is a figure all the same.
+        let hours = (from.0..until.0).map(Hour);
+        let hours = hours.map(|hour| HourAnswer { hour: hour.to_string(), count: count(hour) }).collect();
+        Ok(Self { events, hours, threshold })
+    }
+}
+
+fn history(intent: &Intent) -> Vec<HistoryEntry> {
+    let step = |what: &str, note: &Note| HistoryEntry {
+        what: what.to_owned(),
+        at: note.at.rfc3339(),
+        by: note.by.clone(),
+        why: note.why.clone(),
+    };
+    let by_rule = |why: String, at| Note { by: BY_RULE.to_owned(), why, at };
+    let mut history = vec![step("opened", &by_rule(format!("passed {}", intent.threshold), intent.opened_at))];
+    if intent.updated_at > intent.opened_at {
+        history.push(step("updated", &by_rule(intent.reason.clone(), intent.updated_at)));
+    }
+    history.extend(intent.acknowledged.as_ref().map(|note| step("acknowledged", note)));
+    history.extend(intent.resolved.as_ref().map(|note| step("resolved", note)));
+    // An update of the figure may come after somebody took it on.
+    history.sort_by(|a, b| a.at.cmp(&b.at));
+    history
 }
 
 /// How many intents are not resolved.

@@ -4,28 +4,16 @@ mod counters;
 mod events;
 mod health;
 mod intents;
+mod publish;
+mod query;
 mod status;
 
 pub use counters::{CounterAnswer, CounterList, CounterQuery};
-pub use events::{EventPage, EventQuery, events_json};
+pub use events::{EventAnswer, EventPage, EventQuery, StreamQuery, events_json};
 pub use health::{GapAnswer, HealthAnswer};
-pub use intents::{IntentAnswer, IntentPage, IntentQuery, NoteAnswer, open_intents};
+pub use intents::{
+    Evidence, HistoryEntry, HourAnswer, IntentAnswer, IntentDetail, IntentPage, IntentQuery, NoteAnswer, open_intents,
+};
+pub use publish::PublishAnswer;
+pub use query::{MAX_LIMIT, QueryError};
 pub use status::StatusAnswer;
-
-use crate::store::StoreError;
-
-/// A query that makes no sense.
-#[derive(Debug, thiserror::Error)]
-pub enum QueryError {
-    /// A value.
-    #[error("{field}: {why}")]
-    Bad {
-        /// Which.
-        field: &'static str,
-        /// Why.
-        why: String,
-    },
-    /// The data file.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocking;
 use crate::app::App;
-use crate::app::answers::{IntentAnswer, IntentPage, IntentQuery};
+use crate::app::answers::{IntentAnswer, IntentDetail, IntentPage, IntentQuery};
 use crate::app::intents::{self, IntentError, Move};
 use crate::domain::access::Actor;
 use crate::domain::id::IntentId;
@@ -27,9 +27,9 @@ async fn list(State(app): State<App>, Params(query): Params<IntentQuery>) -> Res
     Ok(Json(blocking(move || IntentPage::find(&app.store, &query)).await?))
 }
 
-async fn show(State(app): State<App>, PathPart(id): PathPart<IntentId>) -> Result<Json<IntentAnswer>, ApiError> {
-    let intent = blocking(move || app.store.intent(id)).await?;
-    Ok(Json(IntentAnswer::from(&intent.ok_or(IntentError::Unknown(id))?)))
+async fn show(State(app): State<App>, PathPart(id): PathPart<IntentId>) -> Result<Json<IntentDetail>, ApiError> {
+    let detail = blocking(move || IntentDetail::find(&app.store, &app.config.rules, id, now())).await?;
+    Ok(Json(detail.ok_or(IntentError::Unknown(id))?))
 }
 
 /// Why somebody does something with an intent.

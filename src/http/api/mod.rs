@@ -7,6 +7,8 @@ mod health;
 mod intents;
 mod me;
 mod sessions;
+mod live;
+mod publish;
 mod status;
 mod tokens;
 mod users;
@@ -28,6 +30,8 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(health::routes());
     routes.extend(status::routes());
     routes.extend(events::routes());
+    routes.extend(publish::routes());
+    routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
     routes.extend(me::routes());
@@ -69,7 +73,7 @@ impl From<QueryError> for ApiError {
 }
 
 /// Runs a look into the data file on a thread that may block.
-pub(super) async fn blocking<T, E>(look: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+pub(in crate::http) async fn blocking<T, E>(look: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
 where
     T: Send + 'static,
     E: Send + 'static,

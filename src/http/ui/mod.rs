@@ -8,6 +8,11 @@ mod audit;
 mod confirm;
 /// What a page says after a form has done its work.
 mod done;
+/// Charts, and the tables behind them.
+mod chart;
+mod correlation;
+mod event;
+mod events;
 /// Refusals as pages.
 pub(super) mod failure;
 /// One field of a form.
@@ -18,6 +23,9 @@ mod form;
 mod frame;
 /// Where somebody is signed in.
 mod sessions;
+mod health;
+/// Addresses of pages.
+mod links;
 /// How pages write instants, spans and figures.
 mod show;
 /// Signing in and out.
@@ -48,6 +56,10 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(tokens::routes());
     routes.extend(sessions::routes());
     routes.extend(audit::routes());
+    routes.extend(health::routes());
+    routes.extend(events::routes());
+    routes.extend(event::routes());
+    routes.extend(correlation::routes());
     routes
 }
 

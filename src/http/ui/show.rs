@@ -1,26 +1,33 @@
-//! How pages write instants, spans and figures.
+//! How pages write instants, spans and figures. Templates hand fields on by reference, code by value: both will do.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use askama::filters::HtmlSafe;
 
+use crate::domain::event::Decision;
 use crate::domain::time::Micros;
 
 /// An instant as an HTML element: UTC as its text, and for programs as its attribute. The script adds the viewer's own
 /// time as its title.
 pub(in crate::http) struct Time {
     at: Micros,
-    millis: bool,
+    form: &'static str,
 }
 
 /// To the second.
-pub(in crate::http) fn time(at: Micros) -> Time {
-    Time { at, millis: false }
+pub(in crate::http) fn time(at: impl Borrow<Micros>) -> Time {
+    Time { at: *at.borrow(), form: "%Y-%m-%d %H:%M:%S" }
+}
+
+/// To the minute.
+pub(in crate::http) fn minute(at: impl Borrow<Micros>) -> Time {
+    Time { at: *at.borrow(), form: "%Y-%m-%d %H:%M" }
 }
 
 /// To the millisecond.
-pub(in crate::http) fn exact(at: Micros) -> Time {
-    Time { at, millis: true }
+pub(in crate::http) fn exact(at: impl Borrow<Micros>) -> Time {
+    Time { at: *at.borrow(), form: "%Y-%m-%d %H:%M:%S%.3f" }
 }
 
 // It writes digits and its own tags, nothing that came from outside.
@@ -28,14 +35,14 @@ impl HtmlSafe for Time {}
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let form = if self.millis { "%Y-%m-%d %H:%M:%S%.3f" } else { "%Y-%m-%d %H:%M:%S" };
         let at = self.at.datetime();
-        write!(f, "<time datetime=\"{}\">{}</time>", self.at.rfc3339(), at.format(form))
+        write!(f, "<time datetime=\"{}\">{}</time>", self.at.rfc3339(), at.format(self.form))
     }
 }
 
 /// How long something takes or is ago, in the two largest units: `3 d 4 h`, `2 min 5 s`, `1.250 s`, `250 ms`.
-pub(in crate::http) fn span(micros: u64) -> String {
+pub(in crate::http) fn span(micros: impl Borrow<u64>) -> String {
+    let micros = *micros.borrow();
     const MINUTE: u64 = 60 * Micros::SECOND;
     let two = |large: u64, name: &str, small: u64, small_name: &str| {
         let (first, second) = (micros / large, micros % large / small);
@@ -52,18 +59,21 @@ pub(in crate::http) fn span(micros: u64) -> String {
     }
 }
 
+/// How long it is since `at`, to the second.
+pub(in crate::http) fn since(at: impl Borrow<Micros>, now: impl Borrow<Micros>) -> String {
+    let passed = now.borrow().0.saturating_sub(at.borrow().0) / Micros::SECOND;
+    if passed < 10 { format!("{passed} s") } else { span(passed * Micros::SECOND) }
+}
+
 /// How long ago `at` was: `3 d 4 h ago`, `just now` within a second or where it lies ahead.
-pub(in crate::http) fn ago(at: Micros, now: Micros) -> String {
-    let passed = now.0.saturating_sub(at.0);
-    if passed < Micros::SECOND {
-        return "just now".to_owned();
-    }
-    format!("{} ago", span(passed / Micros::SECOND * Micros::SECOND).replace(".000", ""))
+pub(in crate::http) fn ago(at: impl Borrow<Micros>, now: impl Borrow<Micros>) -> String {
+    let (at, now) = (*at.borrow(), *now.borrow());
+    if now.0.saturating_sub(at.0) < Micros::SECOND { "just now".to_owned() } else { format!("{} ago", since(at, now)) }
 }
 
 /// `12,345,678`.
-pub(in crate::http) fn count(number: u64) -> String {
-    let digits = number.to_string();
+pub(in crate::http) fn count(number: impl Borrow<u64>) -> String {
+    let digits = number.borrow().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.char_indices() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -75,10 +85,10 @@ pub(in crate::http) fn count(number: u64) -> String {
 }
 
 /// `1.5 GiB`.
-pub(in crate::http) fn bytes(number: u64) -> String {
+pub(in crate::http) fn bytes(number: impl Borrow<u64>) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut unit = 0;
-    let mut value = number as f64;
+    let mut value = *number.borrow() as f64;
     while value >= 1_024.0 && unit + 1 < UNITS.len() {
         value /= 1_024.0;
         unit += 1;
@@ -91,8 +101,28 @@ pub(in crate::http) fn bytes(number: u64) -> String {
 }
 
 /// `42.0 %`, and a dash where there is nothing to have a share of.
-pub(in crate::http) fn share(part: u64, whole: u64) -> String {
+pub(in crate::http) fn share(part: impl Borrow<u64>, whole: impl Borrow<u64>) -> String {
+    let (part, whole) = (*part.borrow(), *whole.borrow());
     if whole == 0 { "–".to_owned() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
+}
+
+/// A unit without the suffix that all of them have.
+pub(in crate::http) fn unit(name: &str) -> &str {
+    name.strip_suffix(".service").unwrap_or(name)
+}
+
+/// The class of a decision's badge.
+pub(in crate::http) fn decision_class(decision: impl Borrow<Decision>) -> &'static str {
+    match decision.borrow() {
+        Decision::Buy => "buy",
+        Decision::Sell => "sell",
+        Decision::Hold => "hold",
+    }
+}
+
+/// `0.69`, with as many digits as it has, up to six.
+pub(in crate::http) fn confidence(confidence: impl Borrow<f64>) -> String {
+    format!("{:.6}", confidence.borrow()).trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -129,6 +159,7 @@ mod tests {
             [0, 1_023, 1_536, 512 << 20].map(bytes).each_ref().map(String::as_str)
         );
         assert_eq!([share(1, 4), share(0, 0)], ["25.0 %", "–"]);
+        assert_eq!([confidence(0.69), confidence(1.0), confidence(0.0)], ["0.69", "1", "0"]);
     }
 
     #[test]
