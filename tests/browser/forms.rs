@@ -201,7 +201,7 @@ fn forms_about_users_say_at_the_field_what_does_not_fit() {
     for path in ["/users/nobody", "/users/%3Cb%3E", "/users/nobody/delete"] {
         let answer = anna.get(path);
         assert_eq!(answer.status, 404, "{path}: {}", answer.body);
-        assert!(answer.body.contains("there is no such user"), "{path}: {}", answer.body);
+        assert!(answer.body.contains("There is no such user."), "{path}: {}", answer.body);
     }
     assert_eq!(anna.post("/users/nobody/role", &[("role", "viewer")]).status, 404);
     assert_eq!(anna.post("/users/nobody/enable", &[]).status, 404);
