@@ -8,7 +8,9 @@ use super::form::see;
 use super::{Frame, Tone};
 
 /// The words and what they stand for.
-const DONE: [(&str, &str); 11] = [
+const DONE: [(&str, &str); 13] = [
+    ("intent-acknowledged", "You have taken it on: the intent is acknowledged."),
+    ("intent-resolved", "The intent is resolved."),
     ("user-added", "The user was added."),
     ("role-changed", "The role was changed, and the user's sessions were ended."),
     ("password-set", "The password was set, and the user's sessions were ended."),

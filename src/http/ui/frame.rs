@@ -63,8 +63,8 @@ pub(in crate::http) struct Link {
     pub(in crate::http) begins_group: bool,
 }
 
-/// Path, name, the least role that the page asks for; trading first, then people.
-const PAGES: [&[(&str, &str, Role)]; 2] = [
+/// The groups of the navigation: path, name, the least role that the page asks for.
+const GROUPS: [&[(&str, &str, Role)]; 2] = [
     &[
         ("/", "Health", Role::Viewer),
         ("/events", "Events", Role::Viewer),
@@ -112,14 +112,12 @@ impl Frame {
     /// The navigation.
     pub(in crate::http) fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
-        for (group, pages) in PAGES.into_iter().enumerate() {
-            let pages = pages.iter().filter(|(_, _, least)| self.may(*least));
-            links.extend(pages.enumerate().map(|(at, &(href, name, _))| Link {
-                href,
-                name,
-                current: href == self.place,
-                begins_group: at == 0 && group > 0,
-            }));
+        for group in GROUPS {
+            let mut begins_group = !links.is_empty();
+            for (href, name, _) in group.iter().copied().filter(|(.., least)| self.may(*least)) {
+                links.push(Link { href, name, current: href == self.place, begins_group });
+                begins_group = false;
+            }
         }
         links
     }

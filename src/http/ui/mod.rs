@@ -4,14 +4,17 @@
 mod account;
 /// Who did what.
 mod audit;
-/// One question before what cannot be taken back.
-mod confirm;
-/// What a page says after a form has done its work.
-mod done;
 /// Charts, and the tables behind them.
 mod chart;
+/// One question before what cannot be taken back.
+mod confirm;
+/// The path of one decision.
 mod correlation;
+/// What a page says after a form has done its work.
+mod done;
+/// One event.
 mod event;
+/// The list of events.
 mod events;
 /// Refusals as pages.
 pub(super) mod failure;
@@ -21,17 +24,24 @@ mod field;
 mod form;
 /// What every page has around its content.
 mod frame;
-/// Where somebody is signed in.
-mod sessions;
+/// What works and what does not.
 mod health;
+/// One intent, and what an operator does with it.
+mod intent;
+/// What somebody should look at.
+mod intents;
 /// Addresses of pages.
 mod links;
+/// Where somebody is signed in.
+mod sessions;
 /// How pages write instants, spans and figures.
 mod show;
 /// Signing in and out.
 mod sign_in;
 /// What programs are known by.
 mod tokens;
+/// What became of the signals.
+mod trade_path;
 /// One user.
 mod user;
 /// Everybody who may sign in.
@@ -49,17 +59,20 @@ use crate::app::App;
 
 /// Every page's routes.
 pub(super) fn routes() -> Vec<Route<App>> {
-    let mut routes = sign_in::routes();
+    let mut routes = health::routes();
+    routes.extend(events::routes());
+    routes.extend(event::routes());
+    routes.extend(correlation::routes());
+    routes.extend(trade_path::routes());
+    routes.extend(intents::routes());
+    routes.extend(intent::routes());
+    routes.extend(sign_in::routes());
     routes.extend(account::routes());
     routes.extend(users::routes());
     routes.extend(user::routes());
     routes.extend(tokens::routes());
     routes.extend(sessions::routes());
     routes.extend(audit::routes());
-    routes.extend(health::routes());
-    routes.extend(events::routes());
-    routes.extend(event::routes());
-    routes.extend(correlation::routes());
     routes
 }
 

@@ -1,12 +1,35 @@
 //! How pages write instants, spans and figures. Templates hand fields on by reference, code by value: both will do.
 
-use std::borrow::Borrow;
 use std::fmt;
 
 use askama::filters::HtmlSafe;
 
 use crate::domain::event::Decision;
 use crate::domain::time::Micros;
+
+/// A value, or a reference to one, as deep as templates make them.
+pub(in crate::http) trait Given<T> {
+    /// The value.
+    fn given(self) -> T;
+}
+
+impl<T> Given<T> for T {
+    fn given(self) -> T {
+        self
+    }
+}
+
+impl<T: Copy> Given<T> for &T {
+    fn given(self) -> T {
+        *self
+    }
+}
+
+impl<T: Copy> Given<T> for &&T {
+    fn given(self) -> T {
+        **self
+    }
+}
 
 /// An instant as an HTML element: UTC as its text, and for programs as its attribute. The script adds the viewer's own
 /// time as its title.
@@ -16,18 +39,18 @@ pub(in crate::http) struct Time {
 }
 
 /// To the second.
-pub(in crate::http) fn time(at: impl Borrow<Micros>) -> Time {
-    Time { at: *at.borrow(), form: "%Y-%m-%d %H:%M:%S" }
+pub(in crate::http) fn time(at: impl Given<Micros>) -> Time {
+    Time { at: at.given(), form: "%Y-%m-%d %H:%M:%S" }
 }
 
 /// To the minute.
-pub(in crate::http) fn minute(at: impl Borrow<Micros>) -> Time {
-    Time { at: *at.borrow(), form: "%Y-%m-%d %H:%M" }
+pub(in crate::http) fn minute(at: impl Given<Micros>) -> Time {
+    Time { at: at.given(), form: "%Y-%m-%d %H:%M" }
 }
 
 /// To the millisecond.
-pub(in crate::http) fn exact(at: impl Borrow<Micros>) -> Time {
-    Time { at: *at.borrow(), form: "%Y-%m-%d %H:%M:%S%.3f" }
+pub(in crate::http) fn exact(at: impl Given<Micros>) -> Time {
+    Time { at: at.given(), form: "%Y-%m-%d %H:%M:%S%.3f" }
 }
 
 // It writes digits and its own tags, nothing that came from outside.
@@ -41,8 +64,8 @@ impl fmt::Display for Time {
 }
 
 /// How long something takes or is ago, in the two largest units: `3 d 4 h`, `2 min 5 s`, `1.250 s`, `250 ms`.
-pub(in crate::http) fn span(micros: impl Borrow<u64>) -> String {
-    let micros = *micros.borrow();
+pub(in crate::http) fn span(micros: impl Given<u64>) -> String {
+    let micros = micros.given();
     const MINUTE: u64 = 60 * Micros::SECOND;
     let two = |large: u64, name: &str, small: u64, small_name: &str| {
         let (first, second) = (micros / large, micros % large / small);
@@ -60,20 +83,20 @@ pub(in crate::http) fn span(micros: impl Borrow<u64>) -> String {
 }
 
 /// How long it is since `at`, to the second.
-pub(in crate::http) fn since(at: impl Borrow<Micros>, now: impl Borrow<Micros>) -> String {
-    let passed = now.borrow().0.saturating_sub(at.borrow().0) / Micros::SECOND;
+pub(in crate::http) fn since(at: impl Given<Micros>, now: impl Given<Micros>) -> String {
+    let passed = now.given().0.saturating_sub(at.given().0) / Micros::SECOND;
     if passed < 10 { format!("{passed} s") } else { span(passed * Micros::SECOND) }
 }
 
 /// How long ago `at` was: `3 d 4 h ago`, `just now` within a second or where it lies ahead.
-pub(in crate::http) fn ago(at: impl Borrow<Micros>, now: impl Borrow<Micros>) -> String {
-    let (at, now) = (*at.borrow(), *now.borrow());
+pub(in crate::http) fn ago(at: impl Given<Micros>, now: impl Given<Micros>) -> String {
+    let (at, now) = (at.given(), now.given());
     if now.0.saturating_sub(at.0) < Micros::SECOND { "just now".to_owned() } else { format!("{} ago", since(at, now)) }
 }
 
 /// `12,345,678`.
-pub(in crate::http) fn count(number: impl Borrow<u64>) -> String {
-    let digits = number.borrow().to_string();
+pub(in crate::http) fn count(number: impl Given<u64>) -> String {
+    let digits = number.given().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.char_indices() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -85,10 +108,10 @@ pub(in crate::http) fn count(number: impl Borrow<u64>) -> String {
 }
 
 /// `1.5 GiB`.
-pub(in crate::http) fn bytes(number: impl Borrow<u64>) -> String {
+pub(in crate::http) fn bytes(number: impl Given<u64>) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut unit = 0;
-    let mut value = *number.borrow() as f64;
+    let mut value = number.given() as f64;
     while value >= 1_024.0 && unit + 1 < UNITS.len() {
         value /= 1_024.0;
         unit += 1;
@@ -101,8 +124,8 @@ pub(in crate::http) fn bytes(number: impl Borrow<u64>) -> String {
 }
 
 /// `42.0 %`, and a dash where there is nothing to have a share of.
-pub(in crate::http) fn share(part: impl Borrow<u64>, whole: impl Borrow<u64>) -> String {
-    let (part, whole) = (*part.borrow(), *whole.borrow());
+pub(in crate::http) fn share(part: impl Given<u64>, whole: impl Given<u64>) -> String {
+    let (part, whole) = (part.given(), whole.given());
     if whole == 0 { "–".to_owned() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
 }
 
@@ -112,8 +135,8 @@ pub(in crate::http) fn unit(name: &str) -> &str {
 }
 
 /// The class of a decision's badge.
-pub(in crate::http) fn decision_class(decision: impl Borrow<Decision>) -> &'static str {
-    match decision.borrow() {
+pub(in crate::http) fn decision_class(decision: impl Given<Decision>) -> &'static str {
+    match decision.given() {
         Decision::Buy => "buy",
         Decision::Sell => "sell",
         Decision::Hold => "hold",
@@ -121,8 +144,8 @@ pub(in crate::http) fn decision_class(decision: impl Borrow<Decision>) -> &'stat
 }
 
 /// `0.69`, with as many digits as it has, up to six.
-pub(in crate::http) fn confidence(confidence: impl Borrow<f64>) -> String {
-    format!("{:.6}", confidence.borrow()).trim_end_matches('0').trim_end_matches('.').to_owned()
+pub(in crate::http) fn confidence(confidence: impl Given<f64>) -> String {
+    format!("{:.6}", confidence.given()).trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
