@@ -60,5 +60,7 @@ function keepFresh(part) {
 }
 
 localTimes(document);
+// On a narrow screen the navigation is one line: what is marked in it should be seen.
+document.querySelector("nav.pages [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 document.addEventListener("part:replaced", (event) => localTimes(event.target));
 for (const part of document.querySelectorAll("[data-refresh][id]")) keepFresh(part);

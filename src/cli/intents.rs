@@ -130,9 +130,9 @@ fn show(id: u64, global: &Global) -> anyhow::Result<ExitCode> {
 
 /// Acknowledges or resolves: changes go through the daemon, which knows who asks.
 fn decide(args: &VerdictArgs, action: &str, global: &Global) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(global.data_file.is_none(), "changes go through the running daemon: leave out --data-file");
     let body = serde_json::json!({ "why": args.why });
-    let intent: IntentAnswer = Daemon::of(global)?.post(&format!("/api/intents/{}/{action}", args.id), &body)?;
+    let intent: IntentAnswer =
+        Daemon::for_a_change(global)?.post(&format!("/api/intents/{}/{action}", args.id), &body)?;
     told(&intent, global)
 }
 

@@ -1,9 +1,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::Request;
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderMap, Method};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method};
 use ipnet::IpNet;
 
 use super::error::ApiError;
@@ -52,41 +52,47 @@ impl Border {
     /// Lets a request in, with [`ClientAddress`] and [`Scheme`] as extensions where it came over TCP; or says why not.
     ///
     /// Over the unix socket only the form counts: no browser and no stranger gets there, and the peer is the credential.
-    pub(super) fn admit(&self, request: &mut Request) -> Result<(), ApiError> {
+    pub(super) fn admit(&self, request: &mut Parts) -> Result<(), NotOurs> {
+        let Some(&Peer::Tcp(peer)) = request.extensions.get() else {
+            well_formed(request)?;
+            named_host(request, Scheme::Http)?;
+            return Ok(());
+        };
+        let Way { client, scheme, host: forwarded } = self.way(peer.ip(), &request.headers)?;
+        request.extensions.insert(ClientAddress(client));
+        request.extensions.insert(scheme);
         well_formed(request)?;
-        let Some(&Peer::Tcp(peer)) = request.extensions().get() else {
-            return named_host(request, Scheme::Http).map(drop);
-        };
-        let way = self.way(peer.ip(), request.headers())?;
-        let local = request.extensions().get().map(|Local(local)| *local);
-        let ours = |host: Host| {
-            if host.is_ours(&self.hosts, local) { Ok(host) } else { Err(ApiError::Misdirected(host.to_string())) }
-        };
-        let mut host = ours(named_host(request, way.scheme)?)?;
+        let local = request.extensions.get().map(|Local(local)| *local);
+        let mut host = named_host(request, scheme)?;
+        self.is_ours(&host, local)?;
         // Behind a proxy that asks for its own name of us, the browser's is here. It replaces nothing: a page that was
         // pointed at us could have sent it through a proxy that lets it pass.
-        if let Some(forwarded) = way.host {
-            host = ours(parse_host(forwarded, way.scheme)?)?;
+        if let Some(forwarded) = forwarded {
+            host = parse_host(&forwarded, scheme)?;
+            self.is_ours(&host, local)?;
         }
-        let (client, scheme) = (way.client, way.scheme);
-        let sender = sender(request.headers())?;
-        if !request.method().is_safe() {
-            sender.may_change(scheme, &host).map_err(foreign)?;
+        let sender = sender(&request.headers)?;
+        let is_said = sender.is_said();
+        if !request.method.is_safe() {
+            sender.may_change(scheme, &host)?;
             // A cookie comes along by itself, whoever sends the request; so it takes more than a cookie.
-            if request.headers().contains_key(header::COOKIE) && !sender.is_said() {
-                return Err(foreign(Foreign::Unsaid));
+            if request.headers.contains_key(header::COOKIE) && !is_said {
+                return Err(Foreign::Unsaid.into());
             }
         }
-        let sender = sender.is_said();
-        let extensions = request.extensions_mut();
-        extensions.insert(ClientAddress(client));
-        extensions.insert(scheme);
-        extensions.insert(Shown { sender });
+        request.extensions.insert(Shown { sender: is_said });
         Ok(())
     }
 
+    fn is_ours(&self, host: &Host, local: Option<SocketAddr>) -> Result<(), NotOurs> {
+        if host.is_ours(&self.hosts, local) {
+            return Ok(());
+        }
+        Err(NotOurs { error: ApiError::Misdirected(host.to_string()), action: Some("access.host") })
+    }
+
     /// What a trusted proxy says about the way that the request came; from anybody else these headers mean nothing.
-    fn way<'a>(&self, peer: IpAddr, headers: &'a HeaderMap) -> Result<Way<'a>, ApiError> {
+    fn way(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Way, ApiError> {
         if !forwarded::is_trusted(&self.proxies, peer) {
             return Ok(Way { client: peer.to_canonical(), scheme: Scheme::Http, host: None });
         }
@@ -96,37 +102,56 @@ impl Border {
             None => Scheme::Http,
         };
         let client = forwarded::client(peer, &self.proxies, texts(headers, &FORWARDED_FOR)?.into_iter());
-        let host = forwarded::last(texts(headers, &FORWARDED_HOST)?.into_iter());
+        let host = forwarded::last(texts(headers, &FORWARDED_HOST)?.into_iter()).map(str::to_owned);
         Ok(Way { client, scheme, host })
     }
 }
 
-struct Way<'a> {
+struct Way {
     client: IpAddr,
     scheme: Scheme,
-    host: Option<&'a str>,
+    host: Option<String>,
+}
+
+/// A request that is not for us, or not from a page of ours.
+pub(super) struct NotOurs {
+    pub(super) error: ApiError,
+    /// What the audit log calls it; a request that is merely malformed is not in there.
+    pub(super) action: Option<&'static str>,
+}
+
+impl From<ApiError> for NotOurs {
+    fn from(error: ApiError) -> Self {
+        Self { error, action: None }
+    }
+}
+
+impl From<Foreign> for NotOurs {
+    fn from(foreign: Foreign) -> Self {
+        Self { error: ApiError::Forbidden(foreign.to_string()), action: Some("access.origin") }
+    }
 }
 
 /// Whether a form may be taken: over TCP it has to say which page it comes from, since nothing else tells a sign-in from
 /// somebody else's page from one of ours.
-pub(super) fn form(request: &Request) -> Result<(), ApiError> {
-    match request.extensions().get() {
-        Some(Shown { sender: false }) if !request.method().is_safe() => Err(foreign(Foreign::Unsaid)),
+pub(super) fn form(request: &Parts) -> Result<(), NotOurs> {
+    match request.extensions.get() {
+        Some(Shown { sender: false }) if !request.method.is_safe() => Err(Foreign::Unsaid.into()),
         _ => Ok(()),
     }
 }
 
 /// What would mean one thing to a proxy and another to us.
-fn well_formed(request: &Request) -> Result<(), ApiError> {
-    let (uri, headers) = (request.uri(), request.headers());
-    if request.method() == Method::CONNECT {
+fn well_formed(request: &Parts) -> Result<(), ApiError> {
+    let (uri, headers) = (&request.uri, &request.headers);
+    if request.method == Method::CONNECT {
         return Err(ApiError::Refused("this server is no proxy: CONNECT is not answered".to_owned()));
     }
     target::check(uri.path(), uri.query()).map_err(|fault| {
         if fault.is_too_long() { ApiError::LongTarget(fault.to_string()) } else { ApiError::Refused(fault.to_string()) }
     })?;
     let codings = headers.get_all(header::TRANSFER_ENCODING);
-    let chunked = |value: &axum::http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
     if codings.iter().count() > 1 || !codings.iter().all(chunked) {
         return Err(ApiError::Refused("Transfer-Encoding is something else than chunked".to_owned()));
     }
@@ -134,13 +159,13 @@ fn well_formed(request: &Request) -> Result<(), ApiError> {
 }
 
 /// The host that a request names: exactly one, and the same in its first line if it stands there as well.
-fn named_host(request: &Request, scheme: Scheme) -> Result<Host, ApiError> {
-    let host = match texts(request.headers(), &header::HOST)?.as_slice() {
+fn named_host(request: &Parts, scheme: Scheme) -> Result<Host, ApiError> {
+    let host = match texts(&request.headers, &header::HOST)?.as_slice() {
         [host] => parse_host(host, scheme)?,
         [] => return Err(ApiError::Refused("the header Host is missing".to_owned())),
         _ => return Err(ApiError::Refused("the header Host is there more than once".to_owned())),
     };
-    match request.uri().authority() {
+    match request.uri.authority() {
         Some(authority) if parse_host(authority.as_str(), scheme)? != host => {
             Err(ApiError::Refused("the request line names another host than the header Host".to_owned()))
         }
@@ -164,8 +189,4 @@ fn sender(headers: &HeaderMap) -> Result<Sender<'_>, ApiError> {
 fn texts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Vec<&'a str>, ApiError> {
     let texts: Result<_, _> = headers.get_all(name).iter().map(|value| value.to_str()).collect();
     texts.map_err(|_| ApiError::Refused(format!("the header {name} is not plain text")))
-}
-
-fn foreign(why: Foreign) -> ApiError {
-    ApiError::Forbidden(why.to_string())
 }

@@ -49,12 +49,13 @@ impl From<ApiError> for BadCredential {
 impl Door {
     /// A door that knows the processes of this machine, and no users.
     pub fn new(admins: Admins) -> Self {
-        Self { admins, accounts: None, border: Border::default() }
+        Self { admins, border: Border::default(), accounts: None }
     }
 
-    /// The same door behind this border.
-    pub fn behind(self, border: Border) -> Self {
-        Self { border, ..self }
+    /// Stands behind this border.
+    pub fn behind(mut self, border: Border) -> Self {
+        self.border = border;
+        self
     }
 
     /// What stands before it.
@@ -170,12 +171,12 @@ fn method(method: &Method) -> &str {
     }
 }
 
-/// Where a request comes from, as the audit log and the back-off know it: whoever stands behind a trusted proxy.
+/// Where a request comes from, as the audit log and the back-off know it: behind a trusted proxy, who it asks for.
 pub(super) fn address(parts: &Parts) -> String {
-    if let Some(ClientAddress(address)) = parts.extensions.get() {
-        return address.to_string();
+    match parts.extensions.get() {
+        Some(ClientAddress(address)) => address.to_string(),
+        None => parts.extensions.get::<Peer>().map_or_else(String::new, Peer::address),
     }
-    parts.extensions.get::<Peer>().map_or_else(String::new, Peer::address)
 }
 
 /// The text of `Authorization: Bearer …`, where there is such a header. Two headers are refused, and so is another scheme.

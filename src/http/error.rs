@@ -121,8 +121,8 @@ impl ApiError {
             Self::OtherMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable(_) | Self::Crowded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) | Self::Crowded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -145,10 +145,7 @@ impl IntoResponse for ApiError {
                     .headers_mut()
                     .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"quantum-clm\""));
             }
-            Self::Crowded { seconds, .. } => {
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            }
-            Self::TooMany { seconds, .. } => {
+            Self::TooMany { seconds, .. } | Self::Crowded { seconds, .. } => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
             // What is left of an unread body would be taken for the next request.

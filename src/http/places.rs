@@ -70,15 +70,14 @@ impl Places {
             // Listens before it looks, so that no change in between is missed.
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            if let Some(place) = self.try_take() {
+            if let Some(place) = self.try_take(Instant::now()) {
                 return place;
             }
             let _ = timeout(LOOK_AGAIN, changed).await;
         }
     }
 
-    fn try_take(self: &Arc<Self>) -> Option<Place> {
-        let now = Instant::now();
+    fn try_take(self: &Arc<Self>, now: Instant) -> Option<Place> {
         let mut seats = lock(&self.seats);
         if seats.taken.len() < self.limit {
             let seat = Arc::new(Seat {
@@ -256,65 +255,86 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// Whether this place was told to make room.
-    async fn has_to_go(place: &Place) -> bool {
-        timeout(Duration::ZERO, place.seat().told_to_leave()).await.is_ok()
-    }
+    const STEP: Duration = Duration::from_millis(1);
 
-    async fn full(places: &Arc<Places>) {
-        assert!(timeout(Duration::from_millis(1), places.take()).await.is_err(), "there was a place");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_makes_room_and_no_other() {
-        let places = Places::new(3);
-        let mut taken = Vec::new();
-        for _ in 0..3 {
-            taken.push(places.take().await);
-            tokio::time::advance(Duration::from_millis(1)).await;
+    impl Place {
+        fn is(&self, stage: Stage, since: Instant) {
+            *lock(&self.seat.stage) = (stage, since);
         }
-        // The oldest is served, so it is the second's turn.
-        taken[0].seat().enter(Stage::Working);
-        full(&places).await;
-        full(&places).await;
-        assert!(!has_to_go(&taken[0]).await && has_to_go(&taken[1]).await && !has_to_go(&taken[2]).await);
-        drop(taken.remove(1));
-        let newcomer = timeout(Duration::from_millis(1), places.take()).await.expect("a place became free");
-        // Idle again, but for the shortest time.
-        tokio::time::advance(Duration::from_millis(1)).await;
-        drop(UntilIdle(Arc::clone(taken[0].seat())));
-        full(&places).await;
-        assert!(has_to_go(&taken[1]).await && !has_to_go(&taken[0]).await && !has_to_go(&newcomer).await);
+
+        fn has_to_go(&self) -> bool {
+            lock(&self.seat.stage).0 == Stage::Leaving
+        }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn slow_bodies_and_readers_go_after_a_while_and_work_never() {
+    /// Somebody asks for a place, in vain; which of those who have one have to go?
+    fn told(places: &Arc<Places>, now: Instant, taken: &[&Place]) -> Vec<bool> {
+        assert!(places.try_take(now).is_none(), "there was a place");
+        taken.iter().map(|place| place.has_to_go()).collect()
+    }
+
+    #[test]
+    fn the_longest_idle_makes_room_and_no_other() {
         let places = Places::new(3);
-        let (body, reader, work) = (places.take().await, places.take().await, places.take().await);
-        body.seat().enter(Stage::Receiving);
-        reader.seat().enter(Stage::Working);
-        reader.seat().blocked(true);
-        work.seat().enter(Stage::Working);
-        full(&places).await;
-        assert!(!has_to_go(&body).await && !has_to_go(&reader).await, "told to go at once");
-        tokio::time::advance(GRACE).await;
-        full(&places).await;
-        assert!(has_to_go(&body).await && !has_to_go(&reader).await);
-        drop(body);
-        let idle = places.take().await;
-        full(&places).await;
-        assert!(has_to_go(&idle).await);
-        drop(idle);
-        let again = places.take().await;
-        again.seat().enter(Stage::Working);
-        full(&places).await;
-        assert!(has_to_go(&reader).await && !has_to_go(&work).await);
-        // Its client reads on: too late.
-        reader.seat().blocked(false);
-        assert_eq!(lock(&reader.seat().stage).0, Stage::Leaving);
+        let mut now = Instant::now();
+        let mut take = || {
+            now += STEP;
+            (places.try_take(now).unwrap(), now)
+        };
+        let ((first, _), (second, _), (third, now)) = (take(), take(), take());
+        // The oldest is served, so it is the second's turn.
+        first.is(Stage::Working, now);
+        assert_eq!(told(&places, now, &[&first, &second, &third]), [false, true, false]);
+        assert_eq!(told(&places, now, &[&first, &second, &third]), [false, true, false], "one goes at a time");
+        drop(second);
+        let newcomer = places.try_take(now + STEP).expect("the place of the one who went");
+        // Idle again, but for the shortest time.
+        first.is(Stage::Idle, now + 2 * STEP);
+        assert_eq!(told(&places, now + 3 * STEP, &[&first, &third, &newcomer]), [false, true, false]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[test]
+    fn slow_bodies_and_readers_go_after_a_while_and_work_never() {
+        let places = Places::new(3);
+        let now = Instant::now();
+        let [body, reader, work] = [(); 3].map(|()| places.try_take(now).unwrap());
+        body.is(Stage::Receiving, now);
+        reader.is(Stage::Working, now);
+        work.is(Stage::Working, now);
+        reader.seat.blocked(true);
+        reader.is(Stage::Blocked, now);
+        assert_eq!(told(&places, now + STEP, &[&body, &reader, &work]), [false; 3]);
+        let later = now + GRACE;
+        assert_eq!(told(&places, later, &[&body, &reader, &work]), [true, false, false]);
+        drop(body);
+        let idle = places.try_take(later).unwrap();
+        assert_eq!(told(&places, later, &[&idle, &reader, &work]), [true, false, false]);
+        drop(idle);
+        let busy = places.try_take(later).unwrap();
+        busy.is(Stage::Working, later);
+        assert_eq!(told(&places, later, &[&busy, &reader, &work]), [false, true, false]);
+        reader.seat.blocked(false);
+        reader.seat.enter(Stage::Idle);
+        assert!(reader.has_to_go(), "it was told already");
+        drop(reader);
+        places.try_take(later).unwrap().is(Stage::Working, later);
+    }
+
+    #[test]
+    fn a_reader_that_reads_on_is_at_work_again() {
+        let places = Places::new(1);
+        let now = Instant::now();
+        let reader = places.try_take(now).unwrap();
+        reader.seat.blocked(true);
+        assert_eq!(lock(&reader.seat.stage).0, Stage::Idle, "a reader without an answer is idle");
+        reader.is(Stage::Working, now);
+        reader.seat.blocked(true);
+        assert_eq!(lock(&reader.seat.stage).0, Stage::Blocked);
+        reader.seat.blocked(false);
+        assert_eq!(told(&places, now + 2 * GRACE, &[&reader]), [false]);
+    }
+
+    #[tokio::test]
     async fn whoever_becomes_idle_makes_room_for_those_who_wait() {
         let places = Places::new(1);
         let first = places.take().await;

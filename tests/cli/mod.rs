@@ -1,5 +1,6 @@
 //! The commands, through the real binary.
 
+mod accounts;
 mod answers;
 mod bed;
 mod config;

@@ -1,7 +1,9 @@
 //! The listeners, the accept loop, the route table and the client, over real sockets.
 
 mod accept;
+mod access;
 mod client;
+mod credentials;
 mod listen;
 mod routes;
 

@@ -26,29 +26,26 @@ fn table() -> Vec<Route<State>> {
 /// A name for the message, what the request carries, and what that is worth.
 type Asker = (&'static str, Option<Peer>, Option<Caller>, Role, bool);
 
-/// Who may ask: nobody, a stranger over TCP, a known user without a role, and each role.
+/// Who is known without users and tokens; `access.rs` has the rest. Nothing that was said before the door counts.
 fn callers() -> Vec<Asker> {
-    let caller = |role| {
-        Some(Caller {
-            name: "somebody".to_owned(),
-            grant: Grant::Role(role),
-            credential: Credential::Token(TokenId(1)),
-        })
-    };
+    let claim = Some(Caller {
+        name: "somebody".to_owned(),
+        grant: Grant::Role(Role::Admin),
+        credential: Credential::Token(TokenId(1)),
+    });
     let tcp = Some(Peer::Tcp(SocketAddr::from(([127, 0, 0, 1], 9))));
     let unix = |uid| Some(Peer::Unix { uid, gid: 4_000_000_000, pid: None });
-    let mut callers = vec![
+    vec![
         ("nothing", None, None, Role::Open, false),
         ("tcp", tcp, None, Role::Open, false),
         ("a user of this machine", unix(4_000_000_000), None, Role::Open, true),
         ("root", unix(0), None, Role::Admin, true),
-    ];
-    callers.extend(Role::ALL.map(|role| ("a role", tcp, caller(role), role, true)));
-    callers
+        ("who was let in further out", tcp, claim, Role::Open, false),
+    ]
 }
 
 #[tokio::test]
-async fn every_route_with_every_role_and_none() {
+async fn a_table_with_every_caller_that_the_connection_tells() {
     let app = router(table(), state(), door(), Times::default());
     let mut walked = 0;
     for route in table() {
@@ -73,7 +70,7 @@ async fn every_route_with_every_role_and_none() {
             walked += 1;
         }
     }
-    assert_eq!(walked, 18 * 8);
+    assert_eq!(walked, 18 * 5);
 }
 
 #[tokio::test]

@@ -266,10 +266,10 @@ impl Browser {
         found.as_array().unwrap().iter().map(|line| format!("{} ({:?})", line.as_str().unwrap(), self.view)).collect()
     }
 
-    /// A picture of the whole page as `target/screenshots/<name>-<view>.png`.
+    /// A picture of the page, as far as its first few screens, as `target/screenshots/<name>-<view>.png`.
     pub(crate) async fn picture(&self, name: &str) {
         let height = self.ask("return document.documentElement.scrollHeight").await.as_u64().unwrap();
-        self.size(u32::try_from(height.clamp(self.view.height.into(), 6_000)).unwrap());
+        self.size(u32::try_from(height.clamp(self.view.height.into(), 2_700)).unwrap());
         let png = self.client.screenshot().await.unwrap();
         self.size(self.view.height);
         let directory = pictures();

@@ -1,5 +1,7 @@
 //! What the tests stand on: real servers in temporary directories, and waiting with a deadline.
 
+/// The whole router in this process.
+pub(crate) mod app;
 /// A real browser, and what it finds wrong with a page.
 pub(crate) mod browser;
 /// The real binary as a daemon.
