@@ -1,10 +1,12 @@
 //! The listeners, the accept loop, the route table and the client, over real sockets.
 
 mod accept;
+mod answers;
 mod access;
 mod client;
 mod credentials;
 mod listen;
+mod openapi;
 mod routes;
 
 use std::net::SocketAddr;
