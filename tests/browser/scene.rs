@@ -77,7 +77,6 @@ pub(super) async fn sign_in(browser: &Browser, user: &str) {
     browser.fill("Password", PASSWORD).await;
     browser.press("Sign in").await;
     browser.arrives("/").await;
-   
 }
 
 /// Lines and when they were written.
