@@ -3,6 +3,8 @@
 mod accept;
 mod answers;
 mod access;
+/// Attacks on the real binary, over raw sockets.
+mod attacks;
 mod client;
 mod credentials;
 mod listen;
