@@ -301,7 +301,8 @@ async fn outermost(door: Door, request: Request, next: Next) -> Response {
             Ok(response) => response,
             Err(panic) => {
                 let Asked { method, uri, .. } = &asked;
-                ApiError::internal(format!("the handler of {method} {:?} panicked: {panic}", uri.path())).into_response()
+                ApiError::internal(format!("the handler of {method} {:?} panicked: {panic}", uri.path()))
+                    .into_response()
             }
         },
         Err(refused) => {

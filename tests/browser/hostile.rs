@@ -8,7 +8,8 @@ use crate::support::browser::Browser;
 use crate::support::journal::Line;
 
 /// Runs if any page takes it for HTML: leaves elements and a variable behind, and asks for things that are not there.
-const TEXT: &str = "<script>window.hostile=1</script><img src=/hostile onerror=hostile=1>\"'><b class=hostile>&lt;&amp;${7*7}{{7*7}}";
+const TEXT: &str =
+    "<script>window.hostile=1</script><img src=/hostile onerror=hostile=1>\"'><b class=hostile>&lt;&amp;${7*7}{{7*7}}";
 
 /// The same for names, which are short and have no blanks.
 const NAME: &str = "<svg/onload=hostile=1><b/class=hostile>";

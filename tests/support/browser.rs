@@ -223,6 +223,23 @@ impl Browser {
         })
     }
 
+    /// Loads the page again until it shows these words: what there is without scripts.
+    pub(crate) async fn reloads_until(&self, words: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !self.text().await.contains(words) {
+            assert!(Instant::now() < deadline, "waited in vain for {words:?}: {}", self.text().await);
+            self.client.refresh().await.unwrap();
+        }
+    }
+
+    /// Shows this HTML, which comes from nowhere and may do what it likes.
+    pub(crate) async fn write(&self, html: &str) {
+        self.client.goto("about:blank").await.unwrap();
+        let written =
+            self.client.execute("document.open(); document.write(arguments[0]); document.close()", vec![json!(html)]);
+        written.await.unwrap();
+    }
+
     /// Waits until the look gives something; its last failure is shown when it never does.
     #[track_caller]
     fn until<T>(

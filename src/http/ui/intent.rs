@@ -153,7 +153,9 @@ impl IntentPage {
     /// What to do about it, in words where the word is one of ours.
     fn action(&self) -> &str {
         match self.view.intent.suggested_action.as_str() {
-            "investigate" => "Investigate: read the events below, from the first error on, and what the unit says around them.",
+            "investigate" => {
+                "Investigate: read the events below, from the first error on, and what the unit says around them."
+            }
             "retrain" => "Retrain the model.",
             other => other,
         }
