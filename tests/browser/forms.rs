@@ -295,7 +295,7 @@ fn the_audit_log_is_filtered_and_says_whether_it_is_whole() {
     let rows = |query: &str| {
         let answer = anna.get(&format!("/audit{query}"));
         assert_eq!(answer.status, 200, "{query}: {}", answer.body);
-        answer.body.matches("<td data-label=\"When\">").count()
+        answer.body.matches("<td class=\"fit inline\">").count()
     };
     // Three users, a sign-in, a role.
     for (query, count) in [

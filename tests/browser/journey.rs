@@ -147,7 +147,7 @@ async fn people_come_and_go() {
     anna.look(View::NARROW).await;
     anna.follow("Users").await;
     anna.fill("Name", "nina").await;
-    anna.choose("Role", "operator: also acknowledges and resolves intents").await;
+    anna.choose("Role", "operator: looks, acknowledges and resolves intents").await;
     anna.fill("New password", "a good long password").await;
     anna.fill("New password, once more", "another long password").await;
     anna.press("Add").await;

@@ -232,6 +232,15 @@ impl Browser {
         }
     }
 
+    /// Loads the page again as long as it shows these words.
+    pub(crate) async fn reloads_while(&self, words: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.text().await.contains(words) {
+            assert!(Instant::now() < deadline, "it shows {words:?} for ever: {}", self.text().await);
+            self.client.refresh().await.unwrap();
+        }
+    }
+
     /// Shows this HTML, which comes from nowhere and may do what it likes.
     pub(crate) async fn write(&self, html: &str) {
         self.client.goto("about:blank").await.unwrap();
