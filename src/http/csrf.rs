@@ -46,10 +46,12 @@ mod tests {
 
     use super::*;
 
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
     #[test]
     fn in_the_header_or_in_the_form_and_only_once() {
         const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
-        let table: [(&[(&str, &str)], &str, bool); 15] = [
+        let table: [(Headers<'_>, &str, bool); 15] = [
             (&[("x-csrf-token", "secret")], "", true),
             (&[("x-csrf-token", "Secret")], "", false),
             (&[("x-csrf-token", "secret2")], "", false),

@@ -7,4 +7,5 @@ mod config;
 mod doctor;
 mod offline;
 mod refusals;
+mod secrets;
 mod terminal;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode, header};
-use quantum_clm::domain::access::Grant;
+use quantum_clm::domain::access::{Grant, Scope};
 use quantum_clm::domain::role::Role;
 use quantum_clm::http::api;
 use quantum_clm::http::routes::Kind;
@@ -116,4 +116,21 @@ async fn what_is_not_in_the_table_is_refused_to_everybody() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The table itself, where a slip would open something to a machine or to somebody who only looks.
+#[test]
+fn scopes_open_their_own_work_and_accounts_are_for_admins() {
+    for route in api::routes() {
+        let name = format!("{} {}", route.method(), route.path());
+        match route.scope() {
+            None => {}
+            Some(Scope::Publish) => assert_eq!(name, "POST /api/events", "is open to `publish`"),
+            Some(Scope::Worker) => panic!("{name} is open to `worker`, which has nothing to do yet"),
+        }
+        let root = route.path().trim_start_matches("/api").split('/').nth(1).unwrap_or_default();
+        if matches!(root, "users" | "tokens" | "audit") {
+            assert_eq!(route.least(), Role::Admin, "{name}");
+        }
+    }
 }

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use crate::support::app::{Appliance, As, PASSWORD, root};
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const VIEWER: Grant = Grant::Role(Role::Viewer);
 
 fn appliance() -> Appliance {
@@ -70,7 +72,7 @@ async fn wrong_credentials_are_refused_and_none_is_taken_for_another() {
         format!("{cookie}; {cookie}"),
     ];
     let [revoked, unknown_bearer, session_bearer, password, lower, unknown_cookie, token_cookie, twice] = &strings;
-    let table: [(&str, &[(&str, &str)], u16); 18] = [
+    let table: [(&str, Headers<'_>, u16); 18] = [
         ("a session", &[("cookie", &cookie)], 200),
         ("a token", &[("authorization", &bearer)], 200),
         ("the scheme in other letters", &[("authorization", lower)], 200),
@@ -145,7 +147,7 @@ async fn a_form_without_its_token_does_nothing() {
     let cookie = format!("__Host-quantum-clm={cookie}");
     let body = json!({"name": "eve", "role": "admin", "password": PASSWORD}).to_string();
     let form = format!("csrf={csrf}");
-    let table: [(&str, &[(&str, &str)], &str); 6] = [
+    let table: [(&str, Headers<'_>, &str); 6] = [
         ("none", &[], &body),
         ("another session's", &[("x-csrf-token", foreign)], &body),
         ("in other letters", &[("x-csrf-token", &upper)], &body),

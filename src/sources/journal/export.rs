@@ -55,13 +55,17 @@ pub enum Field {
     Hostname,
     /// How many messages journald dropped.
     Dropped,
+    /// The writer's slice; trusted, and there whenever the unit is.
+    SystemdSlice,
+    /// The run of the unit that PID 1 writes about.
+    InvocationId,
 }
 
-const FIELDS: usize = 13;
+const FIELDS: usize = 15;
 
 /// For `--output-fields=`; journalctl adds the cursor and the times by itself.
 pub const OUTPUT_FIELDS: &str = "PRIORITY,MESSAGE,MESSAGE_ID,_SYSTEMD_UNIT,UNIT,OBJECT_SYSTEMD_UNIT,COREDUMP_UNIT,_PID,_UID,\
-                                 _HOSTNAME,N_DROPPED";
+                                 _HOSTNAME,N_DROPPED,_SYSTEMD_SLICE,INVOCATION_ID";
 
 impl Field {
     fn named(name: &[u8]) -> Option<Self> {
@@ -79,6 +83,8 @@ impl Field {
             b"_UID" => Self::Uid,
             b"_HOSTNAME" => Self::Hostname,
             b"N_DROPPED" => Self::Dropped,
+            b"_SYSTEMD_SLICE" => Self::SystemdSlice,
+            b"INVOCATION_ID" => Self::InvocationId,
             _ => return None,
         })
     }

@@ -270,7 +270,12 @@ impl<'a> Follow<'a> {
                 let until = crate::domain::time::Micros(entry.realtime());
                 self.intake.gap(Gap { cause: GapCause::Garbled, since, until, unit: None, lost: None });
             }
-            self.intake.take(&entry);
+            if !self.intake.take(&entry) {
+                let intake = &mut *self.intake;
+                if !self.surveyor.again(entry.cursor(), &mut |entry| intake.take(entry))? {
+                    intake.take_anyway(&entry);
+                }
+            }
             if self.target.as_ref().is_some_and(|target| target.cursor.as_bytes() == entry.cursor()) {
                 self.target = None;
                 self.caught_up = true;

@@ -1,8 +1,9 @@
 //! From entries to a delivery.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::doubt::{Lack, lack};
 use super::export::{Entry, Field};
 use super::matches::{Origin, Units};
 use crate::domain::batch::EventBatch;
@@ -25,6 +26,8 @@ pub(super) struct Intake {
     sources: BTreeMap<String, String>,
     normaliser: Arc<Normaliser>,
     host: String,
+    /// Units of which an entry without a priority was read twice: they write such.
+    unranked: BTreeSet<String>,
     scratch: Scratch,
     batch: EventBatch,
     gaps: Vec<Gap>,
@@ -46,6 +49,7 @@ impl Intake {
             sources,
             normaliser,
             host,
+            unranked: BTreeSet::new(),
             scratch: Scratch::default(),
             batch: EventBatch::new(),
             gaps: Vec::new(),
@@ -59,10 +63,34 @@ impl Intake {
         &self.units
     }
 
-    /// Takes one entry in: an event, a gap, or nothing but a step of the position.
-    pub(super) fn take(&mut self, entry: &Entry<'_>) {
+    /// Takes one entry in if it is whole: an event, a gap, or nothing but a step of the position. If a field seems to be
+    /// missing, nothing is done, and the answer is `false`.
+    #[must_use]
+    pub(super) fn take(&mut self, entry: &Entry<'_>) -> bool {
+        let origin = self.units.origin(entry);
+        let doubtful = match (lack(entry, origin), origin) {
+            (None, _) => false,
+            (Some(Lack::Priority), Some(Origin::Unit(unit))) => !self.unranked.contains(unit),
+            _ => true,
+        };
+        if !doubtful {
+            self.accept(entry, origin);
+        }
+        !doubtful
+    }
+
+    /// Takes one entry in as it is.
+    pub(super) fn take_anyway(&mut self, entry: &Entry<'_>) {
+        let origin = self.units.origin(entry);
+        if let (Some(Lack::Priority), Some(Origin::Unit(unit))) = (lack(entry, origin), origin) {
+            self.unranked.insert(unit.to_owned());
+        }
+        self.accept(entry, origin);
+    }
+
+    fn accept(&mut self, entry: &Entry<'_>, origin: Option<Origin<'_>>) {
         let ts = Micros(entry.realtime());
-        match self.units.origin(entry) {
+        match origin {
             Some(Origin::Unit(unit)) => self.event(entry, unit, ts),
             Some(Origin::Suppressed { unit, lost }) => {
                 let unit = Some(unit.to_owned());

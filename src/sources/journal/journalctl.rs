@@ -2,12 +2,13 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{ChildStdout, Command};
 use std::time::{Duration, Instant};
 
-use super::export::{Item, OUTPUT_FIELDS, Parser};
+use super::export::{Entry, Item, OUTPUT_FIELDS, Parser};
 use super::matches::Units;
 use crate::config;
 use crate::domain::feed::Position;
@@ -108,6 +109,24 @@ impl Journalctl {
         units: &Units,
         stop: &StopFlag,
     ) -> Result<Vec<Seen>, Failure> {
+        let mut seen = Vec::new();
+        self.entries(args, among, stop, &mut |entry| {
+            let cursor = String::from_utf8_lossy(entry.cursor()).into_owned();
+            let position = Position { cursor, ts: Micros(entry.realtime()) };
+            seen.push(Seen { position, ours: units.origin(entry).is_some() });
+            if seen.len() == count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(seen)
+    }
+
+    /// Shows `visit` the entries that journalctl prints with `args`, until it breaks.
+    pub(super) fn entries(
+        &self,
+        args: &[&str],
+        among: Among,
+        stop: &StopFlag,
+        visit: &mut dyn FnMut(&Entry<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
         let mut command = self.command();
         command.args(["-q", "-o", "export"]).arg(format!("--output-fields={OUTPUT_FIELDS}")).args(args);
         match among {
@@ -117,7 +136,7 @@ impl Journalctl {
             Among::CurrentBoot => _ = command.arg("-b"),
         }
         let (child, mut stdout) = self.spawn(command)?;
-        let mut seen = Vec::new();
+        let mut none = true;
         let mut parser = Parser::new();
         let until = Instant::now() + self.patience;
         loop {
@@ -136,19 +155,17 @@ impl Journalctl {
             if read == 0 {
                 let ending = child.finish(left).map_err(|error| self.broken(&error))?;
                 // A cursor that is none cannot be in the journal: the caller's own finding, not a failure.
-                if seen.is_empty() && !ending.status.success() && !ending.stderr.contains("Failed to seek to cursor") {
+                if none && !ending.status.success() && !ending.stderr.contains("Failed to seek to cursor") {
                     return Err(self.ended(&ending));
                 }
-                return Ok(seen);
+                return Ok(());
             }
             parser.filled(read);
             while let Some(item) = parser.next() {
                 let Item::Entry(entry) = item else { continue };
-                let cursor = String::from_utf8_lossy(entry.cursor()).into_owned();
-                let position = Position { cursor, ts: Micros(entry.realtime()) };
-                seen.push(Seen { position, ours: units.origin(&entry).is_some() });
-                if seen.len() == count {
-                    return Ok(seen);
+                none = false;
+                if visit(&entry).is_break() {
+                    return Ok(());
                 }
             }
         }

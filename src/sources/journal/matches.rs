@@ -4,7 +4,7 @@ use super::export::{Entry, Field};
 use crate::domain::event::OWN_UNIT;
 
 /// `MESSAGE_ID` of a core dump, written by systemd-coredump.
-const COREDUMP: &str = "fc2e22bc6ee647b6b90729ab34a250b1";
+pub(super) const COREDUMP: &str = "fc2e22bc6ee647b6b90729ab34a250b1";
 
 /// `MESSAGE_ID` of journald's own "Suppressed N messages from UNIT", with `N_DROPPED`.
 const SUPPRESSED: &str = "a596d6fe7bfa4994828e72309e95d61e";

@@ -1,5 +1,6 @@
 //! The systemd journal: one supervised `journalctl -o export` child for all units, read from the stored position on.
 
+mod doubt;
 /// The export format.
 pub mod export;
 mod follow;

@@ -1,11 +1,18 @@
 //! Where to start reading: the stored position if the journal still has it, and otherwise the right place after it.
 
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::export::Entry;
 use super::journalctl::{Among, Failure, Journalctl, Seen};
 use super::matches::Units;
 use crate::config::JournalStart;
 use crate::domain::feed::{Gap, GapCause, Position};
 use crate::observe::now;
 use crate::process::StopFlag;
+
+/// How long an entry is read again that seems to lack a field.
+const FINISHED_WITHIN: Duration = Duration::from_millis(200);
 
 /// A place in the journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +50,39 @@ impl Surveyor<'_> {
     pub(super) fn has(&self, cursor: &str, among: Among) -> Result<bool, Failure> {
         let first = self.first(&["-n", "1", &format!("--cursor={cursor}")], among)?;
         Ok(first.is_some_and(|seen| seen.position.cursor == cursor))
+    }
+
+    /// Shows `take` this entry, again and again, until it says that it is whole, or until nothing can be missing any
+    /// more; whether it was whole.
+    ///
+    /// A writer needs microseconds to finish an entry, unless it is held up in the middle. One that has written another
+    /// entry after it has finished it for certain.
+    pub(super) fn again(&self, cursor: &[u8], take: &mut dyn FnMut(&Entry<'_>) -> bool) -> Result<bool, Failure> {
+        let cursor = String::from_utf8_lossy(cursor);
+        let from = format!("--cursor={cursor}");
+        let until = Instant::now() + FINISHED_WITHIN;
+        let mut pause = Duration::from_millis(1);
+        let mut finished = false;
+        loop {
+            let last = finished || Instant::now() >= until;
+            let (mut there, mut whole) = (false, false);
+            self.journalctl.entries(&["-n", "2", &from], Among::All, self.stop, &mut |entry| {
+                if entry.cursor() != cursor.as_bytes() {
+                    finished |= sequence(&String::from_utf8_lossy(entry.cursor())) == sequence(&cursor);
+                    return ControlFlow::Break(());
+                }
+                there = true;
+                whole = take(entry);
+                if whole { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            if whole || last || !there {
+                return Ok(whole);
+            }
+            if !finished {
+                self.stop.sleep(pause);
+                pause *= 2;
+            }
+        }
     }
 
     /// The first matching entry after `position` (which need not match), the first of all without one.
