@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
 use axum::http::request::Parts;
@@ -218,6 +218,10 @@ async fn admit(
         _ => None,
     };
     let stopping = parts.extensions.get::<Stopping>().cloned();
+    // What says that it is too large is not read up to there first.
+    if body.size_hint().lower() > guard.body_bytes as u64 {
+        return Err(ApiError::TooLarge { limit: guard.body_bytes });
+    }
     let body = match timeout(times.body, Limited::new(body, guard.body_bytes).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {

@@ -18,7 +18,9 @@ use super::bed::{Bed, Serving};
 fn send(serving: &Serving, head: &str, body: &str) -> u16 {
     let mut stream = TcpStream::connect(serving.tcp()).unwrap();
     let (host, length) = (serving.tcp(), body.len());
-    let request = format!("{head}\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    let request = format!(
+        "{head}\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -156,10 +156,12 @@ async fn a_form_without_its_token_does_nothing() {
         ("twice", &[("x-csrf-token", csrf), ("x-csrf-token", csrf)], &body),
     ];
     for (what, headers, body) in table {
-        let headers: Vec<_> = headers.iter().copied().chain([("cookie", cookie.as_str())]).collect();
+        let ours = [("cookie", cookie.as_str()), ("origin", "http://127.0.0.1:8000")];
+        let headers: Vec<_> = headers.iter().copied().chain(ours).collect();
         let path = if what == "in the query" { format!("/api/users?csrf={csrf}") } else { "/api/users".to_owned() };
         let answer = appliance.ask(&As::Nobody, Method::POST, &path, body, &headers).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{what}: {answer:?}");
+        assert!(answer.detail().contains("not of your session"), "{what}: {answer:?}");
     }
     assert_eq!(appliance.app.accounts.users().unwrap().users.len(), 3, "a user was added");
     // The same again with what belongs to it; and no longer once the session has ended.

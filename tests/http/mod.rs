@@ -2,6 +2,8 @@
 
 mod accept;
 mod access;
+/// Attacks on the real binary, over raw sockets.
+mod attacks;
 mod client;
 mod credentials;
 mod listen;

@@ -9,6 +9,7 @@ use quantum_clm::config::Config;
 use quantum_clm::domain::access::{Actor, Grant};
 use quantum_clm::domain::role::Role;
 use quantum_clm::http::api;
+use quantum_clm::http::border::Local;
 use quantum_clm::http::door::Door;
 use quantum_clm::http::peer::{Admins, Peer};
 use quantum_clm::http::routes::{Times, router};
@@ -125,6 +126,9 @@ impl Appliance {
         }
         for (name, value) in more {
             request = request.header(*name, *value);
+        }
+        if let Peer::Tcp(_) = peer {
+            request = request.extension(Local("127.0.0.1:8000".parse().unwrap()));
         }
         let request = request.extension(peer).body(Body::from(body.to_owned())).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();

@@ -128,7 +128,16 @@ impl Bed {
 
     /// Runs another command with the same configuration.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        let output = self.command(arguments).output().unwrap();
+        self.run_with(arguments, "")
+    }
+
+    /// The same with something to read on its standard input.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Said {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that reads nothing may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
@@ -140,11 +149,14 @@ impl Daemon {
         format!("http://{}", self.tcp())
     }
 
-    /// The port that it chose.
+    /// The port that it chose. It answers a moment before it says so.
     pub(crate) fn tcp(&self) -> SocketAddr {
-        let log = self.log();
-        let said = log.rsplit_once("ready, listening on ").and_then(|(_, rest)| rest.split_whitespace().next());
-        said.and_then(|address| address.trim_end_matches(',').parse().ok()).unwrap_or_else(|| panic!("no port: {log}"))
+        let said = || self.log().rsplit_once("ready, listening on ")?.1.split_whitespace().next()?.parse().ok();
+        super::wait_for_some(said, || format!("no port: {}", self.log()))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The answer to `GET path` over the socket, without a command's start: the tests ask very often.
