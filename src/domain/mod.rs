@@ -34,12 +34,12 @@ pub mod intent;
 pub mod normalise;
 /// From what a program sends in to events.
 pub mod publish;
-/// What a client names a request with, so that it can be sent again.
-pub mod request_key;
-/// What a request may look like: its host, the page behind it, its way, its path, its depth.
-pub mod request;
 /// Refused attempts on their way into the audit log.
 pub mod refusal;
+/// What a request may look like: its host, the page behind it, its way, its path, its depth.
+pub mod request;
+/// What a client names a request with, so that it can be sent again.
+pub mod request_key;
 /// What somebody may do.
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.

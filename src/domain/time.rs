@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use bincode::{Decode, Encode};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Timelike, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// An instant: microseconds since the Unix epoch, UTC.
@@ -72,6 +74,21 @@ impl FromStr for Micros {
             return text.parse().map(Self).map_err(|_| BadInstant);
         }
         DateTime::parse_from_rfc3339(text).map(|at| at.to_utc().into()).map_err(|_| BadInstant)
+    }
+}
+
+/// As answers write it; a bare number only where it says so.
+impl JsonSchema for Micros {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Instant".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
     }
 }
 

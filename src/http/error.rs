@@ -3,6 +3,7 @@ use std::error::Error;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -83,10 +84,27 @@ pub enum ApiError {
 #[derive(Clone, Debug)]
 pub(super) struct Refusal(pub(super) String);
 
+/// The answer to a request that is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorAnswer {
+    /// Why.
+    pub detail: Detail,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Detail {
+    /// In a sentence.
+    Sentence(String),
+    /// What does not fit, and where.
+    Misfits(Vec<Misfit>),
+}
+
 /// One thing that does not fit, in the shape in which the predecessor's framework wrote it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Misfit {
-    /// Where: `["body", "model_type"]`, `["query", "limit"]`.
+    /// Where: `["body", "model_type"]`, `["query", "limit"]`; `["body", "7", "unit"]` in the seventh line.
     pub loc: Vec<String>,
     /// What is wrong.
     pub msg: String,

@@ -18,6 +18,8 @@ pub mod client;
 pub mod cookie;
 /// What browsers report about pages that broke our rules for them.
 pub mod csp;
+/// What a route tells of itself.
+pub mod doc;
 /// What a form of ours carries.
 mod csrf;
 /// What stands before every route: who asks.
@@ -34,6 +36,8 @@ pub mod listen;
 pub mod files;
 /// `GET /health` and `GET /metrics`, which need no credential.
 pub mod open;
+/// The description of the API.
+pub mod openapi;
 /// Who is at the other end of a connection, and which role that is worth.
 pub mod peer;
 /// Which connections there are, and which one makes room for another.

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
 use super::border::{self, NotOurs};
+use super::doc::Doc;
 use super::door::{self, Door};
 use super::error::ApiError;
 use super::peer::{Caller, Credential, Role};
@@ -48,6 +49,7 @@ pub struct Route<S> {
     method: Method,
     path: &'static str,
     guard: Guard,
+    doc: Option<Doc>,
     handler: MethodRouter<S>,
 }
 
@@ -119,6 +121,17 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
+    /// Describes it, for those who program against it.
+    pub fn doc(mut self, doc: Doc) -> Self {
+        self.doc = Some(doc);
+        self
+    }
+
+    /// What it tells of itself.
+    pub fn described(&self) -> Option<&Doc> {
+        self.doc.as_ref()
+    }
+
     /// The method that it answers to.
     pub fn method(&self) -> &Method {
         &self.method
@@ -151,7 +164,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 
     fn new(method: Method, path: &'static str, least: Role, handler: MethodRouter<S>) -> Self {
         let guard = Guard { path, least, scope: None, body_bytes: BODY_BYTES, streams: false, kind: Kind::Api };
-        Self { method, path, guard, handler }
+        Self { method, path, guard, doc: None, handler }
     }
 }
 
@@ -243,7 +256,8 @@ async fn admit(
     parts.extensions.insert(caller);
     let answer = next.run(Request::from_parts(parts, Body::from(body)));
     match timeout(times.answer, answer).await {
-        Ok(response) if guard.streams => Ok(match stopping {
+        // A refusal is whole at once.
+        Ok(response) if guard.streams && response.status().is_success() => Ok(match stopping {
             Some(stopping) => response.map(|body| stream::until_stopped(body, stopping, place)),
             None => response,
         }),

@@ -1,12 +1,14 @@
 //! The listeners, the accept loop, the route table and the client, over real sockets.
 
 mod accept;
+mod answers;
 mod access;
 /// Attacks on the real binary, over raw sockets.
 mod attacks;
 mod client;
 mod credentials;
 mod listen;
+mod openapi;
 mod routes;
 
 use std::net::SocketAddr;

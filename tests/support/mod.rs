@@ -1,5 +1,7 @@
 //! What the tests stand on: real servers in temporary directories, and waiting with a deadline.
 
+/// Requests over the socket of a daemon.
+pub(crate) mod ask;
 /// The whole router in this process.
 pub(crate) mod app;
 /// A real browser, and what it finds wrong with a page.

@@ -1,13 +1,14 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::QueryError;
-use super::query::{filled, limit, written};
+use super::query::{filled, instant, limit, written};
 use crate::domain::counter::{Counter, CounterKind};
 use crate::domain::time::{Hour, Micros};
 use crate::store::{CounterFilter, CounterKey, Store};
 
 /// One counter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CounterAnswer {
     /// `YYYYMMDDHH`, UTC.
     pub hour: String,
@@ -20,7 +21,7 @@ pub struct CounterAnswer {
 }
 
 /// What counters to list, as a query says it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CounterQuery {
     /// Events of a `unit`, about a `symbol`, or `errors` of a unit.
@@ -31,12 +32,15 @@ pub struct CounterQuery {
     pub name: Option<String>,
     /// From the hour of this instant on: RFC 3339, or microseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written", deserialize_with = "filled")]
+    #[schemars(schema_with = "instant")]
     pub since: Option<Micros>,
     /// Only hours that begin before this instant, likewise.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written", deserialize_with = "filled")]
+    #[schemars(schema_with = "instant")]
     pub until: Option<Micros>,
     /// How many at most, from 1 to 10000; 1000 where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
+    #[schemars(range(min = 1, max = 10000))]
     pub limit: Option<usize>,
     /// Where to go on: the `next` of the answer before.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
@@ -44,7 +48,7 @@ pub struct CounterQuery {
 }
 
 /// A page of counters.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CounterList {
     /// By hour, kind and name.
     pub counters: Vec<CounterAnswer>,

@@ -1,10 +1,12 @@
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Event;
 use super::QueryError;
-use super::query::{MAX_LIMIT, filled, limit, written};
+use super::query::{MAX_LIMIT, filled, instant, limit, written};
 use crate::domain::batch::EventBatch;
 use crate::domain::event::{Decision, Level};
 use crate::domain::id::EventId;
@@ -21,14 +23,16 @@ const PAGE_TIME: Duration = Duration::from_secs(2);
 const NEIGHBOURS: usize = 20;
 
 /// What to look for, as a query says it. Everything given must fit.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventQuery {
     /// Not before this instant, by the event's time: RFC 3339, or microseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written", deserialize_with = "filled")]
+    #[schemars(schema_with = "instant")]
     pub since: Option<Micros>,
     /// Before this instant, likewise.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written", deserialize_with = "filled")]
+    #[schemars(schema_with = "instant")]
     pub until: Option<Micros>,
     /// The unit.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
@@ -56,6 +60,7 @@ pub struct EventQuery {
     pub grep: Option<String>,
     /// How many at most, from 1 to 1000; 50 where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<usize>,
     /// Where to go on: the `next` of the answer before.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
@@ -89,7 +94,7 @@ impl EventQuery {
 }
 
 /// Which events to follow, as a query says it. Everything given must fit.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamQuery {
     /// The unit.
@@ -139,9 +144,10 @@ impl StreamQuery {
 }
 
 /// A page of events, newest first.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EventPage {
     /// The events (SPEC §4.1 plus `id`).
+    #[schemars(with = "Vec<Event>")]
     pub events: Vec<Box<RawValue>>,
     /// Where the next page goes on; null at the end. A page may be short of its limit before that.
     pub next: Option<String>,
@@ -167,13 +173,16 @@ impl EventPage {
 }
 
 /// One event among its neighbours.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EventAnswer {
     /// The event itself.
+    #[schemars(with = "Event")]
     pub event: Box<RawValue>,
     /// The twenty that were stored before it, whatever their unit; the oldest first.
+    #[schemars(with = "Vec<Event>")]
     pub before: Vec<Box<RawValue>>,
     /// The twenty that were stored after it; the oldest first.
+    #[schemars(with = "Vec<Event>")]
     pub after: Vec<Box<RawValue>>,
 }
 

@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::feed::Gap;
@@ -6,7 +7,7 @@ use crate::domain::id::EventId;
 use crate::store::StoredGap;
 
 /// One gap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GapAnswer {
     /// The id of its event.
     pub id: EventId,
@@ -23,7 +24,7 @@ impl From<StoredGap> for GapAnswer {
 }
 
 /// Health with everything an operator may see.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct HealthAnswer {
     /// The predecessor's lines (SPEC §4.5).
     pub lines: Vec<String>,

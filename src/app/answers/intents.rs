@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::query::{MAX_LIMIT, filled, limit};
@@ -12,7 +13,7 @@ use crate::domain::time::{Hour, Micros};
 use crate::store::{CounterFilter, Store, StoreError};
 
 /// Who said what about an intent, and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NoteAnswer {
     /// Who.
     pub by: String,
@@ -29,7 +30,7 @@ impl From<&Note> for NoteAnswer {
 }
 
 /// One intent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IntentAnswer {
     /// Its number.
     pub id: u64,
@@ -87,7 +88,7 @@ impl From<&Intent> for IntentAnswer {
 }
 
 /// Which intents, as a query says it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntentQuery {
     /// Only in this state.
@@ -98,6 +99,7 @@ pub struct IntentQuery {
     pub unit: Option<String>,
     /// How many at most, from 1 to 1000; 50 where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<usize>,
     /// Where to go on: the `next` of the answer before.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
@@ -105,7 +107,7 @@ pub struct IntentQuery {
 }
 
 /// A page of intents, newest first.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct IntentPage {
     /// The intents.
     pub intents: Vec<IntentAnswer>,
@@ -131,7 +133,7 @@ impl IntentPage {
 }
 
 /// One intent with what led to it and what became of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct IntentDetail {
     /// The intent.
     #[serde(flatten)]
@@ -143,7 +145,7 @@ pub struct IntentDetail {
 }
 
 /// One step in an intent's life.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryEntry {
     /// `opened`, `updated`, `acknowledged` or `resolved`.
     pub what: String,
@@ -156,7 +158,7 @@ pub struct HistoryEntry {
 }
 
 /// What an intent rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// The events behind it, as a query of `/api/events`.
     pub events: EventQuery,
@@ -167,7 +169,7 @@ pub struct Evidence {
 }
 
 /// A figure of one hour.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HourAnswer {
     /// `YYYYMMDDHH`, UTC.
     pub hour: String,

@@ -6,6 +6,7 @@ mod health;
 mod intents;
 mod publish;
 mod query;
+mod wire;
 mod status;
 
 pub use counters::{CounterAnswer, CounterList, CounterQuery};
@@ -17,3 +18,4 @@ pub use intents::{
 pub use publish::PublishAnswer;
 pub use query::{MAX_LIMIT, QueryError};
 pub use status::StatusAnswer;
+pub use wire::{Event, NewEvent};

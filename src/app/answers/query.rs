@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use chrono::SecondsFormat;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::domain::time::Micros;
@@ -52,6 +53,13 @@ where
 /// An instant in a query that we write: RFC 3339, with as many digits as it has.
 pub(super) fn written<S: Serializer>(at: &Option<Micros>, serializer: S) -> Result<S::Ok, S::Error> {
     at.map(|at| at.datetime().to_rfc3339_opts(SecondsFormat::AutoSi, true)).serialize(serializer)
+}
+
+/// The schema of an instant in a query.
+pub(super) fn instant(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "string", "pattern": "^[0-9]{1,17}$" }],
+    })
 }
 
 /// How many rows, at most `most`.

@@ -1,27 +1,20 @@
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::open_intents;
 use crate::domain::counter::CounterKind;
 use crate::domain::id::EventId;
-use crate::domain::time::{Hour, Micros};
+use crate::domain::time::{Hour, Micros, rfc3339, rfc3339_option};
 use crate::store::{CounterFilter, FeedState, Store, StoreError};
 
-/// A string or an instant on the wire: RFC 3339.
-fn rfc3339<S: Serializer>(at: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.rfc3339())
-}
-
-fn rfc3339_option<S: Serializer>(at: &Option<Micros>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_some(&at.map(Micros::rfc3339))
-}
-
 /// What the daemon is doing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct StatusAnswer {
     /// The program's version.
     pub version: String,
     /// When the daemon started; null when only the file was asked.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
     pub started: Option<Micros>,
     /// The data file.
     pub data_file: String,
@@ -34,15 +27,18 @@ pub struct StatusAnswer {
     /// The newest event.
     pub last_event_id: EventId,
     /// When it was committed.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub last_event_at: Micros,
     /// The journal's cursor.
     pub journal_cursor: Option<String>,
     /// The time of the entry that it points at.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
     pub journal_at: Option<Micros>,
     /// The newest tick: rules know everything up to here.
-    #[serde(serialize_with = "rfc3339_option")]
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
     pub tick: Option<Micros>,
     /// Stored events that Redis does not have yet; null when there is no mirror.
     pub mirror_lag_events: Option<u64>,

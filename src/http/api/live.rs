@@ -9,11 +9,12 @@ use axum::response::Response;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::blocking;
+use super::{blocking, examples};
 use crate::app::App;
 use crate::app::answers::{EventPage, EventQuery, QueryError, StreamQuery};
 use crate::app::tail::{Ended, Format, Reader};
 use crate::domain::id::EventId;
+use crate::http::doc::Doc;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::peer::Role;
@@ -36,9 +37,33 @@ const UNDER_WAY: usize = 1;
 
 pub(super) fn routes() -> Vec<Route<App>> {
     vec![
-        Route::get("/api/events/stream", Role::Viewer, events).streams(),
-        Route::get("/api/events/follow", Role::Viewer, follow).streams(),
+        Route::get("/api/events/stream", Role::Viewer, events).streams().doc(
+            Doc::new("events", "Follow events")
+                .about(
+                    "Server-sent events: `id` is the event's id, `event` is `event`, `data` the event in JSON. A browser's \
+                     EventSource comes back by itself with `Last-Event-ID` and misses nothing; where events are kept no \
+                     longer an `event: gap` says so. Whoever does not keep up is dropped. A comment comes every 15 s.",
+                )
+                .query::<StreamQuery>()
+                .header::<EventId>("Last-Event-ID", "The last event that was seen.")
+                .answer_as::<String>(200, "Goes on until the client leaves.", "text/event-stream", stream_example()),
+        ),
+        Route::get("/api/events/follow", Role::Viewer, follow).streams().doc(
+            Doc::new("events", "Follow events as lines")
+                .about("The newest `limit` events, the oldest first, then each further one as it is stored. No cursor.")
+                .query::<EventQuery>()
+                .answer_as::<String>(
+                    200,
+                    "A JSON object a line; goes on until the client leaves.",
+                    "application/x-ndjson",
+                    format!("{}\n", examples::event()),
+                ),
+        ),
     ]
+}
+
+fn stream_example() -> String {
+    format!("id: {}\nevent: event\ndata: {}\n\n", examples::EVENT_ID, examples::event())
 }
 
 /// Server-sent events: each event as it is stored, its id as the event's id.

@@ -2,7 +2,9 @@
 
 mod audit;
 mod counters;
+mod description;
 mod events;
+mod examples;
 mod health;
 mod intents;
 mod live;
@@ -42,7 +44,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(ui::routes());
     routes.extend(assets::routes());
     routes.extend(csp::routes());
-    routes
+    description::add(routes)
 }
 
 impl FromRef<App> for StatusBoard {

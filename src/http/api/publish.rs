@@ -2,12 +2,15 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::json;
 
+use super::examples;
 use crate::app::App;
-use crate::app::answers::PublishAnswer;
+use crate::app::answers::{NewEvent, PublishAnswer};
 use crate::app::publish::PublishError;
 use crate::domain::access::Scope;
 use crate::domain::publish::Form;
+use crate::http::doc::Doc;
 use crate::http::error::{ApiError, Misfit};
 use crate::http::extract::Key;
 use crate::http::peer::Role;
@@ -15,7 +18,26 @@ use crate::http::routes::Route;
 use crate::observe::now;
 
 pub(super) fn routes() -> Vec<Route<App>> {
-    vec![Route::post("/api/events", Role::Admin, publish).also(Scope::Publish)]
+    vec![
+        Route::post("/api/events", Role::Admin, publish).also(Scope::Publish).doc(
+            Doc::new("events", "Publish events")
+                .about(
+                    "One event as JSON, or one a line (at most 10,000, and 1 MiB). They are stored all together or not at \
+                     all, exactly like lines of the journal, and the answer comes once they are: within about a second, so \
+                     send many at once. Without an answer, send the same again under the same key.",
+                )
+                .once()
+                .body::<NewEvent>(examples::new_event())
+                .body_as::<String>("application/x-ndjson", format!("{0}\n{0}\n", examples::new_event()))
+                .answer::<PublishAnswer>(
+                    202,
+                    "Stored, under these ids, in the order in which the events were sent.",
+                    json!({ "ids": [examples::EVENT_ID] }),
+                )
+                .refuses(415, "Neither application/json nor application/x-ndjson.")
+                .refuses(503, "Not stored, or not yet; the detail says whether to send it again."),
+        ),
+    ]
 }
 
 async fn publish(
