@@ -104,7 +104,7 @@ function draw(figure) {
       y: { range: [0, Math.max(most * 1.1, 1)] },
     },
     axes: [
-      { ...axis, space: reduced.matches ? 64 : 56, values: (_, splits, __, ___, increment) => splits.map((at) => label(at, increment)) },
+      { ...axis, size: 28, space: reduced.matches ? 64 : 56, values: (_, splits, __, ___, increment) => splits.map((at) => label(at, increment)) },
       { ...axis, size: 52, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7, 1e8, 2e8, 5e8, 1e9], values: (_, splits) => splits.map((value) => compact.format(value)) },
     ],
     series: [

@@ -5,6 +5,8 @@
 
 const MOST_ROWS = 500;
 const FLUSH_MILLIS = 400;
+// As the server cuts them; an event's own page has all of it.
+const LISTED_CHARS = 300;
 
 const tail = document.getElementById("tail");
 const rows = document.getElementById("rows");
@@ -52,7 +54,8 @@ function rowOf(event) {
       cell("decision").append(" ", confidence);
     }
   }
-  cell("message").append(event.message);
+  const message = [...event.message];
+  cell("message").append(message.length > LISTED_CHARS ? `${message.slice(0, LISTED_CHARS).join("")}…` : event.message);
   if (event.correlation_id !== null) {
     const path = document.createElement("a");
     path.className = "path small";

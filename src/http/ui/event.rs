@@ -33,6 +33,8 @@ struct EventPage<'a> {
     view: &'a EventView,
     event: EventRef<'a>,
     around: Around,
+    /// Which row stands out.
+    shown_id: EventId,
     /// The free fields, one a line.
     fields: Option<String>,
 }
@@ -50,7 +52,7 @@ async fn event(
     let event = view.event.get(0).ok_or_else(gone)?;
     let frame = Frame::of(format!("Event {id}"), &caller).at("/events");
     let fields = event.fields.map(pretty);
-    Ok(page(StatusCode::OK, &EventPage { frame, view: &view, event, around, fields }))
+    Ok(page(StatusCode::OK, &EventPage { frame, view: &view, event, around, shown_id: id, fields }))
 }
 
 /// JSON with a field a line; as it is where it is none.

@@ -19,6 +19,7 @@ use crate::http::extract::Params;
 use crate::http::peer::{Caller, Role};
 use crate::http::routes::Route;
 use crate::observe;
+use crate::pipeline::TICK_MICROS;
 
 pub(super) fn routes() -> Vec<Route<App>> {
     vec![Route::page("/", Role::Viewer, health)]
@@ -94,12 +95,16 @@ impl HealthPage {
         }
     }
 
-    /// How far the rules' knowledge of the journal lies behind.
+    /// Up to where the journal is known to be read: to its last entry, or to the last tick, which comes once a minute
+    /// where there is nothing to read.
+    fn read_up_to(&self, file: &FileView) -> Option<Micros> {
+        file.feed.tick.max(file.feed.position.as_ref().map(|position| position.ts))
+    }
+
     fn lag(&self, file: &FileView) -> String {
-        match file.feed.tick {
-            // Ticks come once a second, so less than some seconds is no lag.
-            Some(tick) if self.now.0.saturating_sub(tick.0) < 5 * Micros::SECOND => "none".to_owned(),
-            Some(tick) => show::span(self.now.0.saturating_sub(tick.0)),
+        match self.read_up_to(file).map(|at| self.now.0.saturating_sub(at.0)) {
+            Some(lag) if lag < TICK_MICROS + 5 * Micros::SECOND => "under a minute".to_owned(),
+            Some(lag) => show::span(lag),
             None => "not read yet".to_owned(),
         }
     }

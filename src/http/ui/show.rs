@@ -1,10 +1,11 @@
 //! How pages write instants, spans and figures. Templates hand fields on by reference, code by value: both will do.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use askama::filters::HtmlSafe;
 
-use crate::domain::event::Decision;
+use crate::domain::event::{Decision, first_chars};
 use crate::domain::time::Micros;
 
 /// A value, or a reference to one, as deep as templates make them.
@@ -91,7 +92,14 @@ pub(in crate::http) fn since(at: impl Given<Micros>, now: impl Given<Micros>) ->
 /// How long ago `at` was: `3 d 4 h ago`, `just now` within a second or where it lies ahead.
 pub(in crate::http) fn ago(at: impl Given<Micros>, now: impl Given<Micros>) -> String {
     let (at, now) = (at.given(), now.given());
-    if now.0.saturating_sub(at.0) < Micros::SECOND { "just now".to_owned() } else { format!("{} ago", since(at, now)) }
+    let passed = now.0.saturating_sub(at.0);
+    // Two units only where the smaller one says something: a figure that jumps every second draws the eye for nothing.
+    let unit = [Micros::DAY, Micros::HOUR, 60 * Micros::SECOND].into_iter().find(|unit| passed >= 10 * unit);
+    match (passed, unit) {
+        (0..Micros::SECOND, _) => "just now".to_owned(),
+        (_, Some(unit)) => format!("{} ago", span(passed - passed % unit)),
+        _ => format!("{} ago", since(at, now)),
+    }
 }
 
 /// `12,345,678`.
@@ -127,6 +135,15 @@ pub(in crate::http) fn bytes(number: impl Given<u64>) -> String {
 pub(in crate::http) fn share(part: impl Given<u64>, whole: impl Given<u64>) -> String {
     let (part, whole) = (part.given(), whole.given());
     if whole == 0 { "–".to_owned() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
+}
+
+/// The most characters of a message in a list; its own page has all of it.
+const LISTED_CHARS: usize = 300;
+
+/// A message as lists show it.
+pub(in crate::http) fn listed(message: &str) -> Cow<'_, str> {
+    let first = first_chars(message, LISTED_CHARS);
+    if first.len() == message.len() { Cow::Borrowed(message) } else { Cow::Owned(format!("{first}…")) }
 }
 
 /// A unit without the suffix that all of them have.
@@ -169,6 +186,10 @@ mod tests {
         }
         assert_eq!(ago(Micros(0), Micros(1_900_000)), "1 s ago");
         assert_eq!(ago(Micros(5), Micros(0)), "just now", "a clock that stepped back");
+        let long = 12 * 60 * Micros::SECOND + 5 * Micros::SECOND;
+        assert_eq!(ago(Micros(0), Micros(long)), "12 min ago");
+        assert_eq!(ago(Micros(0), Micros(3 * Micros::HOUR + long)), "3 h 12 min ago");
+        assert_eq!(ago(Micros(0), Micros(15 * Micros::HOUR + long)), "15 h ago");
     }
 
     #[test]
@@ -183,6 +204,13 @@ mod tests {
         );
         assert_eq!([share(1, 4), share(0, 0)], ["25.0 %", "–"]);
         assert_eq!([confidence(0.69), confidence(1.0), confidence(0.0)], ["0.69", "1", "0"]);
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        let long = "é".repeat(LISTED_CHARS);
+        assert_eq!(listed(&long), long);
+        assert_eq!(listed(&format!("{long}é")), format!("{long}…"));
     }
 
     #[test]
