@@ -63,7 +63,7 @@ async fn the_whole_way(scene: &mut Scene, browser: &Browser, scripts: bool) {
     browser.fill("Correlation id", PATH).await;
     browser.press("Show").await;
     browser.arrives("/events?*").await;
-    browser.find("#rows tr a.at").await.click().await.unwrap();
+    browser.click(&browser.find("#rows tr a.at").await).await;
     browser.arrives("/events/*").await;
     browser.follow("The path of its decision").await;
     browser.arrives(&format!("/correlations/{PATH}")).await;
@@ -74,7 +74,7 @@ async fn the_whole_way(scene: &mut Scene, browser: &Browser, scripts: bool) {
     // The intent: looked at and taken on.
     browser.follow("Intents").await;
     browser.arrives("/intents").await;
-    browser.find("main a[href='/intents/1']").await.click().await.unwrap();
+    browser.click(&browser.find("main a[href='/intents/1']").await).await;
     browser.arrives("/intents/1").await;
     browser.fill("Why, or what you found", "the exchange is down, back at four").await;
     browser.press("Acknowledge").await;

@@ -77,7 +77,11 @@ impl CorrelationPage {
         match self.view.path.end {
             End::Executed => "It reached execution.".to_owned(),
             End::Stopped(stage) => match last(stage) {
-                Some(step) => format!("It went no further than {}, which said last: {}", stage.name(), show::listed(&step.message)),
+                Some(step) => format!(
+                    "It went no further than {}, which said last: {}",
+                    stage.name(),
+                    show::listed(&step.message)
+                ),
                 None => format!("It went no further than {}.", stage.name()),
             },
             End::Beside => "No stage of the trade path had part in it.".to_owned(),
