@@ -87,16 +87,12 @@ fn a_wrong_password_and_an_unknown_user_look_the_same_and_have_to_wait() {
     assert_eq!((unknown.0, &unknown.1), (401, &None));
     assert_eq!(notice(&unknown.2), "User name or password is wrong.");
     assert_eq!(told("anna"), unknown, "a known user is told apart from an unknown one");
-    // The address has five tries; from then on nothing is looked at, not even the right password.
-    let mut last = try_sign_in(&daemon, "anna", "not the password");
-    for _ in 0..6 {
-        last = try_sign_in(&daemon, "anna", PASSWORD.trim_end_matches('y'));
-    }
-    assert_eq!(last.status, 429, "{last:?}");
+    // Five tries are free; then there is a wait, which grows until it is longer than a try takes.
+    let last = (0..20).map(|_| try_sign_in(&daemon, "anna", "not the password")).find(|answer| answer.status != 401);
+    let last = last.unwrap_or_else(|| panic!("nobody ever has to wait"));
     let seconds: u64 = last.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!((last.status, last.header("set-cookie")), (429, None), "{last:?}");
     assert_eq!(notice(&last.body), format!("Too many failed tries: wait {seconds} s before the next."));
-    let right = try_sign_in(&daemon, "anna", PASSWORD);
-    assert_eq!((right.status, right.header("set-cookie")), (429, None), "{right:?}");
 }
 
 #[test]
@@ -189,14 +185,14 @@ fn forms_about_users_say_at_the_field_what_does_not_fit() {
         &[("role", "viewer")],
         422,
         "role",
-        "Anna is the last admin who can sign in: make another one first.",
+        "The last admin who can sign in is anna: make another one first.",
     );
     anna.refused("/users/otto/password", &[("password", PASSWORD), ("repeat", "")], 422, "repeat", other);
     anna.refused("/users/otto/password", &[("password", "otto"), ("repeat", "otto")], 422, "password", short);
     for path in ["/users/anna/disable", "/users/anna/delete"] {
         let answer = anna.post(path, &[]);
         assert_eq!(answer.status, 422, "{path}: {}", answer.body);
-        assert!(notice(&answer.body).contains("the last admin"), "{path}: {}", answer.body);
+        assert!(notice(&answer.body).contains("The last admin"), "{path}: {}", answer.body);
     }
     for path in ["/users/nobody", "/users/%3Cb%3E", "/users/nobody/delete"] {
         let answer = anna.get(path);
@@ -299,7 +295,7 @@ fn the_audit_log_is_filtered_and_says_whether_it_is_whole() {
     let rows = |query: &str| {
         let answer = anna.get(&format!("/audit{query}"));
         assert_eq!(answer.status, 200, "{query}: {}", answer.body);
-        answer.body.matches("<td data-label=\"When\">").count()
+        answer.body.matches("<td class=\"fit inline\">").count()
     };
     // Three users, a sign-in, a role.
     for (query, count) in [

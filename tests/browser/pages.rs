@@ -1,6 +1,7 @@
 //! Every page in every light: what it looks like, and whether everybody can read and use it.
 
-use super::scene::{PATH, Scene, sign_in};
+use super::scene::{PASSWORD, PATH, Scene, sign_in};
+use super::web::{Request, send};
 use crate::support::browser::{Browser, View};
 
 /// The pages of a running product, as an admin sees them, by the name of their pictures.
@@ -44,6 +45,10 @@ async fn look(browser: &mut Browser, name: &str, found: &mut Vec<String>) {
 async fn everybody_can_read_every_page_at_a_desk_and_on_a_phone_by_day_and_by_night() {
     let scene = Scene::new();
     scene.token("feeder", "publish");
+    let elsewhere = Request::form("/sign-in", &[("name", "otto"), ("password", PASSWORD)]);
+    let elsewhere =
+        elsewhere.header("User-Agent", "Mozilla/5.0 (Android 16; Mobile; rv:148.0) Gecko/148.0 Firefox/148.0");
+    assert_eq!(send(scene.daemon.tcp(), &elsewhere).status, 303);
     let mut browser = Browser::open(&scene.daemon.url()).await;
     let mut found = Vec::new();
     browser.goto("/sign-in").await;
@@ -51,6 +56,8 @@ async fn everybody_can_read_every_page_at_a_desk_and_on_a_phone_by_day_and_by_ni
     sign_in(&browser, "anna").await;
     for (name, path) in pages(&browser).await {
         browser.goto(&path).await;
+        // What counts through the store in the background is looked at when it is done.
+        browser.reloads_while("Counting:").await;
         look(&mut browser, name, &mut found).await;
         assert_eq!(browser.place().await, path, "{name} leads elsewhere");
     }

@@ -26,7 +26,15 @@ pub(super) struct Scene {
 impl Scene {
     /// With the users `anna` (admin), `otto` (operator) and `vera` (viewer).
     pub(super) fn new() -> Self {
-        let scene = Self::without_users();
+        let mut scene = Self::quiet();
+        let lines = story();
+        let count = lines.len() as u64;
+        for (at, line) in lines {
+            scene.journal.clock = at;
+            scene.journal.append([line]);
+        }
+        scene.daemon.wait_events(count);
+        scene.daemon.wait("an intent", |status| status["intents_open"] == 1);
         add_users(&scene.daemon);
         scene
     }
@@ -38,19 +46,17 @@ impl Scene {
         answer["text"].as_str().unwrap().to_owned()
     }
 
-    pub(super) fn without_users() -> Self {
+    /// With the users and nothing else.
+    pub(super) fn without_story() -> Self {
+        let scene = Self::quiet();
+        add_users(&scene.daemon);
+        scene
+    }
+
+    fn quiet() -> Self {
         let bed = Bed::new("", &["events.commit_interval = \"50ms\""]);
-        let mut journal = JournalWriter::new(&bed.journal());
-        let mut daemon = bed.start();
-        let lines = story();
-        let count = lines.len() as u64;
-        for (at, line) in lines {
-            journal.clock = at;
-            journal.append([line]);
-        }
-        daemon.wait_events(count);
-        daemon.wait("an intent", |status| status["intents_open"] == 1);
-        Self { daemon, journal, bed }
+        let journal = JournalWriter::new(&bed.journal());
+        Self { daemon: bed.start(), journal, bed }
     }
 
     /// A browser that is signed in.

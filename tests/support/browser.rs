@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
+use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 
@@ -162,16 +164,20 @@ impl Browser {
         self.by_path(&path, &format!("a field labelled {label:?}")).await
     }
 
-    /// Writes into the field with this label, in place of what it holds.
+    /// Writes into the field with this label, in place of what it holds, as the keyboard does.
     pub(crate) async fn fill(&self, label: &str, text: &str) {
         let field = self.field(label).await;
-        field.clear().await.unwrap();
-        field.send_keys(text).await.unwrap();
+        let all = format!("{}a{}", Key::Control, Key::Null);
+        field.send_keys(&format!("{all}{text}")).await.unwrap_or_else(|error| panic!("{label}: {error}"));
     }
 
-    /// Chooses in the list with this label.
+    /// Chooses in the list with this label, as the keyboard does: by the words of the option.
     pub(crate) async fn choose(&self, label: &str, option: &str) {
-        self.field(label).await.select_by_label(option).await.unwrap_or_else(|error| panic!("{label}: {error}"));
+        let field = self.field(label).await;
+        field.send_keys(option).await.unwrap_or_else(|error| panic!("{label}: {error}"));
+        let chosen = "return arguments[0].selectedOptions[0]?.textContent.trim()";
+        let chosen = self.client.execute(chosen, vec![serde_json::to_value(&field).unwrap()]).await.unwrap();
+        assert_eq!(chosen, option, "what is chosen as {label}");
     }
 
     /// Presses the button with this text, and waits for the page that comes of it.
@@ -183,7 +189,8 @@ impl Browser {
     pub(crate) async fn press_in(&self, within: &str, button: &str) {
         let path =
             format!("{within}//button[normalize-space()='{button}'] | {within}//summary[normalize-space()='{button}']");
-        self.by_path(&path, &format!("a button {button:?}")).await.click().await.unwrap();
+        let button = self.by_path(&path, &format!("a button {button:?}")).await;
+        self.click(&button).await;
     }
 
     /// Follows the link with this text.
@@ -194,7 +201,20 @@ impl Browser {
     /// The same for the link within what the XPath names.
     pub(crate) async fn follow_in(&self, within: &str, link: &str) {
         let path = format!("{within}//a[normalize-space()='{link}']");
-        self.by_path(&path, &format!("a link {link:?}")).await.click().await.unwrap();
+        let link = self.by_path(&path, &format!("a link {link:?}")).await;
+        self.click(&link).await;
+    }
+
+    /// Clicks where the element is, with a pointer: what lies above it would be hit in its place.
+    pub(crate) async fn click(&self, element: &Element) {
+        let shown = vec![serde_json::to_value(element).unwrap()];
+        self.client.execute("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", shown).await.unwrap();
+        let (element, x, y) = (element.clone(), 0.0, 0.0);
+        let click = MouseActions::new("mouse".to_owned())
+            .then(PointerAction::MoveToElement { element, duration: None, x, y })
+            .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT })
+            .then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+        self.client.perform_actions(click).await.unwrap();
     }
 
     async fn by_path(&self, path: &str, what: &str) -> Element {
@@ -221,6 +241,32 @@ impl Browser {
             let text = browser.text().await;
             if text.contains(&wanted) { Ok(Some(())) } else { Err(text) }
         })
+    }
+
+    /// Loads the page again until it shows these words: what there is without scripts.
+    pub(crate) async fn reloads_until(&self, words: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !self.text().await.contains(words) {
+            assert!(Instant::now() < deadline, "waited in vain for {words:?}: {}", self.text().await);
+            self.client.refresh().await.unwrap();
+        }
+    }
+
+    /// Loads the page again as long as it shows these words.
+    pub(crate) async fn reloads_while(&self, words: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.text().await.contains(words) {
+            assert!(Instant::now() < deadline, "it shows {words:?} for ever: {}", self.text().await);
+            self.client.refresh().await.unwrap();
+        }
+    }
+
+    /// Shows this HTML, which comes from nowhere and may do what it likes.
+    pub(crate) async fn write(&self, html: &str) {
+        self.client.goto("about:blank").await.unwrap();
+        let written =
+            self.client.execute("document.open(); document.write(arguments[0]); document.close()", vec![json!(html)]);
+        written.await.unwrap();
     }
 
     /// Waits until the look gives something; its last failure is shown when it never does.

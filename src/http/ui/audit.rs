@@ -140,7 +140,7 @@ async fn shown(app: App, caller: &Caller, filter: &Filter, verified: Option<Veri
             .optional()
             .value(&filter.outcome)
             .misfit(misfits.of("outcome")),
-        since: line("since", "Since", &filter.since).hint("-2h, today, 2026-01-17 03:46"),
+        since: line("since", "Since", &filter.since).hint("-2h, today"),
         until: line("until", "Until", &filter.until),
         filtered: filter.filters(),
         records: found.records,

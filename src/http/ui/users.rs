@@ -118,8 +118,8 @@ pub(super) fn role_of(text: &str) -> Result<Role, &'static str> {
 pub(super) fn may(role: Role) -> &'static str {
     match role {
         Role::Open => "sees nothing",
-        Role::Viewer => "sees everything but people and tokens",
-        Role::Operator => "also acknowledges and resolves intents",
-        Role::Admin => "also manages users, tokens and sessions",
+        Role::Viewer => "looks at everything but people and tokens",
+        Role::Operator => "looks, acknowledges and resolves intents",
+        Role::Admin => "does everything, also with people and tokens",
     }
 }
