@@ -19,9 +19,10 @@ use crate::observe::metrics::Metrics;
 use crate::observe::notify::Notify;
 use crate::observe::status::StatusBoard;
 use crate::observe::{logging, now, signals};
+use crate::process::unless_inherited;
 use crate::sources::journal;
 use crate::stop::{self, Stop};
-use crate::store::Store;
+use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
 use crate::tasks::{Tasks, accounts, mirror, tail, trade_path, upkeep};
 
@@ -95,7 +96,7 @@ async fn serve(
     Notify.extend(OPENING);
     let store = tokio::task::spawn_blocking(move || {
         // Opening writes, into a file that is another's as well.
-        Store::inspect(&path)?;
+        unless_inherited(|| Store::inspect(&path), |error| matches!(error, OpenError::InUse { .. }))?;
         Store::open(&path)
     })
     .await??;

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::peer::{ADMIN_GROUP, Admins};
 use crate::config;
+use crate::process::unless_inherited;
 
 /// The longest path that fits into a unix socket's address, with its closing zero.
 const LONGEST_PATH: usize = 107;
@@ -149,15 +150,17 @@ pub struct Prepared {
 }
 
 /// Binds the TCP address and looks whether the unix socket can be made, so that what would be refused is refused before
-/// anything is changed. A kind of socket that systemd passed is not bound a second time. Must be called in a runtime.
+/// anything is changed. A kind of socket that systemd passed is not bound a second time. Must be called in a runtime, and
+/// takes a moment where something is taken.
 pub fn prepare(http: &config::Http, passed: Passed) -> Result<Prepared, ListenError> {
     let (mut tcp, unix) = passed.take()?;
     if tcp.is_empty() && !http.listen.is_empty() {
-        tcp.push(bind_tcp(&http.listen)?);
+        let taken = |error: &ListenError| matches!(error, ListenError::InUse(_));
+        tcp.push(unless_inherited(|| bind_tcp(&http.listen), taken)?);
     }
     let path = unix.is_empty().then(|| http.socket.clone());
     if let Some(path) = &path {
-        look(path)?;
+        unless_inherited(|| look(path), |error| matches!(error, ListenError::Answered(_)))?;
         can_be_made(path)?;
     }
     Ok(Prepared { tcp, unix, path })

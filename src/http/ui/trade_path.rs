@@ -10,7 +10,6 @@ use crate::app::App;
 use crate::app::views::trade_path::{TradePathView, Window};
 use crate::domain::event::Decision;
 use crate::domain::stage::Stage;
-use crate::domain::time::Micros;
 use crate::domain::trade_path::StageFlow;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
@@ -45,7 +44,6 @@ struct TradePathPage {
     window: Window,
     symbol: String,
     sources: Vec<SourceRow>,
-    now: Micros,
 }
 
 async fn trade_path(
@@ -55,12 +53,12 @@ async fn trade_path(
 ) -> Result<Response, ApiError> {
     let window = Window::parse(&query.window).unwrap_or(Window::Hour);
     let symbol = query.symbol.trim().to_owned();
-    let now = observe::now();
     // All of it is in memory.
-    let view = app.views.trade_path.summary(window, Some(symbol.as_str()).filter(|symbol| !symbol.is_empty()), now);
+    let view =
+        app.views.trade_path.summary(window, Some(symbol.as_str()).filter(|symbol| !symbol.is_empty()), observe::now());
     let sources = sources(&view, &symbol);
     let frame = Frame::of("Trade path", &caller).at("/trade-path");
-    Ok(page(StatusCode::OK, &TradePathPage { frame, view, window, symbol, sources, now }))
+    Ok(page(StatusCode::OK, &TradePathPage { frame, view, window, symbol, sources }))
 }
 
 fn sources(view: &TradePathView, symbol: &str) -> Vec<SourceRow> {
