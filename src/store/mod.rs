@@ -144,7 +144,7 @@ pub struct Store {
 /// What the writer knows without reading.
 struct Writer {
     tip: feed::Tip,
-    /// Set when a commit failed: redb refuses everything until the file is opened anew.
+    /// Set when redb failed: it refuses everything until the file is opened anew.
     broken: Option<String>,
 }
 
@@ -185,7 +185,7 @@ impl Store {
     }
 
     /// Runs `change` in one transaction: commits when it returns `Ok`, and leaves the file as it was otherwise.
-    /// After a failed commit the file is opened anew here, before `change` runs.
+    /// After an error of redb's the file is opened anew here, before `change` runs.
     pub fn write<T, E: From<StoreError>>(&self, change: impl FnOnce(&WriteTxn) -> Result<T, E>) -> Result<T, E> {
         let mut writer = self.lock_writer();
         if writer.broken.is_some() {
@@ -218,7 +218,11 @@ impl Store {
                 }
                 Ok(value)
             }
-            Ok(Err(error)) => Err(error),
+            Ok(Err(error)) => {
+                // The closure's own reason, or redb's within it: only redb itself can tell which.
+                writer.broken = guard::catch(|| refuses(database)).err().map(|error| error.to_string());
+                Err(error)
+            }
             Err(error) => {
                 writer.broken = Some(error.to_string());
                 Err(if error.is_full() { space::full(&self.path) } else { error }.into())
@@ -262,6 +266,11 @@ fn begin(database: &Database, tip: &feed::Tip) -> Result<WriteTxn, StoreError> {
         outbox: Cell::new(outbox),
         counters: RefCell::new(BTreeSet::new()),
     })
+}
+
+/// An error if redb refuses another transaction, as it does after a read or write that failed.
+fn refuses(database: &Database) -> Result<(), StoreError> {
+    Ok(database.begin_write()?.abort()?)
 }
 
 impl WriteTxn {
