@@ -1,28 +1,32 @@
 //! Batches become transactions: the one writer of the feed, on a thread of its own.
 //!
-//! Deliveries gather until `commit_interval` after the first event, or until a few blocks are full. Then the rules fold
-//! them, and one transaction takes events, counters, rule rows, intents, outbox, gaps, tick and the journal's position.
-//! While that cannot be committed (a full disk) nothing more is taken from the channel: the journal is the spool.
+//! Deliveries and publications gather until `commit_interval` after the first event, or until a few blocks are full.
+//! Then the rules fold them, and one transaction takes events, counters, rule rows, intents, outbox, gaps, tick, the
+//! journal's position and the publications' keys. While that cannot be committed (a full disk) nothing more is taken
+//! from the inbox: the journal is the spool, and publishers wait.
 
+/// Where its work comes in.
+pub mod inbox;
+mod pending;
+mod publication;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::domain::batch::EventBatch;
-use crate::domain::feed::{Delivery, Gap, Position, Progress};
+use crate::domain::feed::Progress;
 use crate::domain::rules::{Outcome, RuleSet};
 use crate::domain::time::Micros;
 use crate::observe::status::Reporter;
 use crate::store::{Retention, Store, StoreError};
+use inbox::{PipelineSide, Taken};
+use pending::Pending;
+
+pub use publication::{Lost, NotPublished, Publication, PublicationKey, Waiting};
 
 /// Time between two ticks, by the feed's own time.
 pub const TICK_MICROS: u64 = 60 * Micros::SECOND;
-
-/// A batch is committed at this many events at the latest: four blocks.
-const MAX_EVENTS: usize = 4 * 4_096;
-
-/// Or at this much text.
-const MAX_TEXT: usize = 8 << 20;
 
 /// How long after a failed commit the next try follows.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,12 +39,6 @@ const TRIM_MORE: Duration = Duration::from_secs(1);
 
 /// How long the thread waits without a look at the stop signal.
 const IDLE: Duration = Duration::from_millis(250);
-
-/// What a source sends to the pipeline.
-pub type Sender = std::sync::mpsc::SyncSender<Delivery>;
-
-/// Deliveries that may wait in the channel; each is at most a few thousand events.
-pub const CHANNEL: usize = 4;
 
 /// The pipeline's settings.
 #[derive(Clone, Copy, Debug)]
@@ -70,19 +68,10 @@ pub struct Committed {
     pub events: Vec<(String, u64)>,
     /// Gaps.
     pub gaps: u64,
+    /// Publications.
+    pub publications: u64,
     /// How long the transaction took.
     pub took: Duration,
-}
-
-#[derive(Default)]
-struct Pending {
-    events: EventBatch,
-    position: Option<Position>,
-    gaps: Vec<Gap>,
-    progress: Progress,
-    since: Option<Instant>,
-    /// The source has just caught up: what is here is the end of a long run, and more comes only as it is written.
-    arrived: bool,
 }
 
 /// Why the pipeline ended.
@@ -133,11 +122,11 @@ impl Pipeline {
         }
     }
 
-    /// Takes deliveries until every sender is gone, and commits what there is. `stop` says whether to give up when a
+    /// Takes what comes in until the source is gone, and commits what there is. `stop` says whether to give up when a
     /// commit fails; `alive` is called as long as the loop turns, also while a full disk holds it up.
     pub fn run(
         &mut self,
-        input: &Receiver<Delivery>,
+        input: &PipelineSide,
         stop: &dyn Fn() -> bool,
         alive: &dyn Fn(),
     ) -> Result<(), PipelineError> {
@@ -149,14 +138,13 @@ impl Pipeline {
                 Some(since) => self.settings.commit_interval.saturating_sub(since.elapsed()),
                 None => IDLE,
             };
-            let ended = match input.recv_timeout(wait) {
-                Ok(delivery) => {
-                    self.pending.take(delivery);
-                    false
-                }
-                Err(RecvTimeoutError::Timeout) => false,
-                Err(RecvTimeoutError::Disconnected) => true,
-            };
+            let Taken { delivery, publication, ended } = input.take(wait);
+            if let Some(delivery) = delivery {
+                self.pending.deliver(delivery);
+            }
+            if let Some(publication) = publication {
+                self.pending.publish(publication, &self.store, crate::observe::now());
+            }
             if ended || self.pending.is_due(self.settings.commit_interval) || self.tick_due().is_some() {
                 self.commit(stop, alive)?;
             }
@@ -183,8 +171,8 @@ impl Pipeline {
     fn commit(&mut self, stop: &dyn Fn() -> bool, alive: &dyn Fn()) -> Result<(), PipelineError> {
         let tick = self.tick_due();
         let pending = &mut self.pending;
-        pending.arrived = false;
-        if pending.events.is_empty() && pending.position.is_none() && tick.is_none() {
+        pending.begin();
+        if pending.is_empty() && tick.is_none() {
             return Ok(());
         }
         // Folded once, stored as often as it takes: the outcome belongs to this batch whatever the disk says.
@@ -222,8 +210,14 @@ impl Pipeline {
             self.store_status.ok("stores events again; nothing was lost, the journal kept it");
         }
         let events = by_source(&pending.events);
-        (self.observe)(&Committed { events, gaps: pending.gaps.len() as u64, took: started.elapsed() });
-        pending.clear();
+        (self.observe)(&Committed {
+            events,
+            gaps: pending.gaps.len() as u64,
+            publications: pending.publications(),
+            took: started.elapsed(),
+        });
+        crate::failpoint!("pipeline.committed");
+        pending.committed();
         Ok(())
     }
 
@@ -259,6 +253,7 @@ fn write(
     for (event, gap) in own.zip(&pending.gaps) {
         txn.record_gap(event.id, gap)?;
     }
+    pending.put_keys(txn, now)?;
     txn.apply_findings(&outcome.findings, now)?;
     txn.put_rule_rows(&outcome.changes)?;
     if let Some(at) = tick {
@@ -268,16 +263,13 @@ fn write(
     Ok(())
 }
 
-/// How many events each source has in the batch. There are a handful of sources, so a list does.
+/// How many events each source has in the batch. Usually a handful; a program that publishes may name any.
 fn by_source(events: &EventBatch) -> Vec<(String, u64)> {
-    let mut counts: Vec<(String, u64)> = Vec::new();
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for event in events.iter() {
-        match counts.iter_mut().find(|(source, _)| source == event.source) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((event.source.to_owned(), 1)),
-        }
+        *counts.entry(event.source).or_default() += 1;
     }
-    counts
+    counts.into_iter().map(|(source, count)| (source.to_owned(), count)).collect()
 }
 
 fn report(status: &Reporter, error: &StoreError) {
@@ -287,39 +279,4 @@ fn report(status: &Reporter, error: &StoreError) {
         "see `quantum-clm doctor`; the journal keeps what is not stored"
     };
     status.failed(error.to_string(), remedy);
-}
-
-impl Pending {
-    fn take(&mut self, delivery: Delivery) {
-        if !delivery.events.is_empty() && self.since.is_none() {
-            self.since = Some(Instant::now());
-        }
-        if self.events.is_empty() {
-            self.events = delivery.events;
-        } else {
-            self.events.append(&delivery.events);
-        }
-        if delivery.position.is_some() {
-            self.position = delivery.position;
-            self.since.get_or_insert_with(Instant::now);
-        }
-        self.gaps.extend(delivery.gaps);
-        self.arrived |=
-            matches!(self.progress, Progress::Until(_)) && matches!(delivery.progress, Progress::CaughtUp(_));
-        self.progress = delivery.progress;
-    }
-
-    fn is_due(&self, interval: Duration) -> bool {
-        self.arrived
-            || self.events.len() >= MAX_EVENTS
-            || self.events.text_bytes() >= MAX_TEXT
-            || self.since.is_some_and(|since| since.elapsed() >= interval)
-    }
-
-    fn clear(&mut self) {
-        self.events.clear();
-        self.position = None;
-        self.gaps.clear();
-        self.since = None;
-    }
 }

@@ -1,15 +1,26 @@
 //! The one value that a task or a handler is given, and what the product answers when somebody asks.
 
-/// The answers: what the API sends and the commands print, from the data file alone.
+/// Users, sessions, tokens: who may do what, and the audit log.
+pub mod accounts;
 pub mod answers;
+/// What operators do with intents.
+pub mod intents;
+/// Events that programs send in.
+pub mod publish;
+/// Events as they are stored, for all who read along.
+pub mod tail;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use self::accounts::Accounts;
+use self::tail::Tail;
 use crate::config::Config;
 use crate::domain::health::{self, Health};
+use crate::domain::normalise::{NormaliseConfig, Normaliser};
 use crate::domain::time::Micros;
 use crate::observe::metrics::Metrics;
 use crate::observe::status::StatusBoard;
+use crate::pipeline::inbox::Inbox;
 use crate::store::Store;
 
 /// Configuration, store, status board and metrics. Cheap to clone.
@@ -23,8 +34,20 @@ pub struct App {
     pub board: StatusBoard,
     /// Figures for Prometheus.
     pub metrics: Metrics,
+    /// Users, sessions, tokens, the audit log.
+    pub accounts: Arc<Accounts>,
     /// When the daemon started.
     pub started: Micros,
+    /// Reads fields from a message.
+    pub normaliser: Arc<Normaliser>,
+    /// This machine's name.
+    pub host: Arc<str>,
+    /// Where the pipeline's work comes in.
+    pub inbox: Arc<Inbox>,
+    /// Events as they are stored.
+    pub tail: Tail,
+    /// The places of publications under way.
+    publisher: publish::Publisher,
     growth: Arc<Mutex<Option<u64>>>,
 }
 
@@ -32,7 +55,21 @@ impl App {
     /// The value of a daemon that starts now.
     pub fn new(config: Config, store: Store, board: StatusBoard, metrics: Metrics, started: Micros) -> Self {
         let (config, store) = (Arc::new(config), Arc::new(store));
-        Self { config, store, board, metrics, started, growth: Arc::default() }
+        let quote_currencies = config.events.quote_currencies.clone();
+        Self {
+            accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
+            config,
+            store,
+            board,
+            metrics,
+            started,
+            normaliser: Arc::new(Normaliser::new(&NormaliseConfig { quote_currencies })),
+            host: rustix::system::uname().nodename().to_string_lossy().into(),
+            inbox: Inbox::new(),
+            tail: Tail::default(),
+            publisher: publish::Publisher::default(),
+            growth: Arc::default(),
+        }
     }
 
     /// The verdict. `check` makes it the check that the next one measures its growth from.
@@ -48,7 +85,9 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        if let Some(store) = Arc::into_inner(self.store) {
+        let Self { store, accounts, .. } = self;
+        drop(accounts);
+        if let Some(store) = Arc::into_inner(store) {
             store.close();
         }
     }

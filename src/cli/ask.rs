@@ -42,6 +42,12 @@ fn open(path: &Path) -> anyhow::Result<Store> {
 }
 
 impl Daemon {
+    /// The daemon, for a change: those go through it, because it knows who asks and owns the file.
+    pub(super) fn for_a_change(global: &Global) -> anyhow::Result<Self> {
+        anyhow::ensure!(global.data_file.is_none(), "changes go through the running daemon: leave out --data-file");
+        Self::of(global)
+    }
+
     pub(super) fn of(global: &Global) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { client: Client::new(global.socket_path()?), runtime })
@@ -53,6 +59,14 @@ impl Daemon {
 
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         Ok(self.runtime.block_on(self.client.post_json(path, body))?)
+    }
+
+    pub(super) fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.put_json(path, body))?)
+    }
+
+    pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.delete_json(path))?)
     }
 
     /// Calls `each` for every line of an answer that goes on, until it ends.

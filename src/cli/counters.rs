@@ -13,7 +13,7 @@ use crate::domain::time::Micros;
 #[derive(Args)]
 pub(crate) struct CountersArgs {
     /// Only of this kind: unit, symbol or errors
-    #[arg(long, short, value_name = "KIND", value_parser = kind)]
+    #[arg(long, short, value_name = "KIND")]
     pub(crate) kind: Option<CounterKind>,
     /// Only of this unit or symbol
     #[arg(long, value_name = "NAME")]
@@ -27,20 +27,30 @@ pub(crate) struct CountersArgs {
 }
 
 pub(crate) fn run(args: CountersArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let query = CounterQuery {
-        kind: args.kind.map(|kind| kind.as_str().to_owned()),
+    let mut query = CounterQuery {
+        kind: args.kind,
         name: args.name,
-        since: args.since.map(|at| at.0),
-        until: args.until.map(|at| at.0),
+        since: args.since,
+        until: args.until,
+        limit: Some(CounterQuery::MAX_LIMIT),
+        cursor: None,
     };
-    let answer: CounterList = match Source::of(global)? {
-        Source::Daemon(daemon) => daemon.get("/api/counters", &query)?,
-        Source::File(store) => {
-            let answer = CounterList::find(&store, &query)?;
-            store.close();
-            answer
+    let source = Source::of(global)?;
+    let mut answer = CounterList { counters: Vec::new(), next: None };
+    loop {
+        let mut page: CounterList = match &source {
+            Source::Daemon(daemon) => daemon.get("/api/counters", &query)?,
+            Source::File(store) => CounterList::find(store, &query)?,
+        };
+        answer.counters.append(&mut page.counters);
+        if page.next.is_none() {
+            break;
         }
-    };
+        query.cursor = page.next;
+    }
+    if let Source::File(store) = source {
+        store.close();
+    }
     if global.json {
         output::json(&answer)?;
         return Ok(ExitCode::SUCCESS);
@@ -56,9 +66,4 @@ pub(crate) fn run(args: CountersArgs, global: &Global) -> anyhow::Result<ExitCod
     }
     output::print(table.render(&Screen::stdout()).as_bytes())?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn kind(text: &str) -> Result<CounterKind, String> {
-    let kind = CounterKind::ALL.into_iter().find(|kind| kind.as_str() == text);
-    kind.ok_or_else(|| "use unit, symbol or errors".to_owned())
 }

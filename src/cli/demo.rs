@@ -5,7 +5,10 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{Global, complain, serve};
+use crate::app::App;
 use crate::config::Origin as ValueOrigin;
+use crate::domain::access::Actor;
+use crate::domain::account::UserName;
 use crate::sources::journal;
 use crate::tasks::feed::Origin;
 
@@ -15,7 +18,8 @@ pub(crate) struct DemoArgs {}
 pub(crate) fn run(_args: DemoArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let mut loaded = global.load_for_demo()?;
     let directory = directory()?;
-    if matches!(loaded.origin("data_file"), ValueOrigin::Default) {
+    let own_file = matches!(loaded.origin("data_file"), ValueOrigin::Default);
+    if own_file {
         loaded.config.data_file = directory.join("demo.redb");
     }
     if matches!(loaded.origin("http.socket"), ValueOrigin::Default) {
@@ -37,19 +41,38 @@ pub(crate) fn run(_args: DemoArgs, global: &Global) -> anyhow::Result<ExitCode> 
     complain(&format!("demo: journal: {journal}; running the built-in demo feed"));
     complain("demo: Redis: the demo mirrors nothing; `quantum-clm serve` does, to redis.url");
     let (data_file, socket) = (loaded.config.data_file.clone(), loaded.config.http.socket.clone());
-    serve::daemon(loaded, Origin::Demo, |url| {
+    serve::daemon(loaded, Origin::Demo, |app, url| {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("quantum-clm"));
         let ask = format!("{} --socket {}", program.display(), socket.display());
         complain(&format!("demo: data file {}", data_file.display()));
         complain(&format!("demo: {url}/health and {url}/metrics answer without a credential"));
-        complain("demo: sign in: pages and users come with a later part; until then the unix socket is the way in,");
-        complain("demo: open to root and to the user that runs this. In another terminal:");
+        for line in sign_in(app, url, own_file)? {
+            complain(&format!("demo: {line}"));
+        }
+        complain(
+            "demo: the commands use the unix socket, open to root and to the user that runs this. In another terminal:",
+        );
         for command in ["health --verbose", "events --follow", "counters --since -1h", "intents"] {
             complain(&format!("demo:   {ask} {command}"));
         }
         complain("demo: Ctrl-C stops it");
         Ok(())
     })
+}
+
+/// How to sign in. In the demo's own file there is always the admin `demo`, with a password that is new with each start,
+/// because nobody keeps that of a demo; the users of another file are left alone.
+fn sign_in(app: &App, url: &str, own_file: bool) -> anyhow::Result<Vec<String>> {
+    if !own_file && app.accounts.has_users()? {
+        return Ok(vec![format!("sign in at {url}/ as one of this data file's users (quantum-clm user list)")]);
+    }
+    let name: UserName = "demo".parse()?;
+    let actor = Actor { name: "quantum-clm demo".to_owned(), address: "console".to_owned() };
+    let password = app.accounts.demo_admin(&actor, &name)?;
+    Ok(vec![
+        format!("sign in at {url}/ as {name} with the password {}", password.expose()),
+        "the password is new with each start of the demo".to_owned(),
+    ])
 }
 
 /// A directory of this user's own for the demo's file and socket.

@@ -20,6 +20,12 @@ pub(crate) struct EventsArgs {
     /// Only of this unit
     #[arg(long, short, value_name = "UNIT")]
     pub(crate) unit: Option<String>,
+    /// Only of this service: ai_engine, strategy, risk, execution, …
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) source: Option<String>,
+    /// Only of this machine
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
     /// Only about this trading pair
     #[arg(long, short, value_name = "SYMBOL")]
     pub(crate) symbol: Option<String>,
@@ -38,7 +44,7 @@ pub(crate) struct EventsArgs {
     /// Only before this time
     #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
     pub(crate) until: Option<Micros>,
-    /// Only whose message contains this text
+    /// Only whose message or free fields contain this text
     #[arg(long, short, value_name = "TEXT")]
     pub(crate) grep: Option<String>,
     /// At most so many
@@ -52,12 +58,14 @@ pub(crate) struct EventsArgs {
 pub(crate) fn run(args: EventsArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let limit = args.limit as usize;
     let mut query = EventQuery {
-        since: args.since.map(|at| at.0),
-        until: args.until.map(|at| at.0),
+        since: args.since,
+        until: args.until,
         unit: args.unit,
+        source: args.source,
+        host: args.host,
         symbol: args.symbol,
         level: args.level,
-        decision: args.decision.map(|decision| decision.as_str().to_owned()),
+        decision: args.decision,
         correlation_id: args.correlation_id,
         grep: args.grep,
         limit: Some(limit.min(EventQuery::MAX_LIMIT)),

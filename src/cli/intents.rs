@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::Global;
 use super::ask::{Daemon, Source};
 use super::output::{self, Screen, Style, Table, visible};
-use crate::app::answers::{EventQuery, IntentAnswer, IntentPage, IntentQuery};
+use crate::app::answers::{IntentAnswer, IntentPage, IntentQuery, MAX_LIMIT};
 use crate::domain::id::IntentId;
 use crate::domain::intent::{IntentState, Severity};
 
@@ -37,7 +37,7 @@ pub(crate) enum IntentsCommand {
 #[derive(Args)]
 pub(crate) struct ListArgs {
     /// Only in this state: open, acknowledged or resolved
-    #[arg(long, value_name = "STATE", value_parser = state)]
+    #[arg(long, value_name = "STATE")]
     pub(crate) state: Option<IntentState>,
     /// Only about this unit
     #[arg(long, short, value_name = "UNIT")]
@@ -72,7 +72,7 @@ fn list(args: &ListArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let source = Source::of(global)?;
     let mut whole = IntentPage { intents: Vec::new(), next: None };
     loop {
-        query.limit = Some((limit - whole.intents.len()).min(EventQuery::MAX_LIMIT));
+        query.limit = Some((limit - whole.intents.len()).min(MAX_LIMIT));
         let mut page: IntentPage = match &source {
             Source::Daemon(daemon) => daemon.get("/api/intents", &query)?,
             Source::File(store) => IntentPage::find(store, &query)?,
@@ -130,9 +130,9 @@ fn show(id: u64, global: &Global) -> anyhow::Result<ExitCode> {
 
 /// Acknowledges or resolves: changes go through the daemon, which knows who asks.
 fn decide(args: &VerdictArgs, action: &str, global: &Global) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(global.data_file.is_none(), "changes go through the running daemon: leave out --data-file");
     let body = serde_json::json!({ "why": args.why });
-    let intent: IntentAnswer = Daemon::of(global)?.post(&format!("/api/intents/{}/{action}", args.id), &body)?;
+    let intent: IntentAnswer =
+        Daemon::for_a_change(global)?.post(&format!("/api/intents/{}/{action}", args.id), &body)?;
     told(&intent, global)
 }
 
@@ -165,12 +165,6 @@ fn told(intent: &IntentAnswer, global: &Global) -> anyhow::Result<ExitCode> {
     let lines: Vec<_> = text.lines().map(visible).collect();
     output::print((lines.join("\n") + "\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn state(text: &str) -> Result<IntentState, String> {
-    let states = [IntentState::Open, IntentState::Acknowledged, IntentState::Resolved];
-    let state = states.into_iter().find(|state| state.as_str() == text);
-    state.ok_or_else(|| "use open, acknowledged or resolved".to_owned())
 }
 
 fn reason(text: &str) -> Result<String, String> {

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{ConfigError, Loaded, Request};
 
 mod ask;
+mod audit;
 mod completions;
 mod config;
 mod counters;
@@ -22,9 +23,13 @@ mod health;
 mod intents;
 mod man;
 mod output;
+mod password;
 mod serve;
+mod session;
 mod status;
 mod time;
+mod token;
+mod user;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
 
@@ -106,6 +111,14 @@ enum Command {
     Counters(counters::CountersArgs),
     /// List intents, and acknowledge or resolve them
     Intents(intents::IntentsArgs),
+    /// List users, and add, change or delete them
+    User(user::UserArgs),
+    /// List API tokens, and make or revoke them
+    Token(token::TokenArgs),
+    /// List who is signed in, and end sessions
+    Session(session::SessionArgs),
+    /// List what was done and refused, and check that nobody has changed that log
+    Audit(audit::AuditArgs),
     /// Check the machine and say how to repair what is wrong
     Doctor(doctor::DoctorArgs),
     /// Check or show the configuration
@@ -131,6 +144,10 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::run(args, global),
         Command::Counters(args) => counters::run(args, global),
         Command::Intents(args) => intents::run(args, global),
+        Command::User(args) => user::run(args, global),
+        Command::Token(args) => token::run(args, global),
+        Command::Session(args) => session::run(args, global),
+        Command::Audit(args) => audit::run(args, global),
         Command::Doctor(args) => doctor::run(args, global),
         Command::Config(args) => config::run(args, global),
         Command::Completions(args) => completions::run(args, global),

@@ -9,7 +9,9 @@ use crate::app::App;
 use crate::config::Loaded;
 use crate::http::accept::{self, Limits};
 use crate::http::api;
+use crate::http::border::Border;
 use crate::http::door::Door;
+use crate::http::files;
 use crate::http::listen::{self, Passed};
 use crate::http::peer::Admins;
 use crate::http::routes::{self, Times};
@@ -22,7 +24,7 @@ use crate::sources::journal;
 use crate::stop::{self, Stop};
 use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, mirror, upkeep};
+use crate::tasks::{Tasks, accounts, mirror, tail, upkeep};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -40,14 +42,22 @@ pub(crate) struct ServeArgs {
 pub(crate) fn run(args: ServeArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let loaded = if args.demo { global.load_for_demo()? } else { global.load()? };
     let origin = if args.demo { Origin::Demo } else { Origin::Journal };
-    daemon(loaded, origin, |_| Ok(()))
+    daemon(loaded, origin, |app, _| tell_how_to_begin(app))
 }
 
-/// Runs the daemon until a signal ends it; `ready` is called once it answers, with what it listens on.
+/// There is no default password: who starts a new appliance is told how the first user is added.
+fn tell_how_to_begin(app: &App) -> anyhow::Result<()> {
+    if !app.accounts.has_users()? {
+        tracing::info!("no user can sign in yet: as root, quantum-clm user add NAME --role admin adds the first");
+    }
+    Ok(())
+}
+
+/// Runs the daemon until a signal ends it; `ready` is called once it answers, with the address that it listens on.
 pub(super) fn daemon(
     loaded: Loaded,
     origin: Origin,
-    ready: impl FnOnce(&str) -> anyhow::Result<()>,
+    ready: impl FnOnce(&App, &str) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     logging::init()?;
     #[cfg(feature = "failpoints")]
@@ -69,7 +79,7 @@ async fn serve(
     loaded: Loaded,
     origin: Origin,
     passed: Passed,
-    ready: impl FnOnce(&str) -> anyhow::Result<()>,
+    ready: impl FnOnce(&App, &str) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let started = now();
     let Loaded { config, notices, .. } = loaded;
@@ -106,16 +116,19 @@ async fn serve(
     if origin == Origin::Journal {
         mirror::spawn(&mut tasks, &app);
     }
+    tail::spawn(&mut tasks, &app);
     upkeep::spawn(&mut tasks, &app);
+    accounts::spawn(&mut tasks, &app);
 
-    let router = routes::router(api::routes(), app.clone(), Door::new(admins), Times::default());
+    let door = Door::new(admins).with_accounts(app.accounts.clone()).behind(Border::new(&app.config.http));
+    let router = routes::router(api::routes(), app.clone(), door, Times::default());
     let (http_stopper, http_stopping) = stop::signal();
-    let server = tokio::spawn(accept::serve(listeners, router, Limits::default(), http_stopping));
+    let server = tokio::spawn(accept::serve(listeners, router, files::allow(Limits::default()), http_stopping));
     tokio::spawn(Notify.watchdog(move || pulse.is_alive(), signals.clone()));
     Notify.ready(&format!("listening on {listening}"));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_file = %app.store.path().display(), "ready, listening on {listening}");
     let url = addresses.first().map(|address| format!("http://{address}")).unwrap_or_default();
-    ready(&url)?;
+    ready(&app, &url)?;
 
     signals.asked().await;
     Notify.stopping();
@@ -130,7 +143,15 @@ async fn serve(
     // The listeners stop last, so that `health` answers during the drain.
     http_stopper.ask(signals.now().max(Stop::Drain));
     server.await.context("the listeners ended badly")?;
-    tokio::task::spawn_blocking(move || app.close()).await.context("closing the data file failed")?;
+    tokio::task::spawn_blocking(move || {
+        // The listeners answered, and refused, until just now.
+        if let Err(error) = app.accounts.flush() {
+            tracing::warn!("the last refused attempts are not in the audit log: {error}");
+        }
+        app.close();
+    })
+    .await
+    .context("closing the data file failed")?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+mod auth;
 mod events;
 mod file;
 mod http;
@@ -17,6 +18,7 @@ mod sample;
 mod secret;
 mod value;
 
+pub use self::auth::Auth;
 pub use self::events::Events;
 pub use self::http::Http;
 pub use self::journal::{Journal, JournalStart};
@@ -42,6 +44,8 @@ pub struct Config {
     pub redis: Redis,
     /// Detection.
     pub rules: Rules,
+    /// Sessions and tokens.
+    pub auth: Auth,
 }
 
 impl Default for Config {
@@ -53,6 +57,7 @@ impl Default for Config {
             events: Events::default(),
             redis: Redis::default(),
             rules: Rules::default(),
+            auth: Auth::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::journal::one_unit;
 use super::key::{Key, key, nearest};
 use super::value::{self, Codec, Fault, within};
 use crate::domain::event::Level;
+use crate::domain::rules::error_rate::Limits;
 
 /// `[rules]`
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +31,17 @@ pub struct ErrorRate {
 impl Default for ErrorRate {
     fn default() -> Self {
         Self { threshold_per_hour: 20, least_severity: Level::WARNING, units: BTreeMap::new() }
+    }
+}
+
+impl ErrorRate {
+    /// The limits of one unit.
+    pub fn limits(&self, unit: &str) -> Limits {
+        let own = self.units.get(unit).cloned().unwrap_or_default();
+        Limits {
+            threshold: own.threshold_per_hour.unwrap_or(self.threshold_per_hour),
+            least_severity: own.least_severity.unwrap_or(self.least_severity),
+        }
     }
 }
 
@@ -58,7 +70,7 @@ pub(super) fn keys() -> Vec<Key> {
         ),
         key!(
             rules.error_rate.units,
-            Limits,
+            UnitLimits,
             limits,
             "Units with limits of their own; what one does not set it takes from above."
         )
@@ -75,12 +87,12 @@ fn limits(units: &BTreeMap<String, ErrorLimits>) -> Result<(), String> {
 }
 
 /// A table of tables, one a unit.
-struct Limits;
+struct UnitLimits;
 
 /// What `[rules.error_rate.units."<unit>"]` may hold.
 const LIMIT_KEYS: [&str; 2] = ["threshold_per_hour", "least_severity"];
 
-impl Codec for Limits {
+impl Codec for UnitLimits {
     type Value = BTreeMap<String, ErrorLimits>;
 
     fn text(text: &str) -> Result<Self::Value, String> {
@@ -155,10 +167,10 @@ mod tests {
     #[test]
     fn limits_in_a_variable() {
         let text = "{ \"a.service\" = { threshold_per_hour = 5 }, \"b.service\" = { least_severity = \"error\" } }";
-        let units = Limits::text(text).unwrap();
+        let units = UnitLimits::text(text).unwrap();
         assert_eq!(units["a.service"], ErrorLimits { threshold_per_hour: Some(5), least_severity: None });
         assert_eq!(units["b.service"], ErrorLimits { threshold_per_hour: None, least_severity: Some(Level::ERROR) });
-        assert_eq!(Limits::text(&value::to_toml(&Limits::show(&units))).as_ref(), Ok(&units));
+        assert_eq!(UnitLimits::text(&value::to_toml(&UnitLimits::show(&units))).as_ref(), Ok(&units));
         assert!(limits(&units).is_ok());
 
         for (text, part) in [
@@ -169,7 +181,7 @@ mod tests {
             ("{ \"a.service\" = { threshold_per_hour = -5 } }", "negative"),
             ("{ \"a.service\" = { least_severity = \"bad\" } }", "is not a level"),
         ] {
-            let message = Limits::text(text).unwrap_err();
+            let message = UnitLimits::text(text).unwrap_err();
             assert!(message.contains(part), "{text}: {message}");
         }
         assert!(limits(&BTreeMap::from([("a".to_owned(), ErrorLimits::default())])).is_err());

@@ -321,6 +321,36 @@ impl Codec for Words {
     }
 }
 
+/// What can stand in a [`ListOf`].
+pub(super) trait Item: Sized + 'static {
+    /// Reads one word; what is wrong with it otherwise.
+    fn parse(word: &str) -> Result<Self, String>;
+
+    /// The word.
+    fn show(&self) -> String;
+}
+
+/// A list of things that are written as words; in a variable with blanks or commas between them.
+pub(super) struct ListOf<T>(PhantomData<T>);
+
+impl<T: Item> Codec for ListOf<T> {
+    type Value = Vec<T>;
+
+    fn text(text: &str) -> Result<Vec<T>, String> {
+        words(text).map(T::parse).collect()
+    }
+
+    fn toml(value: &Spanned<DeValue<'_>>) -> Result<Vec<T>, Fault> {
+        let DeValue::Array(items) = value.get_ref() else { return wrong(value, "a list such as [\"one\", \"two\"]") };
+        let read = |item| T::parse(string(item, "text in quotes")?).map_err(|message| Fault::at(item, message));
+        items.iter().map(read).collect()
+    }
+
+    fn show(items: &Vec<T>) -> Value {
+        json!(items.iter().map(T::show).collect::<Vec<_>>())
+    }
+}
+
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty())
 }

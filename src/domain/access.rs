@@ -1,9 +1,14 @@
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+use bincode::{Decode, Encode};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::role::Role;
 
-/// What a program's token is for where it is not for a role: one thing, and nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What a program's token is for where it is not for a role: one thing, and nothing else. The stored form is the
+/// variant's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Sends events in.
@@ -12,8 +17,21 @@ pub enum Scope {
     Worker,
 }
 
-/// What a credential allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 2] = [Self::Publish, Self::Worker];
+
+    /// As configuration, API and pages write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// What a credential allows. The stored form is the variant's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Grant {
     /// All that a role may.
     Role(Role),
@@ -24,6 +42,23 @@ pub enum Grant {
 impl Grant {
     /// What no credential allows.
     pub const NONE: Self = Self::Role(Role::Open);
+
+    /// Every grant that a token can have: three roles and two scopes.
+    pub const GIVEN: [Self; 5] = [
+        Self::Role(Role::Viewer),
+        Self::Role(Role::Operator),
+        Self::Role(Role::Admin),
+        Self::Scope(Scope::Publish),
+        Self::Scope(Scope::Worker),
+    ];
+
+    /// The role's or the scope's name; no two are the same.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Role(role) => role.as_str(),
+            Self::Scope(scope) => scope.as_str(),
+        }
+    }
 
     /// The role; a machine's grant has none beyond what is open to everybody.
     pub fn role(self) -> Role {
@@ -39,6 +74,37 @@ impl Grant {
             Self::Role(role) => role >= least,
             Self::Scope(own) => least == Role::Open || scope == Some(own),
         }
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that is no grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use viewer, operator, admin, publish or worker")]
+pub struct BadGrant;
+
+impl FromStr for Grant {
+    type Err = BadGrant;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::GIVEN.into_iter().find(|grant| grant.as_str() == text).ok_or(BadGrant)
+    }
+}
+
+impl Serialize for Grant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Grant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -1,9 +1,16 @@
+use std::str::FromStr;
+
 use bincode::{Decode, Encode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::time::{Hour, Micros};
 
 /// What an hourly counter counts. Events of the appliance itself are not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum CounterKind {
     /// Events of a unit.
     Unit,
@@ -33,6 +40,19 @@ impl CounterKind {
             Self::Symbol => "symbol",
             Self::Errors => "errors",
         }
+    }
+}
+
+/// A word that is no kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use unit, symbol or errors")]
+pub struct BadCounterKind;
+
+impl FromStr for CounterKind {
+    type Err = BadCounterKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(BadCounterKind)
     }
 }
 

@@ -1,10 +1,12 @@
 use std::fmt;
 
 use bincode::{Decode, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::EventBatch;
-use super::time::Micros;
+use super::id::EventId;
+use super::time::{Micros, rfc3339, rfc3339_option};
 
 /// What the journal source hands to the pipeline in one go. It commits as a whole, together with its position.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,22 @@ pub struct Delivery {
     pub gaps: Vec<Gap>,
     /// How far time has come in this source.
     pub progress: Progress,
+}
+
+/// The ids of what was published in one go: they follow each other without a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedIds {
+    /// The first event's.
+    pub first: EventId,
+    /// How many events.
+    pub count: u32,
+}
+
+impl PublishedIds {
+    /// Each of them, in order.
+    pub fn iter(self) -> impl Iterator<Item = EventId> {
+        std::iter::successors(Some(self.first), |id| Some(id.next())).take(self.count as usize)
+    }
 }
 
 /// The last journal entry that was taken in.
@@ -42,13 +60,17 @@ pub enum Progress {
 }
 
 /// A stretch of the journal that was lost before it could be read.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// Why.
     pub cause: GapCause,
-    /// The last instant known to be read, if any.
+    /// The last instant known to be read, if any; RFC 3339.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
     pub since: Option<Micros>,
-    /// The first instant read again.
+    /// The first instant read again, RFC 3339.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub until: Micros,
     /// The unit concerned; all where absent.
     pub unit: Option<String>,
@@ -57,7 +79,7 @@ pub struct Gap {
 }
 
 /// Why lines were lost, or may have been.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GapCause {
     /// The entry we stood at is gone: rotated and vacuumed away.

@@ -14,9 +14,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::time::Micros;
+use super::time::{Micros, rfc3339};
 
 /// The fewest newly stored events since the last check for which `growth` is `OK`.
 pub const GROWTH_LEAST: u64 = 10;
@@ -25,7 +26,7 @@ pub const GROWTH_LEAST: u64 = 10;
 const REQUIRED: [&str; 3] = ["journal", "store", "rules"];
 
 /// How a component is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Does its work.
@@ -57,13 +58,15 @@ impl State {
 }
 
 /// One component as health shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Component {
     /// `journal`, `store`, `rules`, `mirror`, `disk`, or `task:<name>`.
     pub name: String,
     /// How it is.
     pub state: State,
-    /// Since when it is so.
+    /// Since when it is so, RFC 3339.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub since: Micros,
     /// One sentence: what it does or what is wrong.
     pub summary: String,
@@ -78,16 +81,18 @@ pub struct Component {
 }
 
 /// An error that a component met.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LastError {
-    /// When.
+    /// When, RFC 3339.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub at: Micros,
     /// What.
     pub text: String,
 }
 
 /// One word of the status line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Mark {
     /// As it should be.
@@ -109,7 +114,7 @@ impl fmt::Display for Mark {
 }
 
 /// The whole of it: healthy or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every needed component does its work.
@@ -128,7 +133,7 @@ impl fmt::Display for Verdict {
 }
 
 /// What a health check finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// The units' journal is read.
     pub services: Mark,
@@ -201,7 +206,7 @@ impl Health {
 }
 
 /// The answer of `GET /health`. Anybody may read it, so it holds neither error texts nor figures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PublicHealth {
     /// `healthy` or `degraded`.
     pub status: Verdict,
@@ -214,7 +219,7 @@ pub struct PublicHealth {
 }
 
 /// A component's state without its reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PublicState {
     /// How it is.
     pub state: State,

@@ -1,7 +1,9 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use bincode::{Decode, Encode};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::time::Micros;
@@ -87,8 +89,24 @@ impl<'de> Deserialize<'de> for EventId {
     }
 }
 
+impl JsonSchema for EventId {
+    fn schema_name() -> Cow<'static, str> {
+        "EventId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]{1,14}-[0-9]{1,7}$",
+            "description": "<milliseconds>-<sequence>; rises from event to event, and is the id of the Redis stream's entry",
+        })
+    }
+}
+
 /// An intent's number, in order of opening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct IntentId(pub u64);
 
@@ -99,7 +117,9 @@ impl fmt::Display for IntentId {
 }
 
 /// A session's number. Not its secret: that is in the browser's cookie and nowhere else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct SessionId(pub u64);
 
@@ -110,7 +130,9 @@ impl fmt::Display for SessionId {
 }
 
 /// An API token's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct TokenId(pub u64);
 

@@ -1,6 +1,8 @@
 use std::fmt;
+use std::str::FromStr;
 
 use bincode::{Decode, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::IntentId;
@@ -62,7 +64,9 @@ impl fmt::Display for Subject {
 }
 
 /// How bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -104,6 +108,9 @@ pub struct IntentKey {
     pub window: String,
 }
 
+/// Who acts on an intent when its rule does.
+pub const BY_RULE: &str = "rule";
+
 /// Who did something, why, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Note {
@@ -116,7 +123,9 @@ pub struct Note {
 }
 
 /// Where an intent stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum IntentState {
     /// Nobody has looked yet.
@@ -135,6 +144,20 @@ impl IntentState {
             Self::Acknowledged => "acknowledged",
             Self::Resolved => "resolved",
         }
+    }
+}
+
+/// A word that is no state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use open, acknowledged or resolved")]
+pub struct BadIntentState;
+
+impl FromStr for IntentState {
+    type Err = BadIntentState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let states = [Self::Open, Self::Acknowledged, Self::Resolved];
+        states.into_iter().find(|state| state.as_str() == text).ok_or(BadIntentState)
     }
 }
 

@@ -2,6 +2,12 @@
 
 /// What a credential allows, and who acts.
 pub mod access;
+/// Users, passwords, and the secrets of sessions and tokens.
+pub mod account;
+/// Records of what was done and refused, chained by hash.
+pub mod audit;
+/// How long somebody who guesses has to wait.
+pub mod backoff;
 /// A columnar run of events: what a source hands over, a block holds and a query reads.
 pub mod batch;
 /// Hourly counters.
@@ -18,6 +24,14 @@ pub mod id;
 pub mod intent;
 /// From a log line to the fields of an event.
 pub mod normalise;
+/// From what a program sends in to events.
+pub mod publish;
+/// Refused attempts on their way into the audit log.
+pub mod refusal;
+/// What a request may look like: its host, the page behind it, its way, its path, its depth.
+pub mod request;
+/// What a client names a request with, so that it can be sent again.
+pub mod request_key;
 /// What somebody may do.
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.

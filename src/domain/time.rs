@@ -1,7 +1,10 @@
+use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use bincode::{Decode, Encode};
-use chrono::{DateTime, SecondsFormat, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Timelike, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// An instant: microseconds since the Unix epoch, UTC.
@@ -58,6 +61,37 @@ impl Micros {
     }
 }
 
+/// A text that is no instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an instant: use microseconds since the epoch, or RFC 3339 such as 2026-01-17T03:46:06Z")]
+pub struct BadInstant;
+
+impl FromStr for Micros {
+    type Err = BadInstant;
+
+    fn from_str(text: &str) -> Result<Self, BadInstant> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self).map_err(|_| BadInstant);
+        }
+        DateTime::parse_from_rfc3339(text).map(|at| at.to_utc().into()).map_err(|_| BadInstant)
+    }
+}
+
+/// As answers write it; a bare number only where it says so.
+impl JsonSchema for Micros {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Instant".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
 impl From<DateTime<Utc>> for Micros {
     /// Instants before the epoch become the epoch: nothing that we read was written then.
     fn from(at: DateTime<Utc>) -> Self {
@@ -86,9 +120,65 @@ impl Hour {
     }
 }
 
+/// A text that is no hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an hour: expected YYYYMMDDHH")]
+pub struct BadHour;
+
+impl FromStr for Hour {
+    type Err = BadHour;
+
+    fn from_str(text: &str) -> Result<Self, BadHour> {
+        let (day, hour) = text.split_at_checked(8).filter(|(_, hour)| hour.len() == 2).ok_or(BadHour)?;
+        let day = NaiveDate::parse_from_str(day, "%Y%m%d").map_err(|_| BadHour)?;
+        let at = hour.parse().ok().and_then(|hour| day.and_hms_opt(hour, 0, 0)).ok_or(BadHour)?;
+        Ok(Micros::from(at.and_utc()).hour())
+    }
+}
+
 impl fmt::Display for Hour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.start().datetime();
         write!(f, "{}{:02}", at.format("%Y%m%d"), at.hour())
+    }
+}
+
+/// An instant on the wire: RFC 3339 in UTC, `#[serde(with = "rfc3339")]`.
+pub mod rfc3339 {
+    use chrono::DateTime;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use super::Micros;
+
+    /// Writes it.
+    pub fn serialize<S: Serializer>(at: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&at.rfc3339())
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Micros, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let at = DateTime::parse_from_rfc3339(&text).map_err(de::Error::custom)?;
+        Ok(at.to_utc().into())
+    }
+}
+
+/// An instant that may be absent, on the wire: RFC 3339 in UTC or null.
+pub mod rfc3339_option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Micros;
+
+    #[derive(Deserialize)]
+    struct Wire(#[serde(with = "super::rfc3339")] Micros);
+
+    /// Writes it.
+    pub fn serialize<S: Serializer>(at: &Option<Micros>, serializer: S) -> Result<S::Ok, S::Error> {
+        at.map(Micros::rfc3339).serialize(serializer)
+    }
+
+    /// Reads it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Micros>, D::Error> {
+        Ok(Option::<Wire>::deserialize(deserializer)?.map(|Wire(at)| at))
     }
 }

@@ -1,11 +1,11 @@
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -13,21 +13,25 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tower::ServiceExt;
 
+use super::border::Local;
 use super::listen::Listeners;
 use super::peer::Peer;
+use super::places::{Place, Places};
 use super::stall::Stall;
+use super::stream::StreamPlaces;
 use crate::stop::{Stop, Stopping};
 
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once over TCP; further ones wait in the kernel's queue.
+    /// Connections at once over TCP. One more closes the one that has waited for its client the longest.
     pub tcp_connections: usize,
+    /// Answers at once over TCP that go on without end, fewer than connections: live tails must not starve the pages.
+    pub streams: usize,
     /// Connections at once over the unix socket, so that no crowd on the network locks the commands out.
     pub unix_connections: usize,
     /// How long a request's head may take; hyper counts from the answer before it, so this closes idle connections too.
@@ -45,7 +49,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            tcp_connections: 256,
+            tcp_connections: 1024,
+            streams: 768,
             unix_connections: 64,
             head_time: Duration::from_secs(10),
             head_bytes: 16 << 10,
@@ -62,11 +67,11 @@ pub async fn serve(listeners: Listeners, router: Router, limits: Limits, stoppin
     let Listeners { tcp, unix, file } = listeners;
     let server = Arc::new(Server::new(router, limits, stopping.clone()));
     let mut loops = JoinSet::new();
-    let places = Arc::new(Semaphore::new(limits.tcp_connections));
+    let places = Places::new(limits.tcp_connections);
     for listener in tcp {
         loops.spawn(accept(listener, Arc::clone(&places), Arc::clone(&server)));
     }
-    let places = Arc::new(Semaphore::new(limits.unix_connections));
+    let places = Places::new(limits.unix_connections);
     for listener in unix {
         loops.spawn(accept(listener, Arc::clone(&places), Arc::clone(&server)));
     }
@@ -103,6 +108,7 @@ struct Server {
     router: Router,
     builder: http1::Builder,
     limits: Limits,
+    streams: StreamPlaces,
     stopping: Stopping,
 }
 
@@ -115,29 +121,35 @@ impl Server {
             .max_header_size(limits.head_bytes)
             .max_headers(limits.headers)
             .max_buf_size(limits.head_bytes.max(64 << 10));
-        Self { router, builder, limits, stopping }
+        Self { router, builder, limits, streams: StreamPlaces::new(limits.streams), stopping }
     }
 
-    async fn connection<T>(&self, stream: T, peer: Peer)
+    async fn connection<T>(&self, stream: T, ends: Ends, place: &Place)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let seat = place.seat();
         let service = service_fn(|request: hyper::Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
+            let mut request = request.map(|body| seat.begin(body));
+            request.extensions_mut().insert(ends.peer);
             request.extensions_mut().insert(self.stopping.clone());
-            let router = self.router.clone();
+            if let Some(local) = ends.local {
+                request.extensions_mut().insert(Local(local));
+                request.extensions_mut().insert(self.streams.clone());
+            }
+            let (router, seat) = (self.router.clone(), Arc::clone(seat));
             async move {
                 match router.oneshot(request).await {
-                    Ok(response) => Ok::<_, Infallible>(response),
+                    Ok(response) => Ok::<_, Infallible>(response.map(|body| seat.answer(body))),
                     Err(never) => match never {},
                 }
             }
         });
-        let io = TokioIo::new(Stall::new(stream, self.limits.stall));
+        let io = TokioIo::new(Stall::new(stream, self.limits.stall, Arc::clone(seat)));
         let mut connection = pin!(self.builder.serve_connection(io, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = seat.told_to_leave() => return,
             () = self.stopping.asked() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -145,64 +157,71 @@ impl Server {
         };
         if let Err(error) = ended {
             // The client's doing (gone, slow, not HTTP), so nothing that the operator should read about by default.
-            tracing::debug!(?peer, "a connection ended: {error}");
+            tracing::debug!(peer = ?ends.peer, "a connection ended: {error}");
         }
     }
+}
+
+/// Both ends of a connection.
+#[derive(Clone, Copy)]
+struct Ends {
+    peer: Peer,
+    /// The address of ours that it came to; none over the unix socket.
+    local: Option<SocketAddr>,
 }
 
 /// Something to accept from, so that there is one loop for all kinds.
 trait Accept: Send + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Ends)>> + Send;
 }
 
 impl Accept for TcpListener {
     type Stream = tokio::net::TcpStream;
 
-    async fn next(&self) -> io::Result<(Self::Stream, Peer)> {
+    async fn next(&self) -> io::Result<(Self::Stream, Ends)> {
         let (stream, address) = self.accept().await?;
         // Answers are small and whole: waiting for more of them only delays. A failure costs nothing but that.
         let _ = stream.set_nodelay(true);
-        Ok((stream, Peer::Tcp(address)))
+        let local = stream.local_addr()?;
+        Ok((stream, Ends { peer: Peer::Tcp(address), local: Some(local) }))
     }
 }
 
 impl Accept for UnixListener {
     type Stream = tokio::net::UnixStream;
 
-    async fn next(&self) -> io::Result<(Self::Stream, Peer)> {
+    async fn next(&self) -> io::Result<(Self::Stream, Ends)> {
         let (stream, _) = self.accept().await?;
         let who = stream.peer_cred()?;
-        Ok((stream, Peer::Unix { uid: who.uid(), gid: who.gid(), pid: who.pid() }))
+        let peer = Peer::Unix { uid: who.uid(), gid: who.gid(), pid: who.pid() };
+        Ok((stream, Ends { peer, local: None }))
     }
 }
 
 /// The accept loop. Ends when the daemon stops, with the connections that are still open.
-async fn accept<L: Accept>(listener: L, places: Arc<Semaphore>, server: Arc<Server>) -> JoinSet<()> {
+async fn accept<L: Accept>(listener: L, places: Arc<Places>, server: Arc<Server>) -> JoinSet<()> {
     let mut connections = JoinSet::new();
     let mut pause = Duration::ZERO;
     loop {
         while connections.try_join_next().is_some() {}
         let next = async {
-            // A place before a connection: what cannot be served yet stays in the kernel's queue. Never closed.
-            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
-            Ok((listener.next().await?, place))
+            let accepted = listener.next().await?;
+            // A connection before its place: only for somebody who is there is another one closed.
+            Ok((accepted, places.take().await))
         };
         let next: io::Result<_> = tokio::select! {
             next = next => next,
             () = server.stopping.asked() => return connections,
         };
         match next {
-            Ok(((stream, peer), place)) => {
+            Ok(((stream, ends), place)) => {
                 if !pause.is_zero() {
                     tracing::info!("connections are accepted again");
                     pause = Duration::ZERO;
                 }
                 let server = Arc::clone(&server);
-                connections.spawn(async move {
-                    server.connection(stream, peer).await;
-                    drop(place);
-                });
+                connections.spawn(async move { server.connection(stream, ends, &place).await });
             }
             Err(error) if lasts(&error) => {
                 if pause.is_zero() {

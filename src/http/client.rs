@@ -96,8 +96,28 @@ impl Client {
 
     /// `POST path` with a JSON body.
     pub async fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        self.change(Method::POST, path, body).await
+    }
+
+    /// `PUT path` with a JSON body.
+    pub async fn put_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        self.change(Method::PUT, path, body).await
+    }
+
+    /// `DELETE path`, with what was there as the answer.
+    pub async fn delete_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let response = self.send(Method::DELETE, path, Bytes::new()).await?;
+        self.parse(path, self.accepted(response).await?).await
+    }
+
+    async fn change<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(|source| ClientError::Answer { path: path.to_owned(), source })?;
-        let response = self.send(Method::POST, path, body.into()).await?;
+        let response = self.send(method, path, body.into()).await?;
         self.parse(path, self.accepted(response).await?).await
     }
 

@@ -3,8 +3,11 @@ use std::error::Error;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+use crate::app::accounts::{AccountError, SignInError};
 
 /// Why a request got no other answer. Its text goes to the client as `{"detail": …}`.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +42,39 @@ pub enum ApiError {
         /// The limit.
         limit: usize,
     },
+    /// 414: path or query are too long.
+    #[error("{0}")]
+    LongTarget(String),
+    /// 415: a body of a kind that is not read here.
+    #[error("{0}")]
+    OtherMedia(&'static str),
+    /// 421: the request is for another host.
+    #[error(
+        "this server is not known as {0}: use an address of this machine with its port, or add the name to http.hosts"
+    )]
+    Misdirected(String),
     /// 422: body or query do not have the expected shape.
     #[error("the request does not fit")]
     Unfit(Vec<Misfit>),
+    /// 429: too many tries.
+    #[error("{detail}")]
+    TooMany {
+        /// In words.
+        detail: String,
+        /// How long to wait.
+        seconds: u64,
+    },
     /// 503: not now.
     #[error("{0}")]
     Unavailable(String),
+    /// 503: too many of this kind at once.
+    #[error("{what}: try again in {seconds} s")]
+    Crowded {
+        /// Of what.
+        what: &'static str,
+        /// For `Retry-After`.
+        seconds: u64,
+    },
     /// 500: our own fault. The client learns nothing of it, the log everything.
     #[error("internal error: see the daemon's log")]
     Internal(#[source] Box<dyn Error + Send + Sync>),
@@ -54,10 +84,27 @@ pub enum ApiError {
 #[derive(Clone, Debug)]
 pub(super) struct Refusal(pub(super) String);
 
+/// The answer to a request that is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorAnswer {
+    /// Why.
+    pub detail: Detail,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Detail {
+    /// In a sentence.
+    Sentence(String),
+    /// What does not fit, and where.
+    Misfits(Vec<Misfit>),
+}
+
 /// One thing that does not fit, in the shape in which the predecessor's framework wrote it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Misfit {
-    /// Where: `["body", "model_type"]`, `["query", "limit"]`.
+    /// Where: `["body", "model_type"]`, `["query", "limit"]`; `["body", "7", "unit"]` in the seventh line.
     pub loc: Vec<String>,
     /// What is wrong.
     pub msg: String,
@@ -88,8 +135,12 @@ impl ApiError {
             Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::LongTarget(_) => StatusCode::URI_TOO_LONG,
+            Self::OtherMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) | Self::Crowded { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -112,6 +163,9 @@ impl IntoResponse for ApiError {
                     .headers_mut()
                     .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"quantum-clm\""));
             }
+            Self::TooMany { seconds, .. } | Self::Crowded { seconds, .. } => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
             // What is left of an unread body would be taken for the next request.
             Self::SlowBody { .. } | Self::TooLarge { .. } => {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -119,6 +173,29 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         response
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Bad { field, why } => Self::unfit("body", field, why),
+            AccountError::Unknown(_) => Self::NotFound(error.to_string()),
+            AccountError::Conflict(_) | AccountError::LastAdmin(_) => Self::Conflict(error.to_string()),
+            AccountError::Busy => Self::Unavailable(error.to_string()),
+            AccountError::Random(_) | AccountError::Hash(_) => Self::internal(error),
+            AccountError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignInError> for ApiError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Wrong { .. } => Self::Forbidden(error.to_string()),
+            SignInError::Wait { seconds } => Self::TooMany { detail: error.to_string(), seconds },
+            SignInError::Account(error) => error.into(),
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! axum's extractors, with their refusals in our shape.
 
 use axum::body::Bytes;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::peer::Caller;
+use crate::domain::request::depth::{DEPTH, is_too_deep};
+use crate::domain::request_key::{BadRequestKey, RequestKey};
 
 /// A JSON body. What does not fit is answered with 422, whatever its content type says.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +20,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = Bytes::from_request(request, state).await.map_err(|e| ApiError::Refused(e.body_text()))?;
+        if is_too_deep(&bytes) {
+            return Err(ApiError::unfit("body", "", format!("the JSON nests deeper than {DEPTH}")));
+        }
         let axum::Json(value) = axum::Json::from_bytes(&bytes)
             .map_err(|error: JsonRejection| ApiError::unfit("body", "", error.body_text()))?;
         Ok(Self(value))
@@ -30,12 +36,29 @@ pub struct Params<T>(pub T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(value) = Query::from_request_parts(parts, state)
-            .await
-            .map_err(|error: QueryRejection| ApiError::unfit("query", "", error.body_text()))?;
-        Ok(Self(value))
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        serde_urlencoded::from_str(query).map(Self).map_err(|error: serde::de::value::Error| {
+            let field = culprit::<T>(query).unwrap_or_default();
+            ApiError::unfit("query", &field, error.to_string())
+        })
     }
+}
+
+/// The first key of a query that does not fit by itself. serde's own error does not say whose value it is about.
+fn culprit<T: DeserializeOwned>(query: &str) -> Option<String> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+    let alone = |pair: &(String, String)| {
+        let text = serde_urlencoded::to_string([pair]).ok()?;
+        let error = serde_urlencoded::from_str::<T>(&text).err()?.to_string();
+        // What is missing beside it is not its own fault.
+        (!error.starts_with("missing field")).then(|| pair.0.clone())
+    };
+    let twice = |(at, pair): (usize, &(String, String))| {
+        pairs.iter().take(at).any(|earlier| earlier.0 == pair.0).then(|| pair.0.clone())
+    };
+    let found = pairs.iter().find_map(alone).or_else(|| pairs.iter().enumerate().find_map(twice));
+    found.map(|name| name.chars().take(64).collect())
 }
 
 /// The variable parts of the path. What does not fit is answered with 422.
@@ -50,5 +73,26 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathPar
             .await
             .map_err(|error: PathRejection| ApiError::unfit("path", "", error.body_text()))?;
         Ok(Self(value))
+    }
+}
+
+/// The `Idempotency-Key` header, where the request has one. A malformed one is answered with 422.
+#[derive(Clone, Debug)]
+pub struct Key(pub Option<RequestKey>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        const NAME: &str = "Idempotency-Key";
+        let misfit = |error: BadRequestKey| ApiError::unfit("header", NAME, error.to_string());
+        let mut keys = parts.headers.get_all(NAME).iter();
+        let Some(key) = keys.next() else { return Ok(Self(None)) };
+        if keys.next().is_some() {
+            return Err(ApiError::unfit("header", NAME, "send one key, not several"));
+        }
+        let owner = parts.extensions.get::<Caller>().map(Caller::owner).unwrap_or_default();
+        let key = key.to_str().map_err(|_| misfit(BadRequestKey))?;
+        Ok(Self(Some(RequestKey::new(&owner, key).map_err(misfit)?)))
     }
 }

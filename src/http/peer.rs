@@ -88,6 +88,15 @@ impl Caller {
         }
     }
 
+    /// To whom what is kept for this caller belongs: names are one's own only within a kind of credential.
+    pub fn owner(&self) -> String {
+        match &self.credential {
+            Credential::Token(id) => format!("token {id}"),
+            Credential::Socket => format!("process {}", self.name),
+            Credential::None | Credential::Session { .. } => format!("user {}", self.name),
+        }
+    }
+
     /// Who does what is asked for here.
     pub fn actor(&self, peer: &Peer) -> Actor {
         Actor { name: self.name.clone(), address: peer.address() }

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -11,11 +12,15 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-use super::door::Door;
+use super::border::{self, NotOurs};
+use super::doc::Doc;
+use super::door::{self, Door};
 use super::error::ApiError;
-use super::peer::{Caller, Role};
-use super::{stream, ui};
-use crate::domain::access::Scope;
+use super::peer::{Caller, Credential, Role};
+use super::stream::StreamPlaces;
+use super::{csrf, headers, stream, ui};
+use crate::domain::access::{Actor, Scope};
+use crate::domain::request::host::Scheme;
 use crate::observe::panics;
 use crate::stop::Stopping;
 
@@ -43,11 +48,13 @@ pub struct Route<S> {
     method: Method,
     path: &'static str,
     guard: Guard,
+    doc: Option<Doc>,
     handler: MethodRouter<S>,
 }
 
 #[derive(Clone, Copy)]
 struct Guard {
+    path: &'static str,
     least: Role,
     scope: Option<Scope>,
     body_bytes: usize,
@@ -113,6 +120,17 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
+    /// Describes it, for those who program against it.
+    pub fn doc(mut self, doc: Doc) -> Self {
+        self.doc = Some(doc);
+        self
+    }
+
+    /// What it tells of itself.
+    pub fn described(&self) -> Option<&Doc> {
+        self.doc.as_ref()
+    }
+
     /// The method that it answers to.
     pub fn method(&self) -> &Method {
         &self.method
@@ -144,8 +162,8 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     }
 
     fn new(method: Method, path: &'static str, least: Role, handler: MethodRouter<S>) -> Self {
-        let guard = Guard { least, scope: None, body_bytes: BODY_BYTES, streams: false, kind: Kind::Api };
-        Self { method, path, guard, handler }
+        let guard = Guard { path, least, scope: None, body_bytes: BODY_BYTES, streams: false, kind: Kind::Api };
+        Self { method, path, guard, doc: None, handler }
     }
 }
 
@@ -182,29 +200,29 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S,
         .fallback(|uri: Uri| async move { ApiError::NotFound(format!("there is nothing at {}", uri.path())) })
         // The guard has read the body and measured it; a second limit would only contradict it.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(outermost))
+        .layer(from_fn(move |request: Request, next: Next| outermost(door.clone(), request, next)))
         .with_state(state)
 }
 
-/// The guard of one route: who, role, body, time. In this order, so that a stranger cannot make us read.
-async fn admit(
-    guard: Guard,
-    door: &Door,
-    times: Times,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    // A caller that somebody further out knows already has the say.
-    let caller = match request.extensions().get::<Caller>() {
-        Some(caller) => caller.clone(),
-        None => door.caller(&request),
-    };
-    if !caller.grant.allows(guard.least, guard.scope) {
-        return Err(door.refusal(&caller, guard.least));
+/// Too many follow.
+const CROWDED: ApiError = ApiError::Crowded { what: "too many live views at once", seconds: 10 };
+
+/// The guard of one route: who, role, body, form token, time. In this order, so that a stranger cannot make us read.
+async fn admit(guard: Guard, door: &Door, times: Times, request: Request, next: Next) -> Result<Response, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    if guard.kind == Kind::Page {
+        border::form(&parts).map_err(|refused| not_ours(door, &parts, guard.path, refused))?;
     }
-    request.extensions_mut().insert(caller);
-    let stopping = request.extensions().get::<Stopping>().cloned();
-    let (parts, body) = request.into_parts();
+    let caller = who(guard, door, &parts).await?;
+    let place = match parts.extensions.get::<StreamPlaces>() {
+        Some(places) if guard.streams => Some(places.take().ok_or(CROWDED)?),
+        _ => None,
+    };
+    let stopping = parts.extensions.get::<Stopping>().cloned();
+    // What says that it is too large is not read up to there first.
+    if body.size_hint().lower() > guard.body_bytes as u64 {
+        return Err(ApiError::TooLarge { limit: guard.body_bytes });
+    }
     let body = match timeout(times.body, Limited::new(body, guard.body_bytes).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -213,10 +231,20 @@ async fn admit(
         Ok(Err(error)) => return Err(ApiError::Refused(format!("the body broke off: {error}"))),
         Err(_) => return Err(ApiError::SlowBody { seconds: times.body.as_secs() }),
     };
+    if let Credential::Session { csrf, .. } = &caller.credential
+        && !parts.method.is_safe()
+        && !csrf::is_carried(&parts.headers, &body, csrf)
+    {
+        door.note(&parts, guard.path, "access.csrf", &caller.name, "the form's token is missing or not this session's");
+        return Err(ApiError::Forbidden("this form is not of your session: load the page again".to_owned()));
+    }
+    parts.extensions.insert(Actor { name: caller.name.clone(), address: door::address(&parts) });
+    parts.extensions.insert(caller);
     let answer = next.run(Request::from_parts(parts, Body::from(body)));
     match timeout(times.answer, answer).await {
-        Ok(response) if guard.streams => Ok(match stopping {
-            Some(stopping) => response.map(|body| stream::until_stopped(body, stopping)),
+        // A refusal is whole at once.
+        Ok(response) if guard.streams && response.status().is_success() => Ok(match stopping {
+            Some(stopping) => response.map(|body| stream::until_stopped(body, stopping, place)),
             None => response,
         }),
         Ok(response) => Ok(response),
@@ -224,22 +252,73 @@ async fn admit(
     }
 }
 
-/// Around everything, also around refusals: a panic is an answer, and every answer has the security headers.
-async fn outermost(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = match panics::caught(next.run(request)).await {
-        Ok(response) => response,
-        Err(panic) => ApiError::internal(format!("the handler of {method} {path:?} panicked: {panic}")).into_response(),
-    };
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CACHE_CONTROL, "no-store"),
-        // For JSON, which nothing is to be loaded by or framed in. Pages set their own.
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+/// Takes down what was refused at the borders.
+fn not_ours(door: &Door, parts: &Parts, path: &str, NotOurs { error, action }: NotOurs) -> ApiError {
+    if let Some(action) = action {
+        door.note(parts, path, action, &Caller::anonymous().name, &error.to_string());
     }
+    error
+}
+
+/// Who asks, if they may. Whoever may not is taken down.
+async fn who(guard: Guard, door: &Door, parts: &Parts) -> Result<Caller, ApiError> {
+    if guard.least == Role::Open && guard.kind == Kind::Api {
+        return Ok(door.peer(parts));
+    }
+    let caller = match door.caller(parts).await {
+        Ok(caller) => caller,
+        // The page to sign in on is there for whoever has a credential that is wrong.
+        Err(_) if guard.least == Role::Open => Caller::anonymous(),
+        Err(refused) => {
+            door.note_credential(parts, guard.path, &refused);
+            return Err(refused.error);
+        }
+    };
+    if caller.grant.allows(guard.least, guard.scope) {
+        return Ok(caller);
+    }
+    match caller.credential {
+        // That is how everybody begins: they are shown where to sign in.
+        Credential::None if guard.kind == Kind::Page && parts.method.is_safe() => {}
+        Credential::None => door.note(parts, guard.path, "access.credential", &caller.name, "no credential"),
+        _ => {
+            let why = format!("{} is not enough", caller.grant);
+            door.note(parts, guard.path, "access.role", &caller.name, &why);
+        }
+    }
+    Err(door.refusal(&caller, guard.least))
+}
+
+/// Around everything, also around refusals: the border comes before any route, a panic is an answer, and every answer
+/// has the security headers.
+async fn outermost(door: Door, request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    // hyper forgets a Content-Length beside it, so it is this header that tells of a body whose end somebody in between
+    // may see elsewhere. RFC 9112, 6.1: what comes behind it is not taken for a request.
+    let mut closes = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let for_people =
+        request.headers().get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    let (mut parts, body) = request.into_parts();
+    let admitted = door.border().admit(&mut parts);
+    let scheme = parts.extensions.get().copied().unwrap_or(Scheme::Http);
+    let mut response = match admitted {
+        Ok(()) => match panics::caught(next.run(Request::from_parts(parts, body))).await {
+            Ok(response) => response,
+            Err(panic) => {
+                let path = uri.path();
+                ApiError::internal(format!("the handler of {method} {path:?} panicked: {panic}")).into_response()
+            }
+        },
+        Err(refused) => {
+            closes = true;
+            // Not the path: it may be anything, and there need be nothing at it.
+            let refusal = not_ours(&door, &parts, "*", refused).into_response();
+            if for_people { ui::failure::as_page(refusal, &method, &uri) } else { refusal }
+        }
+    };
+    if closes {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    headers::secure(response.headers_mut(), scheme);
     response
 }

@@ -1,34 +1,43 @@
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::places::Seat;
+
 /// A connection of which a write that makes no progress for `limit` fails. Without it a client that asks and never
-/// reads keeps its answer, and its place among the connections, for ever.
+/// reads keeps its answer, and its place among the connections, for ever. One that reads a byte now and then loses its
+/// place to the next who needs it: its seat knows that a write waits.
 pub(super) struct Stall<T> {
     inner: T,
     limit: Duration,
+    seat: Arc<Seat>,
     // Made at the first write that waits; most never do.
     patience: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
 impl<T> Stall<T> {
-    pub(super) fn new(inner: T, limit: Duration) -> Self {
-        Self { inner, limit, patience: None, waiting: false }
+    pub(super) fn new(inner: T, limit: Duration, seat: Arc<Seat>) -> Self {
+        Self { inner, limit, seat, patience: None, waiting: false }
     }
 
     fn watch<R>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         if written.is_ready() {
-            self.waiting = false;
+            if self.waiting {
+                self.waiting = false;
+                self.seat.blocked(false);
+            }
             return written;
         }
         let patience = self.patience.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + self.limit)));
         if !self.waiting {
             self.waiting = true;
+            self.seat.blocked(true);
             patience.as_mut().reset(Instant::now() + self.limit);
         }
         ready!(patience.as_mut().poll(context));

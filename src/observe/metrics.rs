@@ -3,9 +3,10 @@
 //! The registry writes OpenMetrics, in which a counter's family has no `_total`. Scrapers that do not ask for OpenMetrics
 //! get the older text format, in which it has: that difference is the whole of [`as_plain_text`].
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -23,6 +24,12 @@ pub type Level = Gauge<u64, AtomicU64>;
 /// A gauge of seconds.
 pub type Seconds = Gauge<f64, AtomicU64>;
 
+/// Sources with a counter of their own. Programs that publish name theirs as they like, and a label is for ever.
+const MAX_SOURCES: usize = 100;
+
+/// The label of all further ones.
+const OTHER_SOURCES: &str = "other";
+
 type Labels = Vec<(&'static str, String)>;
 
 /// Handles to every metric. Cheap to clone; all clones count into the same registry.
@@ -36,6 +43,12 @@ pub struct Metrics {
     pub commits: Counter,
     /// Gaps found in the journal.
     pub journal_gaps: Counter,
+    /// Publications committed to the data file.
+    pub publications: Counter,
+    /// Those who read along as events are stored.
+    pub tail_readers: Level,
+    /// Those of them who were dropped because they did not keep up.
+    pub tail_dropped: Counter,
     /// Events written to the mirror.
     pub mirror_events: Counter,
     /// Events that the mirror is behind.
@@ -44,6 +57,8 @@ pub struct Metrics {
     pub mirror_position: Seconds,
     /// Failed requests to the mirror.
     pub mirror_errors: Counter,
+    /// What browsers reported about pages that broke their policy.
+    pub csp_reports: Counter,
     /// Intents that are not resolved.
     pub intents_open: Level,
     /// Size of the data file.
@@ -51,6 +66,7 @@ pub struct Metrics {
     /// Free bytes on its file system.
     pub disk_free_bytes: Level,
     by_source: Family<Labels, Counter>,
+    sources: Arc<Mutex<BTreeSet<String>>>,
     registry: Arc<Registry>,
 }
 
@@ -104,11 +120,16 @@ impl Metrics {
         let deliveries = counter(r, "deliveries", "Deliveries taken over from the sources");
         let commits = counter(r, "commits", "Transactions committed to the data file");
         let journal_gaps = counter(r, "journal_gaps", "Gaps found in the journal");
+        let publications = counter(r, "publications", "Requests with events of their own, committed to the data file");
+        let tail_readers = level(r, "tail_readers", "Readers of the live tail");
+        let tail_dropped = counter(r, "tail_dropped", "Readers of the live tail that did not keep up and were dropped");
         let mirror_events = counter(r, "mirror_events", "Events written to the mirror");
         let mirror_lag_events = level(r, "mirror_lag_events", "Stored events that the mirror does not have yet");
         let mirror_position =
             seconds(r, "mirror_position_timestamp_seconds", "Time in the id of the last mirrored event");
         let mirror_errors = counter(r, "mirror_errors", "Failed requests to the mirror");
+        let csp_reports =
+            counter(r, "csp_reports", "Reports of browsers that a page broke its content security policy");
         let intents_open = level(r, "intents_open", "Intents that are not resolved");
         let data_file_bytes = level(r, "data_file_bytes", "Size of the data file");
         let disk_free_bytes = level(r, "disk_free_bytes", "Free bytes on the file system of the data file");
@@ -125,14 +146,19 @@ impl Metrics {
             deliveries,
             commits,
             journal_gaps,
+            publications,
+            tail_readers,
+            tail_dropped,
             mirror_events,
             mirror_lag_events,
             mirror_position,
             mirror_errors,
+            csp_reports,
             intents_open,
             data_file_bytes,
             disk_free_bytes,
             by_source,
+            sources: Arc::default(),
             registry: Arc::new(registry),
         }
     }
@@ -140,7 +166,14 @@ impl Metrics {
     /// Counts stored events of one source, in that source's counter and in `events_stored`.
     pub fn stored(&self, source: &str, events: u64) {
         self.events_stored.inc_by(events);
-        self.by_source.get_or_create_owned(&vec![("source", source.to_owned())]).inc_by(events);
+        let mut known = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let label = if known.contains(source) || known.len() < MAX_SOURCES {
+            known.insert(source.to_owned());
+            source
+        } else {
+            OTHER_SOURCES
+        };
+        self.by_source.get_or_create_owned(&vec![("source", label.to_owned())]).inc_by(events);
     }
 
     /// Everything as text.

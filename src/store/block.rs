@@ -252,11 +252,12 @@ impl Block {
 
     /// Appends the events that fit the filter and have an id below `before`, in order.
     pub(crate) fn select(&self, filter: &EventFilter, before: EventId, into: &mut EventBatch) {
-        // One search over all messages at once: most blocks do not have the text at all.
-        if let Some(grep) = &filter.grep
-            && memchr::memmem::find(self.columns.messages.as_bytes(), grep.as_bytes()).is_none()
-        {
-            return;
+        // One search over all texts at once: most blocks do not have it at all.
+        if let Some(grep) = &filter.grep {
+            let has = |texts: &str| memchr::memmem::find(texts.as_bytes(), grep.as_bytes()).is_some();
+            if !has(&self.columns.messages) && !has(&self.columns.fields) {
+                return;
+            }
         }
         for event in self.iter() {
             if event.id < before && filter.matches(&event) {

@@ -1,6 +1,6 @@
 //! A copy of the whole file, table by table, from one snapshot: a file copied while it is written cannot be used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use redb::{Database, ReadableDatabase, TableHandle};
@@ -28,6 +28,7 @@ pub(crate) fn copy_file(database: &Database, target: &Path) -> Result<CopyReport
 }
 
 fn copy_snapshot(snapshot: &redb::ReadTransaction, target: &Path) -> Result<CopyReport, StoreError> {
+    let mut there = BTreeSet::new();
     for table in snapshot.list_tables()? {
         if !TABLES.iter().any(|known| known.name == table.name()) {
             return Err(StoreError::Damaged {
@@ -35,6 +36,7 @@ fn copy_snapshot(snapshot: &redb::ReadTransaction, target: &Path) -> Result<Copy
                 why: format!("{:?} is not in the registry", table.name()),
             });
         }
+        there.insert(table.name().to_owned());
     }
     let partial = target.with_extension("partial");
     let io = |error: std::io::Error| StoreError::from(redb::StorageError::Io(error));
@@ -47,7 +49,8 @@ fn copy_snapshot(snapshot: &redb::ReadTransaction, target: &Path) -> Result<Copy
         super::open::create_private(&partial).map_err(io)?;
         let database = Database::builder().set_cache_size(CACHE_BYTES).create(&partial)?;
         let txn = database.begin_write()?;
-        for table in TABLES {
+        // A file of an older schema has not all of them yet, and its copy must stay one of that schema.
+        for table in TABLES.iter().filter(|table| there.contains(table.name)) {
             report.rows.insert(table.name, (table.copy)(snapshot, &txn)?);
         }
         txn.commit()?;

@@ -36,6 +36,8 @@ pub struct CounterFilter {
     pub since: Option<Hour>,
     /// Up to and without this hour.
     pub until: Option<Hour>,
+    /// Only behind this one.
+    pub after: Option<CounterKey>,
 }
 
 /// Counters that changed since somebody last asked. Lost with the process: who starts anew asks for all.
@@ -159,10 +161,13 @@ fn tail_counts(txn: &ReadTransaction) -> Result<BTreeMap<CounterKey, Row>, Store
 
 impl ReadTxn {
     fn counters(&self, filter: &CounterFilter, limit: usize) -> Result<Vec<Counter>, StoreError> {
-        let since = filter.since.unwrap_or_default();
+        let behind = filter.after.as_ref().map_or(Hour(0), |after| after.0);
+        let since = filter.since.unwrap_or_default().max(behind);
         let until = filter.until.unwrap_or(Hour(u32::MAX));
-        let fits = |(hour, kind, name): &CounterKey| {
+        let fits = |key: &CounterKey| {
+            let (hour, kind, name) = key;
             (since..until).contains(hour)
+                && filter.after.as_ref().is_none_or(|after| key > after)
                 && filter.kind.is_none_or(|wanted| wanted == *kind)
                 && filter.name.as_ref().is_none_or(|wanted| wanted == name)
         };

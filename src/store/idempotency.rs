@@ -3,6 +3,7 @@ use redb::ReadableTable;
 use super::codec::{self, records};
 use super::schema::IDEMPOTENCY;
 use super::{StoreError, WriteTxn};
+use crate::domain::request_key::RequestKey;
 use crate::domain::time::Micros;
 
 /// A request that was carried out.
@@ -20,13 +21,13 @@ records! { Carried = 1, "idempotency key"; }
 
 impl WriteTxn {
     /// What was answered to the request of this key, if it was carried out.
-    pub fn carried(&self, key: &str) -> Result<Option<Carried>, StoreError> {
-        self.txn.open_table(IDEMPOTENCY)?.get(key)?.map(|row| codec::decode(row.value())).transpose()
+    pub fn carried(&self, key: &RequestKey) -> Result<Option<Carried>, StoreError> {
+        self.txn.open_table(IDEMPOTENCY)?.get(key.as_str())?.map(|row| codec::decode(row.value())).transpose()
     }
 
     /// Remembers the answer, in the transaction of the change.
-    pub fn carry(&self, key: &str, carried: &Carried) -> Result<(), StoreError> {
-        self.txn.open_table(IDEMPOTENCY)?.insert(key, codec::encode(carried)?.as_slice())?;
+    pub fn carry(&self, key: &RequestKey, carried: &Carried) -> Result<(), StoreError> {
+        self.txn.open_table(IDEMPOTENCY)?.insert(key.as_str(), codec::encode(carried)?.as_slice())?;
         Ok(())
     }
 }

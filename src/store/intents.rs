@@ -5,12 +5,9 @@ use super::outbox::OutboxKind;
 use super::schema::{INTENT_KEYS, INTENTS};
 use super::{ReadTxn, Store, StoreError, WriteTxn};
 use crate::domain::id::IntentId;
-use crate::domain::intent::{Intent, IntentKey, IntentState, Note, Raised, Subject};
+use crate::domain::intent::{BY_RULE, Intent, IntentKey, IntentState, Note, Raised, Subject};
 use crate::domain::rules::{Finding, Raise};
 use crate::domain::time::Micros;
-
-/// Who resolves an intent when its rule does.
-const BY_RULE: &str = "rule";
 
 impl Store {
     /// One intent.

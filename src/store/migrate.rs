@@ -11,8 +11,8 @@ use super::{StoreError, copy};
 /// One step: from the schema of its index plus one to the next, in one transaction.
 type Step = fn(&redb::WriteTransaction) -> Result<(), StoreError>;
 
-/// `STEPS[n]` takes schema `n + 1` to `n + 2`. Schema 1 is the first, so there is none yet.
-const STEPS: &[Step] = &[];
+/// `STEPS[n]` takes schema `n + 1` to `n + 2`. Tables that are new need no step: opening makes them.
+const STEPS: &[Step] = &[super::audit::chain];
 
 const _: () = assert!(STEPS.len() + 1 == SCHEMA_VERSION as usize, "every schema but the first has its step");
 
@@ -30,6 +30,8 @@ fn run(path: &Path, database: Database, schema: u32, steps: &[Step]) -> Result<D
         for step in &steps[(schema as usize).saturating_sub(1)..] {
             step(&txn)?;
         }
+        // In the same transaction: a step must never meet what it has already changed.
+        super::open::identify(&txn, steps.len() as u32 + 1)?;
         txn.commit()?;
         Ok(())
     });
@@ -40,11 +42,55 @@ fn run(path: &Path, database: Database, schema: u32, steps: &[Step]) -> Result<D
 
 #[cfg(test)]
 mod tests {
-    use redb::ReadableDatabase as _;
+    use redb::{ReadableDatabase as _, ReadableTableMetadata as _, TableHandle as _};
 
     use super::*;
-    use crate::store::Store;
+    use crate::domain::access::Actor;
+    use crate::domain::audit::AuditEntry;
     use crate::store::schema::META;
+    use crate::store::{AuditFilter, Inspected, Store};
+
+    /// A file that the version with schema 1 wrote, with intents that somebody acknowledged and resolved.
+    #[test]
+    fn a_file_of_schema_1_becomes_one_of_today() {
+        let packed = include_bytes!("../../tests/fixtures/schema-1.redb.zst");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("q.redb");
+        std::fs::write(&path, zstd::decode_all(&packed[..]).expect("the fixture")).expect("a file");
+        assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema: 1 });
+        let store = Store::open(&path).expect("a migration");
+
+        let (mut records, _) = store.audit(&AuditFilter::default(), u64::MAX, 100).expect("the log");
+        records.reverse();
+        let told: Vec<_> = records
+            .iter()
+            .map(|r| (r.seq, r.by.as_str(), r.address.as_str(), r.action.as_str(), r.subject.as_str(), r.why.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (1, "root", "", "intent.acknowledge", "intent 1", "exchange maintenance 1"),
+                (2, "root", "", "intent.acknowledge", "intent 2", "exchange maintenance 2"),
+                (3, "root", "", "intent.acknowledge", "intent 3", "exchange maintenance 3"),
+                (4, "root", "", "intent.resolve", "intent 1", "back again"),
+            ]
+        );
+        assert_eq!(store.verify_audit().expect("a look").expect("a whole chain").count, 4);
+        assert!(store.feed().events > 1_000, "the events are gone");
+        let actor = Actor { name: "root".into(), address: "socket".into() };
+        let entry = AuditEntry::done(crate::domain::time::Micros(1), &actor, "user.add", "user x", "");
+        store.write(|txn| txn.audit(entry)).unwrap_or_else(|error: StoreError| panic!("{error}"));
+        assert_eq!(store.verify_audit().expect("a look").expect("a whole chain").count, 5);
+        store.close();
+        // Once is enough, and the copy is what the old program can open.
+        Store::open(&path).expect("no second migration").close();
+        let copy = directory.path().join("pre-v2.redb");
+        assert_eq!(Store::inspect(&copy).expect("a look"), Inspected::Sound { schema: 1 });
+        let copy = Database::open(copy).expect("the copy").begin_read().expect("a snapshot");
+        assert!(!copy.list_tables().expect("its tables").any(|table| table.name() == "users"));
+        let rows = copy.open_table(crate::store::schema::AUDIT).expect("its log").len().expect("its length");
+        assert_eq!(rows, 4);
+    }
 
     #[test]
     fn a_migration_copies_first_and_a_failing_step_changes_nothing() {

@@ -20,11 +20,15 @@ mod intents;
 mod migrate;
 mod open;
 mod outbox;
+mod publications;
 mod query;
 mod retention;
 mod rules;
 mod schema;
+mod sessions;
 mod space;
+mod tokens;
+mod users;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -34,7 +38,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use redb::{Database, ReadTransaction, WriteTransaction};
 use tokio::sync::watch;
 
-pub use audit::AuditRecord;
+pub use audit::AuditFilter;
 pub use copy::CopyReport;
 pub use counters::{CounterChanges, CounterFilter, CounterKey};
 pub use feed::{FeedState, StoredGap, Tick};
@@ -42,9 +46,13 @@ pub use follower::FollowerPosition;
 pub use idempotency::Carried;
 pub use open::{Inspected, OpenError};
 pub use outbox::{OutboxKind, OutboxMessage};
+pub use publications::{Fingerprint, KEY_DAYS, Publication, fingerprint};
 pub use query::{EventFilter, Found};
 pub use retention::{Retention, Trimmed};
 pub use rules::RestoreError;
+pub use sessions::Session;
+pub use tokens::Token;
+pub use users::User;
 
 /// redb's cache. Its default of 1 GiB is not for a VPS.
 const CACHE_BYTES: usize = 16 << 20;

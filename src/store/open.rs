@@ -288,14 +288,24 @@ fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, 
     }
 }
 
+/// The row that says whose file it is, in which schema.
+fn identity(schema: u32) -> Result<Vec<u8>, StoreError> {
+    codec::encode(&Identity {
+        program: env!("CARGO_PKG_NAME").to_owned(),
+        schema,
+        written_by: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// Writes the identity of a file that now has this schema.
+pub(super) fn identify(txn: &redb::WriteTransaction, schema: u32) -> Result<(), StoreError> {
+    txn.open_table(META)?.insert(IDENTITY, identity(schema)?.as_slice())?;
+    Ok(())
+}
+
 /// Makes the missing tables and writes the identity, unless both stand already: a start writes nothing then.
 fn prepare(database: &Database) -> Result<(), StoreError> {
-    let identity = Identity {
-        program: env!("CARGO_PKG_NAME").to_owned(),
-        schema: SCHEMA_VERSION,
-        written_by: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let row = codec::encode(&identity)?;
+    let row = identity(SCHEMA_VERSION)?;
     let txn = database.begin_read()?;
     let tables: BTreeSet<String> = txn.list_tables()?.map(|table| table.name().to_owned()).collect();
     if TABLES.iter().all(|table| tables.contains(table.name))
@@ -308,7 +318,7 @@ fn prepare(database: &Database) -> Result<(), StoreError> {
     for table in TABLES {
         (table.create)(&txn)?;
     }
-    txn.open_table(META)?.insert(IDENTITY, row.as_slice())?;
+    identify(&txn, SCHEMA_VERSION)?;
     txn.commit()?;
     Ok(())
 }

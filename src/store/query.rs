@@ -20,6 +20,10 @@ pub struct EventFilter {
     pub until: Option<Micros>,
     /// The unit.
     pub unit: Option<String>,
+    /// The service behind the unit.
+    pub source: Option<String>,
+    /// The machine.
+    pub host: Option<String>,
     /// The symbol.
     pub symbol: Option<String>,
     /// This level or worse.
@@ -28,7 +32,7 @@ pub struct EventFilter {
     pub decision: Option<Decision>,
     /// The correlation id.
     pub correlation_id: Option<String>,
-    /// A piece of the message, to the letter.
+    /// A piece of the message or of the free fields, to the letter.
     pub grep: Option<String>,
 }
 
@@ -38,11 +42,16 @@ impl EventFilter {
         self.since.is_none_or(|since| event.ts >= since)
             && self.until.is_none_or(|until| event.ts < until)
             && self.unit.as_ref().is_none_or(|unit| event.unit == unit)
+            && self.source.as_ref().is_none_or(|source| event.source == source)
+            && self.host.as_ref().is_none_or(|host| event.host == host)
             && self.symbol.as_ref().is_none_or(|symbol| event.symbol == Some(symbol))
             && self.level.is_none_or(|level| event.level <= level)
             && self.decision.is_none_or(|decision| event.decision == Some(decision))
             && self.correlation_id.as_ref().is_none_or(|id| event.correlation_id == Some(id))
-            && self.grep.as_ref().is_none_or(|grep| event.message.contains(grep.as_str()))
+            && self.grep.as_ref().is_none_or(|grep| {
+                let has = |text: &str| text.contains(grep.as_str());
+                has(event.message) || event.fields.is_some_and(has)
+            })
     }
 }
 
@@ -70,6 +79,18 @@ impl Store {
     /// The events after `after`, oldest first: whole blocks until at least `at_least` are there, or all.
     pub fn events_after(&self, after: EventId, at_least: usize) -> Result<EventBatch, StoreError> {
         self.read(|txn| txn.events_after(after, at_least))
+    }
+
+    /// The oldest event that is kept.
+    pub fn oldest(&self) -> Result<Option<EventId>, StoreError> {
+        self.read(|ReadTxn { txn }| {
+            if let Some((first, _)) = txn.open_table(HEADERS)?.first()? {
+                return Ok(Some(EventId(first.value())));
+            }
+            let tail = txn.open_table(TAIL)?;
+            let first = tail.range(..feed::FEED)?.next().transpose()?;
+            Ok(first.map(|(first, _)| EventId(first.value())))
+        })
     }
 
     /// The id after which the newest `count` events lie, or [`EventId::ZERO`] where there are fewer.

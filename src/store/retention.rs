@@ -62,6 +62,7 @@ impl WriteTxn {
         self.trim_intents(now.minus(INTENT_DAYS * Micros::DAY))?;
         self.trim_outbox(now.minus(OUTBOX_DAYS * Micros::DAY))?;
         self.trim_idempotency(now.minus(IDEMPOTENCY_DAYS * Micros::DAY))?;
+        self.trim_publications(now)?;
         Ok(trimmed)
     }
 

@@ -3,7 +3,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use super::StoreError;
 
 /// The version of the tables and records below. An older file is migrated, a newer one refused.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// One table as the registry knows it.
 pub(crate) struct TableInfo {
@@ -67,8 +67,16 @@ tables! {
     GAPS: "gaps", u64 => &'static [u8];
     /// How far each follower has come: its name.
     FOLLOWERS: "followers", &'static str => &'static [u8];
-    /// What people and programs changed, in order.
+    /// Users by name.
+    USERS: "users", &'static str => &'static [u8];
+    /// Who is signed in: the fingerprint of the cookie's secret.
+    SESSIONS: "sessions", &'static [u8] => &'static [u8];
+    /// Credentials of programs: the fingerprint of the token's text.
+    TOKENS: "tokens", &'static [u8] => &'static [u8];
+    /// What was done and refused, in order; each record chained to the one before.
     AUDIT: "audit", u64 => &'static [u8];
     /// Requests that were carried out: key → answer.
     IDEMPOTENCY: "idempotency", &'static str => &'static [u8];
+    /// What programs published under keys of theirs: day, digest of the key → ids.
+    PUBLICATIONS: "publications", (u32, &'static [u8]) => &'static [u8];
 }

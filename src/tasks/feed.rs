@@ -1,12 +1,11 @@
-//! The feed: a source on one thread, the pipeline on another, and a bounded channel between them.
+//! The feed: a source on one thread, the pipeline on another, and the inbox between them.
 //!
-//! Both start and end together. A pipeline that failed has lost what it had taken from the channel, so the source must
-//! begin again at the position that the file holds.
+//! Both start and end together. A pipeline that failed has lost what it had taken from the inbox, so the source must
+//! begin again at the position that the file holds. Who publishes does not notice but for the time it takes.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,12 +15,11 @@ use super::{Context, Tasks};
 use crate::app::App;
 use crate::config;
 use crate::domain::feed::Delivery;
-use crate::domain::normalise::{NormaliseConfig, Normaliser};
 use crate::domain::rules::RuleSet;
 use crate::domain::rules::error_rate::{ErrorRate, Limits};
 use crate::observe::now;
 use crate::observe::status::Reporter;
-use crate::pipeline::{CHANNEL, Pipeline, Settings};
+use crate::pipeline::{Pipeline, Settings};
 use crate::process::StopFlag;
 use crate::sources::{demo, journal::JournalSource};
 use crate::store::Retention;
@@ -84,10 +82,11 @@ fn run(
     context: &Context,
 ) -> anyhow::Result<()> {
     let stop = StopFlag::new().context("cannot make the stop signal of the feed")?;
-    let (flag, stopping) = (stop.clone(), context.stopping.clone());
+    let (flag, stopping, inbox) = (stop.clone(), context.stopping.clone(), app.inbox.clone());
     let waker = runtime.spawn(async move {
         stopping.asked().await;
         flag.set();
+        inbox.close();
     });
     let mut rules = rules(&app.config.rules);
     app.store.restore_rules(&mut rules).context("cannot restore the rules")?;
@@ -106,16 +105,16 @@ fn run(
                 metrics.stored(source, *events);
             }
             metrics.journal_gaps.inc_by(committed.gaps);
+            metrics.publications.inc_by(committed.publications);
             metrics.commits.inc();
         },
     );
-    let (sender, receiver) = sync_channel::<Delivery>(CHANNEL);
-    let normaliser =
-        Arc::new(Normaliser::new(&NormaliseConfig { quote_currencies: app.config.events.quote_currencies.clone() }));
+    let (source_side, pipeline_side) = app.inbox.connect();
+    let normaliser = app.normaliser.clone();
     let metrics = &app.metrics;
     let deliver = move |delivery: Delivery| {
         metrics.deliveries.inc();
-        match sender.send(delivery) {
+        match source_side.send(delivery) {
             Ok(()) => ControlFlow::Continue(()),
             // The pipeline ended: so does the source.
             Err(_) => ControlFlow::Break(()),
@@ -124,8 +123,7 @@ fn run(
     let journal = match origin {
         Origin::Demo => None,
         Origin::Journal => {
-            let host = host();
-            Some(JournalSource::new(&app.config.journal, normaliser.clone(), &host, status.journal.clone())?)
+            Some(JournalSource::new(&app.config.journal, normaliser.clone(), &app.host, status.journal.clone())?)
         }
     };
     let result = std::thread::scope(|threads| {
@@ -140,9 +138,9 @@ fn run(
             });
         let source = source.context("cannot start the source's thread")?;
         let stopping = context.stopping.clone();
-        let ended = pipeline.run(&receiver, &|| stopping.is_asked(), &|| pulse.beat());
-        // Unblocks a source that waits for room in the channel.
-        drop(receiver);
+        let ended = pipeline.run(&pipeline_side, &|| stopping.is_asked(), &|| pulse.beat());
+        // Unblocks a source that waits for room in the inbox.
+        drop(pipeline_side);
         stop.set();
         source.join().map_err(|_| anyhow::anyhow!("the source panicked: see the log"))?;
         ended.map_err(anyhow::Error::from)
@@ -155,19 +153,8 @@ fn run(
 
 /// The rules that are configured.
 pub fn rules(config: &config::Rules) -> RuleSet {
-    let default =
-        Limits { threshold: config.error_rate.threshold_per_hour, least_severity: config.error_rate.least_severity };
-    let units = config.error_rate.units.iter().map(|(unit, limits)| {
-        let limits = Limits {
-            threshold: limits.threshold_per_hour.unwrap_or(default.threshold),
-            least_severity: limits.least_severity.unwrap_or(default.least_severity),
-        };
-        (unit.clone(), limits)
-    });
+    let rate = &config.error_rate;
+    let default = Limits { threshold: rate.threshold_per_hour, least_severity: rate.least_severity };
+    let units = rate.units.keys().map(|unit| (unit.clone(), rate.limits(unit)));
     RuleSet::new(vec![Box::new(ErrorRate::new(default, units.collect()))])
-}
-
-/// This machine's name.
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

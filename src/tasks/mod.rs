@@ -5,10 +5,14 @@
 //! they are spawned in the order in which data passes them: the source first, then the writer, then the followers,
 //! and each drains what the one before left behind.
 
+/// Users, sessions, tokens: what is left to be done.
+pub mod accounts;
 /// The feed: source and pipeline.
 pub mod feed;
 /// The mirror.
 pub mod mirror;
+/// The live tail.
+pub mod tail;
 /// Sizes, free space, open intents.
 pub mod upkeep;
 

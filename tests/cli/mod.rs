@@ -1,9 +1,11 @@
 //! The commands, through the real binary.
 
+mod accounts;
 mod answers;
 mod bed;
 mod config;
 mod doctor;
 mod offline;
 mod refusals;
+mod secrets;
 mod terminal;

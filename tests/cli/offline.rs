@@ -9,7 +9,7 @@ fn a_file_is_read_offline_and_never_while_a_daemon_owns_it() {
     let serving = bed.serve(&["serve", "--demo"]);
     let events = || bed.json(&["status"])["events"].as_u64().unwrap();
     wait_for_some(|| (events() >= 1_200).then_some(()), || "the demo's history is stored".to_owned());
-    for command in ["events", "counters", "intents", "status"] {
+    for command in ["events", "counters", "intents", "status", "user", "token", "session", "audit"] {
         let (code, out, err) = bed.run(&[command, "--data-file", "d.redb"]);
         assert_eq!((code, out.as_str()), (2, ""), "{command}");
         assert_eq!(err, "quantum-clm: d.redb is in use by another quantum-clm: stop it, or ask it over its socket\n");
@@ -23,7 +23,7 @@ fn a_file_is_read_offline_and_never_while_a_daemon_owns_it() {
     assert_eq!(bed.json(&["events", "--data-file", "d.redb", "-n", "7"])["events"].as_array().unwrap().len(), 7);
     assert!(!bed.json(&["counters", "--data-file", "d.redb"])["counters"].as_array().unwrap().is_empty());
     assert!(bed.json(&["intents", "--data-file", "d.redb"])["intents"].is_array());
-    for arguments in [&["events", "--follow"][..], &["intents", "ack", "1", "--why", "x"]] {
+    for arguments in [&["events", "--follow"][..], &["intents", "ack", "1", "--why", "x"], &["token", "revoke", "1"]] {
         let (code, out, err) = bed.run(&[arguments, &["--data-file", "d.redb"]].concat());
         assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 1), "{arguments:?}: {err}");
         assert!(err.contains("running daemon"), "{err}");
@@ -34,7 +34,7 @@ fn a_file_is_read_offline_and_never_while_a_daemon_owns_it() {
 fn who_only_asks_makes_no_file() {
     let bed = Bed::for_daemon("");
     let before = bed.files();
-    for command in ["events", "counters", "intents", "status"] {
+    for command in ["events", "counters", "intents", "status", "user", "token", "session", "audit"] {
         let (code, out, err) = bed.run(&[command, "--data-file", "none.redb"]);
         assert_eq!(
             (code, out.as_str(), err.as_str()),

@@ -33,9 +33,11 @@ async fn health_and_metrics_need_no_credential() {
 #[tokio::test]
 async fn what_is_not_in_the_table_is_refused() {
     let server = Server::start(vec![Route::post("/api/x", Role::Admin, || async {})]);
-    for path in ["/", "/nothing", "/health/", "/HEALTH", "/health/../metrics", "/%2e%2e/health", "//health"] {
+    let paths = [("/", 404), ("/nothing", 404), ("/health/", 404), ("/HEALTH", 404), ("/health%2f", 400)];
+    let climbing = [("/health/../metrics", 400), ("/%2e%2e/health", 400), ("//health", 400)];
+    for (path, expected) in paths.into_iter().chain(climbing) {
         let answer = server.get(path).await;
-        assert_eq!(status(&answer), 404, "{path}: {answer}");
+        assert_eq!(status(&answer), expected, "{path}: {answer}");
         assert!(body(&answer)["detail"].is_string(), "{answer}");
         assert!(answer.contains("x-content-type-options: nosniff"), "{answer}");
     }
@@ -122,24 +124,80 @@ async fn a_panic_is_an_answer_and_a_slow_handler_is_given_up() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_and_the_socket_has_its_own() {
+async fn an_idle_connection_makes_room_and_a_busy_one_does_not() {
+    let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
+    let go = std::sync::Arc::new(tokio::sync::Notify::new());
+    let going = std::sync::Arc::clone(&go);
+    let busy = Route::get("/busy", Role::Open, move || {
+        let (begun, going) = (begun.clone(), std::sync::Arc::clone(&going));
+        async move {
+            begun.send(()).await.unwrap();
+            going.notified().await;
+        }
+    });
     let limits = Limits { tcp_connections: 1, ..Limits::default() };
-    let server = Server::with(Vec::new(), limits, Times::default());
-    let mut first = TcpStream::connect(server.tcp).await.unwrap();
-    first.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let server = Server::with(vec![busy], limits, Times::default());
+    // An answer was had, nothing else is asked for: the next closes it.
+    let mut idle = TcpStream::connect(server.tcp).await.unwrap();
+    idle.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let mut byte = [0];
-    within(first.read_exact(&mut byte)).await.unwrap();
-    // The first holds the only place; the second gets its answer once the first is gone.
-    let second = server.get("/health");
-    let mut second = std::pin::pin!(second);
+    within(idle.read_exact(&mut byte)).await.unwrap();
+    let mut first = TcpStream::connect(server.tcp).await.unwrap();
+    first.write_all(b"GET /busy HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    within(has_begun.recv()).await.unwrap();
+    assert_eq!(status(&format!("H{}", rest(&mut idle).await)), 200, "its answer was there before it was closed");
+    // The first is at work; the second gets its answer once the first has its own. The commands have places of their own.
+    let mut second = std::pin::pin!(server.get("/health"));
     let client = server.client();
     tokio::select! {
         biased;
         answer = &mut second => panic!("served beyond the limit: {answer}"),
         over_the_socket = client.get_any::<Value>("/health") => assert_eq!(over_the_socket.unwrap().0, 200),
     }
-    drop(first);
+    go.notify_one();
+    assert_eq!(status(&rest(&mut first).await), 200);
     assert_eq!(status(&second.await), 200);
+}
+
+#[tokio::test]
+async fn live_tails_leave_places_for_pages() {
+    let hold = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let follow = Route::get("/follow", Role::Open, move || {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        sender.try_send("one\n".into()).unwrap();
+        hold.lock().unwrap().push(sender);
+        async move { stream::lines(receiver) }
+    })
+    .streams();
+    let limits = Limits { streams: 1, ..Limits::default() };
+    let server = Server::with(vec![follow], limits, Times::default());
+    let mut tail = TcpStream::connect(server.tcp).await.unwrap();
+    tail.write_all(b"GET /follow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("one") {
+        assert_ne!(within(tail.read_buf(&mut seen)).await.unwrap(), 0, "{}", String::from_utf8_lossy(&seen));
+    }
+    let answer = server.get("/follow").await;
+    assert_eq!(status(&answer), 503, "{answer}");
+    assert!(answer.contains("retry-after: 10"), "{answer}");
+    assert_eq!(status(&server.get("/health").await), 200);
+    // The commands follow by other places.
+    let mut lines = within(server.client().lines("/follow")).await.unwrap();
+    assert_eq!(within(lines.next()).await.unwrap().as_deref(), Some("one"));
+    // A reader that leaves gives its place back, once the server notices.
+    drop(tail);
+    let again = async {
+        loop {
+            let mut tail = TcpStream::connect(server.tcp).await.unwrap();
+            tail.write_all(b"GET /follow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            let mut head = [0; 12];
+            tail.read_exact(&mut head).await.unwrap();
+            if &head == b"HTTP/1.1 200" {
+                return;
+            }
+        }
+    };
+    within(again).await;
 }
 
 #[tokio::test]

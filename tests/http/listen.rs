@@ -6,7 +6,7 @@ use super::*;
 use quantum_clm::http::listen::{ListenError, Listeners};
 
 fn try_bind(listen: &str, socket: &Path) -> Result<Listeners, ListenError> {
-    let http = config::Http { listen: listen.into(), socket: socket.to_owned() };
+    let http = config::Http { listen: listen.into(), socket: socket.to_owned(), ..config::Http::default() };
     bind(&http, Passed::default(), &Admins::from_files("/nowhere", "/nowhere"))
 }
 
@@ -177,7 +177,7 @@ async fn child_with_passed_sockets() {
     let passed = std::env::var_os("LISTEN_FDS").is_some();
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("own");
-    let http = config::Http { listen: String::new(), socket: socket.clone() };
+    let http = config::Http { listen: String::new(), socket: socket.clone(), ..config::Http::default() };
     let bound = bind(&http, Passed::from_env(), &Admins::default());
     let env = std::env::var_os("LISTEN_FDS");
     match bound {

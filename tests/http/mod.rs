@@ -1,8 +1,14 @@
 //! The listeners, the accept loop, the route table and the client, over real sockets.
 
 mod accept;
+mod answers;
+mod access;
+/// Attacks on the real binary, over raw sockets.
+mod attacks;
 mod client;
+mod credentials;
 mod listen;
+mod openapi;
 mod routes;
 
 use std::net::SocketAddr;
@@ -11,8 +17,10 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use quantum_clm::config;
+use quantum_clm::domain::request::host::Host;
 use quantum_clm::domain::time::Micros;
 use quantum_clm::http::accept::{Limits, serve};
+use quantum_clm::http::border::Border;
 use quantum_clm::http::client::Client;
 use quantum_clm::http::door::Door;
 use quantum_clm::http::listen::{Passed, bind};
@@ -56,6 +64,15 @@ fn state() -> State {
     State { metrics: Metrics::new(board.clone(), "1.2.3", "abcdef", Micros(0)), board }
 }
 
+/// A server that is known as `x`, as the requests of these tests call it.
+fn http() -> config::Http {
+    config::Http { hosts: vec![Host::configured("x").unwrap()], ..config::Http::default() }
+}
+
+fn door() -> Door {
+    Door::default().behind(Border::new(&http()))
+}
+
 /// A server on port 0 and on a socket in a directory of its own.
 struct Server {
     tcp: SocketAddr,
@@ -74,12 +91,12 @@ impl Server {
     fn with(mut routes: Vec<Route<State>>, limits: Limits, times: Times) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("run/api.sock");
-        let http = config::Http { listen: "127.0.0.1:0".into(), socket: socket.clone() };
+        let http = config::Http { listen: "127.0.0.1:0".into(), socket: socket.clone(), ..http() };
         let listeners = bind(&http, Passed::default(), &Admins::default()).unwrap();
         let tcp = listeners.tcp_addresses()[0];
         let state = state();
         routes.extend(open::routes());
-        let router = router(routes, state.clone(), Door::default(), times);
+        let router = router(routes, state.clone(), door(), times);
         let (stopper, stopping) = stop::signal();
         let served = tokio::spawn(serve(listeners, router, limits, stopping));
         Self { tcp, socket, state, stopper, served, _dir: dir }

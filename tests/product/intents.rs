@@ -1,6 +1,6 @@
 //! Intents from the line in the journal to the person who resolves them.
 
-use quantum_clm::store::Store;
+use quantum_clm::store::{AuditFilter, Store};
 use serde_json::{Value, json};
 
 use super::{HOUR, error_line, hour_of, intent_messages, this_hour};
@@ -78,7 +78,8 @@ fn opened_told_acknowledged_resolved() {
     daemon.stop();
     assert_eq!(intent_messages(&mut redis).len(), 2, "neither verdict is a message");
     let store = Store::open(bed.data_file()).unwrap();
-    let mut records = store.audit(10).unwrap();
+    let (mut records, _) = store.audit(&AuditFilter::default(), u64::MAX, 10).unwrap();
+    assert_eq!(store.verify_audit().unwrap().map(|head| head.count), Ok(2));
     store.close();
     records.reverse();
     let told: Vec<_> = records

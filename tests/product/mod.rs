@@ -5,7 +5,9 @@ mod exactly_once;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod intents;
+mod live;
 mod predecessor;
+mod publish;
 mod several_units;
 mod stop;
 

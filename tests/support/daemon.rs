@@ -1,5 +1,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -127,13 +128,32 @@ impl Bed {
 
     /// Runs another command with the same configuration.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        let output = self.command(arguments).output().unwrap();
+        self.run_with(arguments, "")
+    }
+
+    /// The same with something to read on its standard input.
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Said {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that reads nothing may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 }
 
 impl Daemon {
+    /// The port that it chose. It answers a moment before it says so.
+    pub(crate) fn tcp(&self) -> SocketAddr {
+        let said = || self.log().rsplit_once("ready, listening on ")?.1.split_whitespace().next()?.parse().ok();
+        super::wait_for_some(said, || format!("no port: {}", self.log()))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The answer to `GET path` over the socket, without a command's start: the tests ask very often.
     pub(crate) fn get(&self, path: &str) -> Option<String> {
         let mut stream = UnixStream::connect(&self.socket).ok()?;

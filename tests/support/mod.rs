@@ -1,5 +1,9 @@
 //! What the tests stand on: real servers in temporary directories, and waiting with a deadline.
 
+/// Requests over the socket of a daemon.
+pub(crate) mod ask;
+/// The whole router in this process.
+pub(crate) mod app;
 /// The real binary as a daemon.
 pub(crate) mod daemon;
 pub(crate) mod feed;

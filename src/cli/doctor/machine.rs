@@ -7,10 +7,12 @@ use rustix::process::{Resource, getrlimit};
 
 use super::Check;
 use crate::domain::time::Micros;
+use crate::http::accept::Limits;
+use crate::http::files;
 use crate::observe::now;
 use crate::process::ChildProcess;
 
-/// Connections, the data file, journalctl, Redis: far fewer, but this is what every system gives.
+/// What every system gives. The daemon lives with it, but takes fewer connections at once.
 const LEAST_FILES: u64 = 1024;
 
 /// 2025-01-01: a machine that thinks it is earlier woke up without a clock.
@@ -24,11 +26,18 @@ const PREDECESSOR: [&str; 2] = ["quantum-utf-publisher.service", "quantum-clm-mi
 
 pub(super) fn limits() -> Check {
     const NAME: &str = "limits";
-    match getrlimit(Resource::Nofile).current {
+    let wanted = files::wanted(&Limits::default());
+    // The daemon raises its own soft limit.
+    match getrlimit(Resource::Nofile).maximum {
         Some(files) if files < LEAST_FILES => Check::fail(
             NAME,
             format!("a process of this user may open {files} files, {LEAST_FILES} are needed"),
-            "raise it: ulimit -n 1024 here, LimitNOFILE=65536 in the unit",
+            "raise it: ulimit -Hn 65536 here, LimitNOFILE=65536 in the unit",
+        ),
+        Some(files) if files < wanted => Check::warn(
+            NAME,
+            format!("a process of this user may open {files} files, so fewer connections are taken at once"),
+            "raise it: ulimit -Hn 65536 here, LimitNOFILE=65536 in the unit",
         ),
         Some(files) => Check::ok(NAME, format!("a process may open {files} files")),
         None => Check::ok(NAME, "a process may open any number of files"),

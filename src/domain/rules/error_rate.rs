@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 
 use super::{BadState, Finding, Raise, Rule, StateChange, unit_key};
 use crate::domain::event::{EventRef, Level};
-use crate::domain::intent::Severity;
+use crate::domain::intent::{IntentKey, Severity};
 use crate::domain::time::{Hour, Micros};
 
 /// How long after an hour's end its late events still count for the rule. Later ones are counted, but raise nothing.
@@ -23,6 +23,14 @@ pub struct Limits {
     pub threshold: u64,
     /// The least severity that counts as an error.
     pub least_severity: Level,
+}
+
+/// The hour and the unit that an intent of this rule is about.
+pub fn about(key: &IntentKey) -> Option<(&str, Hour)> {
+    if key.rule != NAME {
+        return None;
+    }
+    Some((key.subject.unit()?, key.window.parse().ok()?))
 }
 
 /// Opens one intent a unit and UTC hour when the unit's errors pass the threshold; severity `medium` above it, `high`

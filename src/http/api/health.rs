@@ -1,9 +1,10 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::blocking;
+use super::{blocking, examples};
 use crate::app::App;
 use crate::app::answers::HealthAnswer;
+use crate::http::doc::Doc;
 use crate::http::error::ApiError;
 use crate::http::peer::Role;
 use crate::http::routes::Route;
@@ -11,9 +12,19 @@ use crate::observe::now;
 
 pub(super) fn routes() -> Vec<Route<App>> {
     vec![
-        Route::get("/api/health", Role::Viewer, look),
+        Route::get("/api/health", Role::Viewer, look).doc(
+            Doc::new("health", "Health with everything that is known").answer::<HealthAnswer>(
+                200,
+                "The verdict, and every component.",
+                examples::health(),
+            ),
+        ),
         // A check is the one that the next check measures its growth from, so it is no GET.
-        Route::post("/api/health/checks", Role::Viewer, check),
+        Route::post("/api/health/checks", Role::Viewer, check).doc(
+            Doc::new("health", "Check health")
+                .about("The same, and the next check measures `growth` from here.")
+                .answer::<HealthAnswer>(200, "The verdict, and every component.", examples::health()),
+        ),
     ]
 }
 

@@ -1,127 +1,113 @@
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::{Extension, Json};
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
 
-use super::blocking;
+use super::{blocking, examples};
 use crate::app::App;
-use crate::app::answers::{IntentAnswer, IntentPage, IntentQuery};
+use crate::app::answers::{IntentAnswer, IntentDetail, IntentPage, IntentQuery};
+use crate::app::intents::{self, IntentError, Move};
+use crate::domain::access::Actor;
 use crate::domain::id::IntentId;
-use crate::domain::intent::{Intent, MoveError, Note};
+use crate::http::doc::Doc;
 use crate::http::error::ApiError;
-use crate::http::extract::{Body, Params, PathPart};
-use crate::http::peer::{Caller, Role};
+use crate::http::extract::{Body, Key, Params, PathPart};
+use crate::http::peer::Role;
 use crate::http::routes::Route;
 use crate::observe::now;
-use crate::store::{AuditRecord, Carried};
-
-/// The longest `Idempotency-Key`.
-const KEY_BYTES: usize = 255;
-
-/// The longest reason.
-const WHY_BYTES: usize = 1_000;
 
 pub(super) fn routes() -> Vec<Route<App>> {
     vec![
-        Route::get("/api/intents", Role::Viewer, list),
-        Route::get("/api/intents/{id}", Role::Viewer, show),
-        Route::post("/api/intents/{id}/ack", Role::Operator, acknowledge),
-        Route::post("/api/intents/{id}/resolve", Role::Operator, resolve),
+        Route::get("/api/intents", Role::Viewer, list).doc(
+            Doc::new("intents", "List intents").query::<IntentQuery>().answer::<IntentPage>(
+                200,
+                "A page of intents, the newest first.",
+                json!({ "intents": [examples::intent()], "next": null }),
+            ),
+        ),
+        Route::get("/api/intents/{id}", Role::Viewer, show).doc(
+            one("One intent with its history and its evidence").answer::<IntentDetail>(
+                200,
+                "The intent, what happened to it, and what it rests on.",
+                examples::intent_detail(),
+            ),
+        ),
+        Route::post("/api/intents/{id}/ack", Role::Operator, acknowledge).doc(
+            verdict("Acknowledge an intent").about("Somebody has it.").answer::<IntentAnswer>(
+                200,
+                "The intent as it is now.",
+                examples::acknowledged(),
+            ),
+        ),
+        Route::post("/api/intents/{id}/resolve", Role::Operator, resolve).doc(
+            verdict("Resolve an intent").about("It is over, and stays so for its window.").answer::<IntentAnswer>(
+                200,
+                "The intent as it is now.",
+                examples::resolved(),
+            ),
+        ),
     ]
+}
+
+fn one(summary: &'static str) -> Doc {
+    Doc::new("intents", summary)
+        .path::<IntentId>("id", "The intent's number.", 17)
+        .refuses(404, "There is no such intent.")
+}
+
+fn verdict(summary: &'static str) -> Doc {
+    one(summary).once().body::<Verdict>(json!({ "why": "exchange maintenance, back at 04:00" }))
 }
 
 async fn list(State(app): State<App>, Params(query): Params<IntentQuery>) -> Result<Json<IntentPage>, ApiError> {
     Ok(Json(blocking(move || IntentPage::find(&app.store, &query)).await?))
 }
 
-async fn show(State(app): State<App>, PathPart(id): PathPart<u64>) -> Result<Json<IntentAnswer>, ApiError> {
-    let intent = blocking(move || app.store.intent(IntentId(id))).await?;
-    Ok(Json(IntentAnswer::from(&intent.ok_or_else(|| unknown(id))?)))
+async fn show(State(app): State<App>, PathPart(id): PathPart<IntentId>) -> Result<Json<IntentDetail>, ApiError> {
+    let detail = blocking(move || IntentDetail::find(&app.store, &app.config.rules, id, now())).await?;
+    Ok(Json(detail.ok_or(IntentError::Unknown(id))?))
 }
 
-fn unknown(id: u64) -> ApiError {
-    ApiError::NotFound(format!("there is no intent {id}"))
-}
-
-#[derive(Deserialize, Serialize)]
+/// Why somebody does something with an intent.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Verdict {
+    /// For those who come after.
+    #[schemars(length(min = 1, max = 1000))]
     why: String,
 }
 
-type Move = fn(&mut Intent, Note) -> Result<(), MoveError>;
-
 async fn acknowledge(
     State(app): State<App>,
-    PathPart(id): PathPart<u64>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    Body(verdict): Body<Verdict>,
+    PathPart(id): PathPart<IntentId>,
+    Extension(actor): Extension<Actor>,
+    Key(key): Key,
+    Body(Verdict { why }): Body<Verdict>,
 ) -> Result<Json<IntentAnswer>, ApiError> {
-    carry_out(app, id, caller, &headers, verdict, "intent.acknowledge", Intent::acknowledge).await
+    let step = move || intents::carry_out(&app.store, id, Move::Acknowledge, &actor, &why, key.as_ref(), now());
+    Ok(Json(blocking(step).await?))
 }
 
 async fn resolve(
     State(app): State<App>,
-    PathPart(id): PathPart<u64>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    Body(verdict): Body<Verdict>,
+    PathPart(id): PathPart<IntentId>,
+    Extension(actor): Extension<Actor>,
+    Key(key): Key,
+    Body(Verdict { why }): Body<Verdict>,
 ) -> Result<Json<IntentAnswer>, ApiError> {
-    carry_out(app, id, caller, &headers, verdict, "intent.resolve", Intent::resolve).await
+    let step = move || intents::carry_out(&app.store, id, Move::Resolve, &actor, &why, key.as_ref(), now());
+    Ok(Json(blocking(step).await?))
 }
 
-/// The change, its audit record and its idempotency key in one transaction.
-async fn carry_out(
-    app: App,
-    id: u64,
-    caller: Caller,
-    headers: &HeaderMap,
-    verdict: Verdict,
-    action: &'static str,
-    step: Move,
-) -> Result<Json<IntentAnswer>, ApiError> {
-    let why = verdict.why.trim().to_owned();
-    if why.is_empty() || why.len() > WHY_BYTES {
-        return Err(ApiError::unfit("body", "why", format!("say why, in at most {WHY_BYTES} bytes")));
-    }
-    let key = match headers.get("idempotency-key").map(|key| key.to_str()) {
-        None => None,
-        Some(Ok(key)) if (1..=KEY_BYTES).contains(&key.len()) => Some(key.to_owned()),
-        Some(_) => {
-            return Err(ApiError::unfit("header", "Idempotency-Key", format!("1 to {KEY_BYTES} printable characters")));
+impl From<IntentError> for ApiError {
+    fn from(error: IntentError) -> Self {
+        match error {
+            IntentError::Unknown(_) => Self::NotFound(error.to_string()),
+            IntentError::Why => Self::unfit("body", "why", error.to_string()),
+            IntentError::Move(_) | IntentError::KeyUsed => Self::Conflict(error.to_string()),
+            IntentError::Store(error) => error.into(),
+            IntentError::Answer(error) => Self::internal(error),
         }
-    };
-    let request = format!("{action} {id} by {}: {why}", caller.name);
-    let answer = blocking(move || {
-        app.store.write(|txn| {
-            if let Some(key) = &key
-                && let Some(carried) = txn.carried(key)?
-            {
-                if carried.request != request {
-                    return Err(ApiError::Conflict("this Idempotency-Key was used for another request".into()));
-                }
-                return serde_json::from_str(&carried.answer).map_err(ApiError::internal);
-            }
-            let at = now();
-            let mut intent = txn.intent(IntentId(id))?.ok_or_else(|| unknown(id))?;
-            step(&mut intent, Note { by: caller.name.clone(), why: why.clone(), at })
-                .map_err(|error| ApiError::Conflict(error.to_string()))?;
-            txn.put_intent(&intent)?;
-            txn.audit(&AuditRecord {
-                at,
-                by: caller.name.clone(),
-                action: action.to_owned(),
-                subject: format!("intent {id}"),
-                why: why.clone(),
-            })?;
-            let answer = IntentAnswer::from(&intent);
-            if let Some(key) = &key {
-                let text = serde_json::to_string(&answer).map_err(ApiError::internal)?;
-                txn.carry(key, &Carried { at, request: request.clone(), answer: text })?;
-            }
-            Ok(answer)
-        })
-    });
-    Ok(Json(answer.await?))
+    }
 }

@@ -1,16 +1,25 @@
 //! The API: one file a resource.
 
+mod audit;
 mod counters;
+mod description;
 mod events;
+mod examples;
 mod health;
 mod intents;
+mod live;
+mod publish;
+mod me;
+mod sessions;
 mod status;
+mod tokens;
+mod users;
 
 use axum::extract::FromRef;
 
 use super::error::ApiError;
 use super::routes::Route;
-use super::{open, ui};
+use super::{assets, csp, open, ui};
 use crate::app::App;
 use crate::app::answers::QueryError;
 use crate::observe::metrics::Metrics;
@@ -23,10 +32,19 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(health::routes());
     routes.extend(status::routes());
     routes.extend(events::routes());
+    routes.extend(publish::routes());
+    routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
+    routes.extend(me::routes());
+    routes.extend(users::routes());
+    routes.extend(tokens::routes());
+    routes.extend(sessions::routes());
+    routes.extend(audit::routes());
     routes.extend(ui::routes());
-    routes
+    routes.extend(assets::routes());
+    routes.extend(csp::routes());
+    description::add(routes)
 }
 
 impl FromRef<App> for StatusBoard {

@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 pub(super) use self::frame::Frame;
+use super::csp::POLICY;
 use super::error::ApiError;
 use super::routes::Route;
 use crate::app::App;
@@ -18,10 +19,6 @@ use crate::app::App;
 pub(super) fn routes() -> Vec<Route<App>> {
     Vec::new()
 }
-
-/// What pages may load and do: only what this server serves, no inline script or style, framed by nobody.
-const POLICY: &str =
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 /// A rendered template as an answer.
 pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {

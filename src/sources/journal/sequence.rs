@@ -1,6 +1,6 @@
-//! journald numbers the entries of one sequence without a hole, over all its files. journalctl now and then passes over
-//! an entry of a file that grows under it (252: about one run in fifty of a burst with rotations), without a word; the
-//! numbers in the cursors tell.
+//! journald numbers the entries of one sequence without a hole, over all its files, and the number is in the cursor. So it
+//! shows when journalctl passes over an entry without a word, as it does while it follows several matches, and as nothing
+//! promises that it does not with several files that are written at the same time.
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,21 @@
+//! The answers: what the API sends and the commands print, from the data file alone. One file a resource.
+
+mod counters;
+mod events;
+mod health;
+mod intents;
+mod publish;
+mod query;
+mod wire;
+mod status;
+
+pub use counters::{CounterAnswer, CounterList, CounterQuery};
+pub use events::{EventAnswer, EventPage, EventQuery, StreamQuery, events_json};
+pub use health::{GapAnswer, HealthAnswer};
+pub use intents::{
+    Evidence, HistoryEntry, HourAnswer, IntentAnswer, IntentDetail, IntentPage, IntentQuery, NoteAnswer, open_intents,
+};
+pub use publish::PublishAnswer;
+pub use query::{MAX_LIMIT, QueryError};
+pub use status::StatusAnswer;
+pub use wire::{Event, NewEvent};

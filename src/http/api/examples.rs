@@ -1,0 +1,86 @@
+//! What the description of the API shows. Tests hold each of these against its schema.
+
+use serde_json::{Value, json};
+
+pub(super) const EVENT_ID: &str = "1768621479809-0";
+
+pub(super) fn event() -> Value {
+    json!({
+        "id": EVENT_ID, "ts": "1768621479809316", "unit": "quantum-ai-engine.service", "level": "6",
+        "message": "[AI-ENGINE] signal for INJUSDT: BUY (confidence=69%)", "symbol": "INJUSDT",
+        "correlation_id": "60965827-3887-45f4-9153-cca5cf1c301f", "source": "ai_engine",
+        "host": "quantumtrader-prod-1", "tags": [], "decision": "BUY", "confidence": 0.69,
+    })
+}
+
+pub(super) fn new_event() -> Value {
+    json!({
+        "unit": "quantum-execution.service", "message": "order filled: INJUSDT BUY qty=12",
+        "correlation_id": "60965827-3887-45f4-9153-cca5cf1c301f", "fields": { "trade_id": 7, "order_id": "a-41" },
+    })
+}
+
+pub(super) fn intent() -> Value {
+    json!({
+        "id": 17, "state": "open", "severity": "high", "rule": "error_rate", "subject_kind": "unit",
+        "subject": "quantum-risk-brain.service", "window": "2026011703", "reason": "High error rate: 32 errors/hour",
+        "suggested_action": "investigate", "count": 32, "threshold": 20, "opened_at": "2026-01-17T03:21:40.000Z",
+        "updated_at": "2026-01-17T03:46:06.000Z", "acknowledged": null, "resolved": null,
+    })
+}
+
+pub(super) fn intent_detail() -> Value {
+    let mut detail = intent();
+    detail["history"] =
+        json!([{ "what": "opened", "at": "2026-01-17T03:21:40.000Z", "by": "rule", "why": "passed 20" }]);
+    detail["evidence"] = json!({
+        "events": {
+            "since": "2026-01-17T03:00:00Z", "until": "2026-01-17T04:00:00Z", "unit": "quantum-risk-brain.service",
+            "level": "warning",
+        },
+        "hours": [{ "hour": "2026011702", "count": 3 }, { "hour": "2026011703", "count": 32 }],
+        "threshold": 20,
+    });
+    detail
+}
+
+pub(super) fn acknowledged() -> Value {
+    let mut intent = intent();
+    intent["state"] = json!("acknowledged");
+    intent["acknowledged"] =
+        json!({ "by": "alice", "why": "exchange maintenance, back at 04:00", "at": "2026-01-17T03:50:00.000Z" });
+    intent
+}
+
+pub(super) fn resolved() -> Value {
+    let mut intent = acknowledged();
+    intent["state"] = json!("resolved");
+    intent["resolved"] = json!({ "by": "alice", "why": "the exchange is back", "at": "2026-01-17T04:05:00.000Z" });
+    intent
+}
+
+pub(super) fn health() -> Value {
+    json!({
+        "lines": [
+            "2026-01-17 03:46:06 | === UTF/CLM Health Check ===",
+            "2026-01-17 03:46:06 | Status: services=OK, growth=OK, clm=OK",
+            "2026-01-17 03:46:06 | === OVERALL: HEALTHY ===",
+        ],
+        "services": "OK", "growth": "OK", "clm": "OK", "overall": "healthy",
+        "components": [{
+            "name": "store", "state": "ok", "since": "2026-01-16T21:00:02.112Z", "summary": "stores events",
+            "remedy": null, "last_error": null, "restarts": 0, "figures": {},
+        }],
+        "last_gap": null,
+    })
+}
+
+pub(super) fn status() -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"), "started": "2026-01-16T21:00:02.000Z",
+        "data_file": "/var/lib/quantum-clm/quantum.redb", "data_file_bytes": 41_943_040, "events": 1_204_330,
+        "events_kept": 1_204_330, "last_event_id": EVENT_ID, "last_event_at": "2026-01-17T03:44:39.809Z",
+        "journal_cursor": "s=6f0f…;i=12", "journal_at": "2026-01-17T03:44:39.809Z", "tick": "2026-01-17T03:44:00.000Z",
+        "mirror_lag_events": 0, "intents_open": 1, "gaps": 0, "events_this_hour": 8_812, "events_last_hour": 11_970,
+    })
+}
