@@ -38,6 +38,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use redb::{Database, ReadTransaction, WriteTransaction};
 use tokio::sync::watch;
 
+use self::space::Purpose;
+use crate::domain::time::Micros;
+
 pub use audit::AuditFilter;
 pub use copy::CopyReport;
 pub use counters::{CounterChanges, CounterFilter, CounterKey};
@@ -51,25 +54,26 @@ pub use query::{EventFilter, Found};
 pub use retention::{Retention, Trimmed};
 pub use rules::RestoreError;
 pub use sessions::Session;
+pub use space::{RESERVE_BYTES, Room};
 pub use tokens::Token;
 pub use users::User;
 
 /// redb's cache. Its default of 1 GiB is not for a VPS.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Free space that a commit leaves on the disk: the file must be able to grow and to be repaired.
-pub const RESERVE_BYTES: u64 = 16 << 20;
-
 /// A step on the data file that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No space: nothing was written.
-    #[error("the disk of {} is full: {free} bytes are free, {RESERVE_BYTES} must stay free; free some space", path.display())]
+    #[error("the disk of {} is full: {free} bytes are free, {needed} must stay free; free some space, or lower \
+             events.retention_bytes", path.display())]
     Full {
         /// The data file.
         path: PathBuf,
         /// What is free.
         free: u64,
+        /// What must stay free.
+        needed: u64,
     },
     /// A stored row that cannot be what was written.
     #[error("the data file is damaged: {what}: {why}; restore a backup, or see `quantum-clm doctor`")]
@@ -177,9 +181,10 @@ impl Store {
         &self.path
     }
 
-    /// Bytes free to us on the data file's disk.
-    pub fn free_bytes(&self) -> std::io::Result<u64> {
-        space::free(&self.path)
+    /// The room on the data file's disk and in the file.
+    pub fn room(&self) -> std::io::Result<Room> {
+        let used = self.lock_writer().tip.feed.block_bytes;
+        space::room(&self.path, used)
     }
 
     /// Tells how far the file has come, and each time that it moves on.
@@ -195,11 +200,24 @@ impl Store {
     /// Runs `change` in one transaction: commits when it returns `Ok`, and leaves the file as it was otherwise.
     /// After an error of redb's the file is opened anew here, before `change` runs.
     pub fn write<T, E: From<StoreError>>(&self, change: impl FnOnce(&WriteTxn) -> Result<T, E>) -> Result<T, E> {
+        self.write_for(Purpose::Adds, change)
+    }
+
+    /// Removes what is past its time, a part of it at once. Also on a disk that is too full for anything else.
+    pub fn trim(&self, retention: Retention, now: Micros) -> Result<Trimmed, StoreError> {
+        self.write_for(Purpose::Removes, |txn| txn.trim(retention, now))
+    }
+
+    fn write_for<T, E: From<StoreError>>(
+        &self,
+        purpose: Purpose,
+        change: impl FnOnce(&WriteTxn) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut writer = self.lock_writer();
+        space::require(&self.path, writer.tip.feed.block_bytes, purpose)?;
         if writer.broken.is_some() {
             self.reopen(&mut writer)?;
         }
-        space::require(&self.path)?;
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let Some(database) = database.as_ref() else {
             return Err(StoreError::Closed(writer.broken.clone().unwrap_or_default()).into());

@@ -159,7 +159,6 @@ impl Store {
 
     /// Opens the file anew after a failed commit. Waits for readers: two handles cannot have one file.
     pub(super) fn reopen(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        super::space::require(&self.path)?;
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let old = database.take();
         let _ = guard::catch(|| {

@@ -400,7 +400,7 @@ fn everything_is_there_again_after_a_restart() {
 fn retention_removes_whole_blocks_by_age_and_by_bytes_and_keeps_the_ids_going() {
     let (_directory, store) = new_store();
     let all = append(&store, &(0..20_000).map(event).collect::<Vec<_>>());
-    let trim = |retention, now| store.write::<_, StoreError>(|txn| txn.trim(retention, now)).expect("a trim");
+    let trim = |retention, now| store.trim(retention, now).expect("a trim");
     let keep = Retention { days: 30, bytes: u64::MAX };
     assert_eq!(trim(keep, NOW).blocks, 0);
     let half = Retention { days: 30, bytes: store.feed().block_bytes * 11 / 20 };
