@@ -35,10 +35,10 @@ impl Source {
     }
 }
 
-/// A command that only asks must not make a file.
+/// A command that only asks makes no file and changes none.
 fn open(path: &Path) -> anyhow::Result<Store> {
     std::fs::metadata(path).with_context(|| format!("{}", path.display()))?;
-    Ok(Store::open(path)?)
+    Ok(Store::open_for_reading(path)?)
 }
 
 impl Daemon {

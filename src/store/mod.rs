@@ -35,7 +35,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use redb::{Database, ReadTransaction, WriteTransaction};
+use redb::{Database, ReadOnlyDatabase, ReadTransaction, WriteTransaction};
 use tokio::sync::watch;
 
 use self::space::Purpose;
@@ -94,8 +94,8 @@ pub enum StoreError {
     /// redb stopped with a panic, which it does on pages that make no sense.
     #[error("the data file is damaged: {0}; restore a backup, or see `quantum-clm doctor`")]
     Panicked(String),
-    /// The file is closed after an error and could not be opened again.
-    #[error("the data file is closed after an error: {0}")]
+    /// The file is closed after an error and could not be opened again, or is open for reading only.
+    #[error("the data file cannot be written to: {0}")]
     Closed(String),
     /// Any other error of redb or the disk.
     #[error("the data file: {0}")]
@@ -147,10 +147,28 @@ pub struct Committed {
 pub struct Store {
     path: PathBuf,
     /// `None` only while it is closed after an error.
-    database: RwLock<Option<Database>>,
+    database: RwLock<Option<Handle>>,
     writer: Mutex<Writer>,
     committed: watch::Sender<Committed>,
     counter_changes: CounterChanges,
+}
+
+/// redb's handle of the file.
+enum Handle {
+    /// The daemon's.
+    Whole(Database),
+    /// Of a command that looks: it changes no byte.
+    ReadOnly(ReadOnlyDatabase),
+}
+
+impl Handle {
+    fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
+        use redb::ReadableDatabase as _;
+        Ok(match self {
+            Self::Whole(database) => database.begin_read()?,
+            Self::ReadOnly(database) => database.begin_read()?,
+        })
+    }
 }
 
 /// What the writer knows without reading.
@@ -219,8 +237,10 @@ impl Store {
             self.reopen(&mut writer)?;
         }
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = database.as_ref() else {
-            return Err(StoreError::Closed(writer.broken.clone().unwrap_or_default()).into());
+        let database = match database.as_ref() {
+            Some(Handle::Whole(database)) => database,
+            Some(Handle::ReadOnly(_)) => return Err(StoreError::Closed("it was opened for reading only".into()).into()),
+            None => return Err(StoreError::Closed(writer.broken.clone().unwrap_or_default()).into()),
         };
         let mut changed = None;
         let result = guard::catch(|| {
@@ -262,10 +282,7 @@ impl Store {
         let Some(database) = database.as_ref() else {
             return Err(StoreError::Closed("see the log for the cause".into()));
         };
-        guard::catch(|| {
-            use redb::ReadableDatabase as _;
-            look(&ReadTxn { txn: database.begin_read()? })
-        })
+        guard::catch(|| look(&ReadTxn { txn: database.begin_read()? }))
     }
 
     /// Closes the file in order: the trailing free space goes, and the next start needs no repair.

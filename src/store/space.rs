@@ -8,7 +8,7 @@ use super::StoreError;
 pub const RESERVE_BYTES: u64 = 16 << 20;
 
 /// What is left even by a commit that needs no room to speak of: one that removes, or whose room is within the file.
-pub const LEAST_BYTES: u64 = 4 << 20;
+const LEAST_BYTES: u64 = 4 << 20;
 
 /// What a commit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -338,8 +338,9 @@ fn a_disk_that_fails_within_a_transaction_and_is_back_fails_that_one_only() {
         let file = redb::backends::FileBackend::new(file).expect("not locked");
         let backend = Failing { file, fails: fails.clone() };
         // Without a cache, so that the transaction itself reads.
-        *database =
-            Some(Database::builder().set_cache_size(0).create_with_backend(backend).expect("the same database"));
+        *database = Some(Handle::Whole(
+            Database::builder().set_cache_size(0).create_with_backend(backend).expect("the same database"),
+        ));
     }
     let failed = store.write::<(), StoreError>(|txn| {
         fails.store(true, Ordering::SeqCst);

@@ -69,7 +69,7 @@ fn a_disk_that_the_data_file_fills_is_left_again_by_a_lower_retention() {
     let mut writer = JournalWriter::new(&bed.journal());
     writer.clock = this_hour();
     let mut random = Random(7);
-    let mut daemon = bed.start();
+    let daemon = bed.start();
     let mut written = 0;
     loop {
         writer.append((0..200).map(|_| noise(&mut random)));

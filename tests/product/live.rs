@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
 use quantum_clm::domain::id::EventId;
-use quantum_clm::store::{Retention, Store, StoreError};
+use quantum_clm::store::{Retention, Store};
 use serde_json::{Value, json};
 
 use super::number_of;
