@@ -9,6 +9,7 @@ mod client;
 mod credentials;
 mod listen;
 mod openapi;
+mod property;
 mod routes;
 
 use std::net::SocketAddr;
