@@ -124,7 +124,8 @@ async fn serve(
     let door = Door::new(admins).with_accounts(app.accounts.clone()).behind(Border::new(&app.config.http));
     let router = routes::router(api::routes(), app.clone(), door, Times::default());
     let (http_stopper, http_stopping) = stop::signal();
-    let server = tokio::spawn(accept::serve(listeners, router, files::allow(Limits::default()), http_stopping));
+    let (limits, evicted) = (files::allow(Limits::default()), app.metrics.connections_evicted.clone());
+    let server = tokio::spawn(accept::serve(listeners, router, limits, evicted, http_stopping));
     tokio::spawn(Notify.watchdog(move || pulse.is_alive(), signals.clone()));
     Notify.ready(&format!("listening on {listening}"));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_file = %app.store.path().display(), "ready, listening on {listening}");

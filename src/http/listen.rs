@@ -17,6 +17,9 @@ use crate::process::unless_inherited;
 /// The longest path that fits into a unix socket's address, with its closing zero.
 const LONGEST_PATH: usize = 107;
 
+/// How many connections may wait to be accepted. The standard library asks for 128.
+const QUEUE: i32 = 1024;
+
 /// Why there is nothing to listen on: one line with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -187,7 +190,13 @@ pub fn bind(http: &config::Http, passed: Passed, admins: &Admins) -> Result<List
 fn bind_tcp(listen: &str) -> Result<TcpListener, ListenError> {
     // Only ever a parsed address: a name would mean getaddrinfo, which must not be linked.
     let address: SocketAddr = listen.parse().map_err(|_| ListenError::Address(listen.to_owned()))?;
-    std::net::TcpListener::bind(address).and_then(tokio_tcp).map_err(|source| match source.kind() {
+    let bind = || {
+        let listener = std::net::TcpListener::bind(address)?;
+        // Once more, for a longer queue: whoever finds it full tries again only after a second, and another.
+        rustix::net::listen(&listener, QUEUE)?;
+        tokio_tcp(listener)
+    };
+    bind().map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse(address),
         io::ErrorKind::PermissionDenied => ListenError::PortPermission(address),
         io::ErrorKind::AddrNotAvailable => ListenError::NotOurs(address),

@@ -1,6 +1,9 @@
 use super::*;
 
-const REPORT: &str = r#"{"csp-report": {"document-uri": "http://x/events", "violated-directive": "script-src", "blocked-uri": "inline"}}"#;
+/// As chromium sends it.
+const REPORT: &str = r#"{"csp-report": {"document-uri": "http://x/events", "referrer": "", "violated-directive": "script-src-elem",
+    "effective-directive": "script-src-elem", "original-policy": "default-src 'self'", "disposition": "enforce",
+    "blocked-uri": "inline", "line-number": 1, "source-file": "http://x/events", "status-code": 200}}"#;
 
 #[test]
 fn reports_are_counted_and_logged_once_a_minute() {
@@ -14,7 +17,7 @@ fn reports_are_counted_and_logged_once_a_minute() {
     let log = target.daemon.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("broke its policy")).collect();
     assert_eq!(lines.len(), 1, "{log}");
-    assert!(lines[0].contains("script-src") && lines[0].contains("http://x/events"), "{log}");
+    assert!(lines[0].contains("script-src-elem") && lines[0].contains("http://x/events"), "{log}");
     for (body, headers, expected) in [
         ("{}", &[][..], 422),
         ("nonsense", &[], 422),
