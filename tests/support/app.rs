@@ -9,6 +9,7 @@ use quantum_clm::config::Config;
 use quantum_clm::domain::access::{Actor, Grant};
 use quantum_clm::domain::role::Role;
 use quantum_clm::http::api;
+use quantum_clm::http::border::Border;
 use quantum_clm::http::border::Local;
 use quantum_clm::http::door::Door;
 use quantum_clm::http::peer::{Admins, Peer};
@@ -82,7 +83,9 @@ impl Appliance {
         }
         let metrics = Metrics::new(board.clone(), "1.2.3", "abcdef", now());
         let app = App::new(config, store, board, metrics, now());
-        let door = Door::new(Admins::from_files("/nowhere", "/nowhere")).with_accounts(app.accounts.clone());
+        let door = Door::new(Admins::from_files("/nowhere", "/nowhere"))
+            .with_accounts(app.accounts.clone())
+            .behind(Border::new(&app.config.http));
         let router = router(api::routes(), app.clone(), door, Times::default());
         Self { app, router, _directory: directory }
     }
