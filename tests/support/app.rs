@@ -112,7 +112,7 @@ impl Appliance {
     /// A request as `who` would send it; `more` adds to it.
     pub(crate) async fn ask(&self, who: &As, method: Method, path: &str, body: &str, more: &[(&str, &str)]) -> Answer {
         let mut request = Request::builder().method(&method).uri(path).header("host", "127.0.0.1:8000");
-        if !method.is_safe() {
+        if !method.is_safe() && !more.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", "application/json");
         }
         let mut peer = Peer::Tcp(BROWSER.parse().unwrap());
