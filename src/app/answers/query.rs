@@ -7,6 +7,7 @@ use chrono::SecondsFormat;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::domain::event::Level;
 use crate::domain::time::Micros;
 use crate::store::StoreError;
 
@@ -60,6 +61,12 @@ pub(crate) fn instant(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "string", "pattern": "^[0-9]{1,17}$" }],
     })
+}
+
+/// The schema of a severity in a query.
+pub(crate) fn level(generator: &mut SchemaGenerator) -> Schema {
+    let name = generator.subschema_for::<Level>();
+    json_schema!({ "anyOf": [name, { "type": "string", "pattern": "^[0-7]$" }] })
 }
 
 /// How many rows, at most `most`.

@@ -13,7 +13,6 @@ use crate::app::App;
 use crate::app::accounts::{AuditPage, AuditQuery, AuditRow, Verified};
 use crate::domain::audit::Outcome;
 use crate::domain::instant;
-use crate::domain::time::Micros;
 use crate::http::api::blocking;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;

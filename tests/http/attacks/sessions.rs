@@ -83,7 +83,8 @@ fn the_cookie_alone_changes_nothing() {
     };
     let (origin, site) = (("Origin", own.as_str()), ("Sec-Fetch-Site", "same-origin"));
     let (token, stale) = (("X-CSRF-Token", ours.csrf.as_str()), ("X-CSRF-Token", other.csrf.as_str()));
-    let table: [(&str, &[(&str, &str)], &str, u16); 14] = [
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16);
+    let table: [Row<'_>; 14] = [
         ("as a script of ours", &[origin, token], "", 200),
         ("as a form of ours", &[site, ("Origin", "null"), form], &field, 200),
         ("without the token", &[origin], "", 403),
