@@ -199,6 +199,11 @@ impl Store {
         &self.path
     }
 
+    /// Bytes free to us on the data file's disk.
+    pub fn free_bytes(&self) -> std::io::Result<u64> {
+        space::free(&self.path)
+    }
+
     /// The room on the data file's disk and in the file.
     pub fn room(&self) -> std::io::Result<Room> {
         let used = self.lock_writer().tip.feed.block_bytes;
