@@ -98,7 +98,7 @@ function draw(figure) {
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { show: !bars } },
-    padding: [8, 12, 0, 0],
+    padding: [8, 22, 0, 0],
     scales: {
       x: bars ? { range: (_, min, max) => [min - step / 2, max + step / 2] } : {},
       y: { range: [0, Math.max(most * 1.1, 1)] },

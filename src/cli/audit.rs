@@ -68,8 +68,8 @@ fn list(args: &ListArgs, global: &Global) -> anyhow::Result<ExitCode> {
         action: args.action.clone(),
         subject: args.subject.clone(),
         outcome: args.refused.then_some(Outcome::Refused),
-        since: args.since.map(|since| since.0),
-        until: args.until.map(|until| until.0),
+        since: args.since,
+        until: args.until,
         limit: None,
         cursor: None,
     };

@@ -1,7 +1,9 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use bincode::{Decode, Encode};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::role::Role;
@@ -93,6 +95,20 @@ impl FromStr for Grant {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::GIVEN.into_iter().find(|grant| grant.as_str() == text).ok_or(BadGrant)
+    }
+}
+
+impl JsonSchema for Grant {
+    fn schema_name() -> Cow<'static, str> {
+        "Grant".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "enum": Self::GIVEN.map(Self::as_str),
+            "description": "A role, or the one thing that a machine may do.",
+        })
     }
 }
 

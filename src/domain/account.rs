@@ -1,7 +1,9 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use bincode::{Decode, Encode};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
@@ -73,6 +75,26 @@ impl FromStr for TokenName {
             return Err(BadTokenName);
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl JsonSchema for UserName {
+    fn schema_name() -> Cow<'static, str> {
+        "UserName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[a-z][a-z0-9._-]{0,31}$" })
+    }
+}
+
+impl JsonSchema for TokenName {
+    fn schema_name() -> Cow<'static, str> {
+        "TokenName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$" })
     }
 }
 

@@ -1,6 +1,8 @@
 use std::fmt;
+use std::str::FromStr;
 
 use bincode::{Decode, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -30,13 +32,26 @@ impl Serialize for ChainHash {
 }
 
 /// Whether something was done. The stored form is the variant's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Done.
     Done,
     /// Asked for by somebody who may not, or who did not show that they may.
     Refused,
+}
+
+/// A word that is no outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use done or refused")]
+pub struct BadOutcome;
+
+impl FromStr for Outcome {
+    type Err = BadOutcome;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Done, Self::Refused].into_iter().find(|outcome| outcome.as_str() == text).ok_or(BadOutcome)
+    }
 }
 
 impl Outcome {

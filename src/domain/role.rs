@@ -1,11 +1,15 @@
 use bincode::{Decode, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a caller may do; each role may do what the ones before it may. The stored form is the variant's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// What needs no credential.
+    /// What needs no credential. Nobody is given it.
+    #[schemars(skip)]
     Open,
     /// Sees.
     Viewer,

@@ -24,11 +24,7 @@ pub fn document<S: Clone + Send + Sync + 'static>(routes: &[Route<S>]) -> Value 
         methods[route.method().as_str().to_ascii_lowercase()] = operation;
     }
     let error = schemas.answers.subschema_for::<ErrorAnswer>();
-    let mut components = schemas.answers.take_definitions(true);
-    // The same shape under the same name, whichever way it goes.
-    for (name, schema) in schemas.requests.take_definitions(true) {
-        components.entry(name).or_insert(schema);
-    }
+    let components = schemas.answers.take_definitions(true);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -85,10 +81,9 @@ impl Schemas {
                 settings.meta_schema = None;
             })
         };
-        Self {
-            answers: settings().for_serialize().into_generator(),
-            requests: settings().for_deserialize().into_generator(),
-        }
+        // What is read may look other than what is written, under the same name: so it is written out in its place.
+        let in_place = settings().for_deserialize().with(|settings| settings.inline_subschemas = true);
+        Self { answers: settings().for_serialize().into_generator(), requests: in_place.into_generator() }
     }
 
     fn operation<S: Clone + Send + Sync + 'static>(&mut self, route: &Route<S>, doc: &Doc) -> Value {
@@ -125,11 +120,9 @@ impl Schemas {
         operation
     }
 
-    /// A query's fields as parameters. None of them has to be there.
+    /// A query's fields as parameters. None of them has to be there, and an empty one says nothing, as in a form.
     fn query(&mut self, query: super::doc::SchemaOf) -> Vec<Value> {
-        let mut inline = self.requests.settings().clone();
-        inline.inline_subschemas = true;
-        let schema = query(&mut inline.into_generator());
+        let schema = query(&mut self.requests);
         let Some(fields) = schema.get("properties").and_then(Value::as_object) else { return Vec::new() };
         let parameter = |(name, schema): (&String, &Value)| {
             let mut schema = schema.clone();
@@ -138,7 +131,10 @@ impl Schemas {
                 schema.remove("description")
             });
             without_null(&mut schema);
-            json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema })
+            json!({
+                "name": name, "in": "query", "required": false, "allowEmptyValue": true, "description": about,
+                "schema": schema,
+            })
         };
         fields.iter().map(parameter).collect()
     }

@@ -145,7 +145,10 @@ async fn people_come_and_go() {
     let scene = Scene::without_story();
     let mut anna = scene.browser("anna").await;
     anna.look(View::NARROW).await;
-    anna.follow("Users").await;
+    // A link in a mail: the cookie stays at home at first, and nobody has to sign in again for that.
+    anna.write(&format!("<a href='{}/users'>Look at this</a>", scene.daemon.url())).await;
+    anna.follow("Look at this").await;
+    anna.arrives("/users").await;
     anna.fill("Name", "nina").await;
     anna.choose("Role", "operator: looks, acknowledges and resolves intents").await;
     anna.fill("New password", "a good long password").await;

@@ -61,6 +61,10 @@ async fn everybody_can_read_every_page_at_a_desk_and_on_a_phone_by_day_and_by_ni
         look(&mut browser, name, &mut found).await;
         assert_eq!(browser.place().await, path, "{name} leads elsewhere");
     }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    browser.goto("/nothing").await;
+    look(&mut browser, "not-found", &mut found).await;
+    browser.was_refused(404);
     assert!(found.is_empty(), "{} barriers:\n{}", found.len(), found.join("\n"));
     browser.close().await;
 }

@@ -20,7 +20,7 @@ pub(super) const PASSWORD: &str = "many words are easy";
 pub(super) struct Scene {
     pub(super) daemon: Daemon,
     pub(super) journal: JournalWriter,
-    pub(super) bed: Bed,
+    _bed: Bed,
 }
 
 impl Scene {
@@ -56,7 +56,7 @@ impl Scene {
     fn quiet() -> Self {
         let bed = Bed::new("", &["events.commit_interval = \"50ms\""]);
         let journal = JournalWriter::new(&bed.journal());
-        Self { daemon: bed.start(), journal, bed }
+        Self { daemon: bed.start(), journal, _bed: bed }
     }
 
     /// A browser that is signed in.

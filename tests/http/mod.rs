@@ -10,6 +10,7 @@ mod credentials;
 mod listen;
 mod openapi;
 mod pages;
+mod property;
 mod routes;
 
 use std::net::SocketAddr;

@@ -328,14 +328,14 @@ async fn the_trade_path_says_how_far_it_has_counted() {
     }
     let page = pages.page("/trade-path?window=6h").await;
     assert!(!page.contains("Counting"), "{page}");
-    assert!(page.contains("Of 1 signals to trade, 0 (0.0 %) reached execution."), "{page}");
+    assert!(page.contains("Of 1 signal to trade, 0 (0.0\u{a0}%) reached execution."), "{page}");
     assert!(page.contains("&#60;symbol&#62; &#60;side&#62; blocked: exposure &#60;n&#62; %"), "{page}");
     let other = pages.page("/trade-path?symbol=ETHUSDT").await;
     assert!(other.contains("No signal wanted to trade"), "{other}");
     // What is stored from now on is counted without history being read again.
     pages.store(now(), &[event("execution", at, 9, "filled")]);
     app.views.trade_path.step(&app.store, now()).unwrap();
-    assert!(pages.page("/trade-path").await.contains("All 1 signals to trade reached execution."));
+    assert!(pages.page("/trade-path").await.contains("The one signal to trade reached execution."));
 }
 
 #[tokio::test]

@@ -76,6 +76,13 @@ impl Bed {
         Self { directory, data_file }
     }
 
+    /// Adds a setting for the next daemon; it must not be set yet.
+    pub(crate) fn set(&self, line: &str) {
+        let path = self.directory.path().join("clm.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{text}{line}\n")).unwrap();
+    }
+
     pub(crate) fn journal(&self) -> PathBuf {
         self.directory.path().join("journal")
     }

@@ -1,48 +1,54 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountError, Accounts};
 use crate::app::answers::QueryError;
+use crate::app::answers::query::{filled, instant, limit, written};
 use crate::domain::audit::{AuditRecord, Outcome};
 use crate::domain::time::{Micros, rfc3339};
 use crate::store::{AuditFilter, Store};
 
 /// Which audit records, as a query says it.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditQuery {
     /// Of this user or token.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub by: Option<String>,
     /// Of actions that begin with this: `user.` is everything about users.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub action: Option<String>,
     /// About this: `user anna`, `intent 7`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub subject: Option<String>,
     /// `done` or `refused`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub outcome: Option<Outcome>,
-    /// Microseconds since the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<u64>,
-    /// Microseconds since the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
-    /// How many at most.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Not before this instant: RFC 3339, or microseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written", deserialize_with = "filled")]
+    #[schemars(schema_with = "instant")]
+    pub since: Option<Micros>,
+    /// Before this instant, likewise.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written", deserialize_with = "filled")]
+    #[schemars(schema_with = "instant")]
+    pub until: Option<Micros>,
+    /// How many at most, from 1 to 1000; 50 where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<usize>,
-    /// Where to go on.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where to go on: the `next` of the answer before.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
     pub cursor: Option<String>,
 }
 
 /// One record of the audit log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditRow {
     /// Its number.
     pub seq: u64,
     /// When; of several attempts, the last.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub at: Micros,
     /// Who.
     pub by: String,
@@ -70,7 +76,7 @@ impl From<AuditRecord> for AuditRow {
 }
 
 /// A page of the audit log, newest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditPage {
     /// The records.
     pub records: Vec<AuditRow>,
@@ -86,19 +92,17 @@ impl AuditPage {
     pub fn find(store: &Store, query: &AuditQuery) -> Result<Self, QueryError> {
         let before = match &query.cursor {
             None => u64::MAX,
-            Some(cursor) => cursor
-                .parse()
-                .map_err(|_| QueryError::Bad { field: "cursor", why: "not the `next` of an answer".into() })?,
+            Some(cursor) => cursor.parse().map_err(|_| QueryError::cursor())?,
         };
         let filter = AuditFilter {
             by: query.by.clone(),
             action: query.action.clone(),
             subject: query.subject.clone(),
             outcome: query.outcome,
-            since: query.since.map(Micros),
-            until: query.until.map(Micros),
+            since: query.since,
+            until: query.until,
         };
-        let limit = query.limit.unwrap_or(50).clamp(1, Self::MAX_LIMIT);
+        let limit = limit(query.limit, Self::MAX_LIMIT)?;
         let (records, next) = store.audit(&filter, before, limit)?;
         let records = records.into_iter().map(AuditRow::from).collect();
         Ok(Self { records, next: next.map(|next| next.to_string()) })
@@ -106,7 +110,7 @@ impl AuditPage {
 }
 
 /// What came of going along the chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verified {
     /// Whether every record is what was written, in its place.
     pub whole: bool,
@@ -119,7 +123,7 @@ pub struct Verified {
 }
 
 /// The first record that is not what was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BrokenRow {
     /// Its number.
     pub seq: u64,

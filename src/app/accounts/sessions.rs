@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::users::about;
@@ -58,7 +59,7 @@ impl fmt::Debug for Session {
 }
 
 /// A session, as lists show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionRow {
     /// Its number.
     pub id: SessionId,
@@ -66,12 +67,15 @@ pub struct SessionRow {
     pub user: UserName,
     /// When they signed in.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub created_at: Micros,
     /// When a request last carried it.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub last_seen: Micros,
     /// When it ends, if it is used until then.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub expires_at: Micros,
     /// Where they signed in from.
     pub address: String,
@@ -87,7 +91,7 @@ impl From<store::Session> for SessionRow {
 }
 
 /// The sessions that have not ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionList {
     /// By number.
     pub sessions: Vec<SessionRow>,

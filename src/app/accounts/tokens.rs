@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountError, Accounts, lock, micros, secret};
@@ -17,7 +18,7 @@ const LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 const TOKENS: usize = 1_000;
 
 /// A token, as lists show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenRow {
     /// Its number.
     pub id: TokenId,
@@ -29,16 +30,19 @@ pub struct TokenRow {
     pub grant: Grant,
     /// When it was made.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub created_at: Micros,
     /// By whom.
     pub created_by: String,
     /// Its end.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub expires_at: Micros,
     /// Whether that is past.
     pub expired: bool,
     /// When a request last carried it.
     #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
     pub last_used: Option<Micros>,
     /// Where that came from; empty where it was not used.
     pub last_address: String,
@@ -53,7 +57,7 @@ impl TokenRow {
 }
 
 /// The tokens that were not revoked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenList {
     /// By number.
     pub tokens: Vec<TokenRow>,

@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AccountError, Accounts, lock, secret};
@@ -13,7 +14,7 @@ use crate::store::{User, WriteTxn};
 const USERS: usize = 1_000;
 
 /// A user, without what nobody needs to see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserRow {
     /// The name.
     pub name: UserName,
@@ -23,17 +24,20 @@ pub struct UserRow {
     pub disabled: bool,
     /// When they were added.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub created_at: Micros,
     /// When the password was set.
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
     pub password_changed_at: Micros,
     /// When they last signed in.
     #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
     pub last_sign_in: Option<Micros>,
 }
 
 /// Every user.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UserList {
     /// By name.
     pub users: Vec<UserRow>,

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::Event;
 use super::QueryError;
-use super::query::{MAX_LIMIT, filled, instant, limit, written};
+use super::query::{MAX_LIMIT, filled, instant, level, limit, written};
 use crate::domain::batch::EventBatch;
 use crate::domain::event::{Decision, Level};
 use crate::domain::id::EventId;
@@ -48,6 +48,7 @@ pub struct EventQuery {
     pub symbol: Option<String>,
     /// This severity or worse: a name, or 0 to 7.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
+    #[schemars(schema_with = "level")]
     pub level: Option<Level>,
     /// The decision.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
@@ -111,6 +112,7 @@ pub struct StreamQuery {
     pub symbol: Option<String>,
     /// This severity or worse: a name, or 0 to 7.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]
+    #[schemars(schema_with = "level")]
     pub level: Option<Level>,
     /// The decision.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled")]

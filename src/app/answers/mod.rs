@@ -5,7 +5,7 @@ mod events;
 mod health;
 mod intents;
 mod publish;
-mod query;
+pub(crate) mod query;
 mod wire;
 mod status;
 

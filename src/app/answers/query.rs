@@ -7,6 +7,7 @@ use chrono::SecondsFormat;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::domain::event::Level;
 use crate::domain::time::Micros;
 use crate::store::StoreError;
 
@@ -34,13 +35,13 @@ pub enum QueryError {
 
 impl QueryError {
     /// A cursor that no answer gave.
-    pub(super) fn cursor() -> Self {
+    pub(crate) fn cursor() -> Self {
         Self::Bad { field: "cursor", why: "not the `next` of an answer".into() }
     }
 }
 
 /// A value of a query string; an empty one says nothing.
-pub(super) fn filled<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn filled<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr,
@@ -51,19 +52,25 @@ where
 }
 
 /// An instant in a query that we write: RFC 3339, with as many digits as it has.
-pub(super) fn written<S: Serializer>(at: &Option<Micros>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn written<S: Serializer>(at: &Option<Micros>, serializer: S) -> Result<S::Ok, S::Error> {
     at.map(|at| at.datetime().to_rfc3339_opts(SecondsFormat::AutoSi, true)).serialize(serializer)
 }
 
 /// The schema of an instant in a query.
-pub(super) fn instant(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn instant(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "string", "pattern": "^[0-9]{1,17}$" }],
     })
 }
 
+/// The schema of a severity in a query.
+pub(crate) fn level(generator: &mut SchemaGenerator) -> Schema {
+    let name = generator.subschema_for::<Level>();
+    json_schema!({ "anyOf": [name, { "type": "string", "pattern": "^[0-7]$" }] })
+}
+
 /// How many rows, at most `most`.
-pub(super) fn limit(asked: Option<usize>, most: usize) -> Result<usize, QueryError> {
+pub(crate) fn limit(asked: Option<usize>, most: usize) -> Result<usize, QueryError> {
     let limit = asked.unwrap_or(DEFAULT_LIMIT.min(most));
     if (1..=most).contains(&limit) {
         Ok(limit)

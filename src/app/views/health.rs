@@ -71,7 +71,7 @@ impl FileView {
         let charts = Charts::find(store, &app.views.charts, window, now)?;
         let a_day = if window == Window::Day { charts.totals } else { last_day(store, &app.views.charts, now)? };
         let (feed, bytes) = (store.feed(), std::fs::metadata(store.path()).map_or(0, |metadata| metadata.len()));
-        let free = store.free_bytes().ok();
+        let free = store.room().ok().map(|room| room.free);
         let outlook = free.map(|free| {
             let room = Room {
                 free: free.saturating_sub(RESERVE_BYTES),

@@ -58,11 +58,8 @@ impl TradePath {
     /// The figures from `since` on, for one symbol where one is given, with at most `most` reasons.
     pub fn summary(&self, since: Micros, symbol: Option<&str>, most: usize) -> Summary {
         let first = self.slot(since);
-        let wanted = match symbol {
-            None => None,
-            // A symbol that never came has no figures.
-            Some(name) => Some(self.symbols.numbers.get(name).copied().unwrap_or(u16::MAX)),
-        };
+        // A symbol that never came has no figures.
+        let wanted = symbol.map(|name| self.symbols.numbers.get(name).copied().unwrap_or(u16::MAX));
         let (mut sums, mut busy) = (Sums::default(), BTreeMap::<u16, u64>::new());
         for ((_, number), row) in self.rows.range((first, 0)..) {
             *busy.entry(*number).or_default() += row.weight();

@@ -84,3 +84,42 @@ pub(super) fn status() -> Value {
         "mirror_lag_events": 0, "intents_open": 1, "gaps": 0, "events_this_hour": 8_812, "events_last_hour": 11_970,
     })
 }
+
+pub(super) const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+pub(super) fn audit_record() -> Value {
+    json!({
+        "seq": 1, "at": "2026-01-17T03:50:00.000Z", "by": "alice", "address": "192.0.2.7",
+        "action": "intent.acknowledge", "subject": "intent 17", "why": "exchange maintenance, back at 04:00",
+        "outcome": "done", "times": 1, "hash": HASH,
+    })
+}
+
+pub(super) fn user() -> Value {
+    json!({
+        "name": "alice", "role": "operator", "disabled": false, "created_at": "2026-01-16T21:05:00.000Z",
+        "password_changed_at": "2026-01-16T21:05:00.000Z", "last_sign_in": "2026-01-17T03:48:12.000Z",
+    })
+}
+
+pub(super) fn session() -> Value {
+    json!({
+        "id": 3, "user": "alice", "created_at": "2026-01-17T03:48:12.000Z", "last_seen": "2026-01-17T03:50:00.000Z",
+        "expires_at": "2026-01-24T03:48:12.000Z", "address": "192.0.2.7", "agent": "Mozilla/5.0 …",
+    })
+}
+
+pub(super) fn token() -> Value {
+    json!({
+        "id": 2, "name": "execution", "prefix": "qclm_3kTz8aB", "grant": "publish",
+        "created_at": "2026-01-16T21:10:00.000Z", "created_by": "alice", "expires_at": "2026-04-16T21:10:00.000Z",
+        "expired": false, "last_used": "2026-01-17T03:44:39.000Z", "last_address": "192.0.2.9",
+    })
+}
+
+pub(super) fn created_token() -> Value {
+    let mut token = token();
+    (token["last_used"], token["last_address"]) = (Value::Null, json!(""));
+    token["text"] = json!("qclm_3kTz8aB…");
+    token
+}

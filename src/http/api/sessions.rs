@@ -1,20 +1,37 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 
-use super::blocking;
+use serde_json::json;
+
 use super::me::owner;
+use super::{blocking, examples};
 use crate::app::App;
 use crate::app::accounts::{SessionList, SessionRow};
 use crate::domain::access::Actor;
 use crate::domain::account::UserName;
 use crate::domain::id::SessionId;
+use crate::http::doc::Doc;
 use crate::http::error::ApiError;
 use crate::http::extract::PathPart;
 use crate::http::peer::{Caller, Role};
 use crate::http::routes::Route;
 
 pub(super) fn routes() -> Vec<Route<App>> {
-    vec![Route::get("/api/sessions", Role::Viewer, list), Route::delete("/api/sessions/{id}", Role::Viewer, revoke)]
+    vec![
+        Route::get("/api/sessions", Role::Viewer, list).doc(
+            Doc::new("access", "List sessions").about("One's own; for an admin everybody's.").answer::<SessionList>(
+                200,
+                "The sessions that have not ended.",
+                json!({ "sessions": [examples::session()], "next": null }),
+            ),
+        ),
+        Route::delete("/api/sessions/{id}", Role::Viewer, revoke).doc(
+            Doc::new("access", "End a session")
+                .path::<SessionId>("id", "The session's number.", 3)
+                .answer::<SessionRow>(200, "The session that has ended.", examples::session())
+                .refuses(404, "There is no such session, or it is another's."),
+        ),
+    ]
 }
 
 /// Whose sessions a caller sees and ends: an admin everybody's, a user their own.

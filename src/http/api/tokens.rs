@@ -3,14 +3,17 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::blocking;
+use super::{blocking, examples};
 use crate::app::App;
 use crate::app::accounts::{TokenList, TokenRow};
 use crate::domain::access::{Actor, Grant};
 use crate::domain::account::TokenName;
 use crate::domain::id::TokenId;
+use crate::http::doc::Doc;
 use crate::http::error::ApiError;
 use crate::http::extract::{Body, PathPart};
 use crate::http::peer::Role;
@@ -18,9 +21,24 @@ use crate::http::routes::Route;
 
 pub(super) fn routes() -> Vec<Route<App>> {
     vec![
-        Route::get("/api/tokens", Role::Admin, list),
-        Route::post("/api/tokens", Role::Admin, create),
-        Route::delete("/api/tokens/{id}", Role::Admin, revoke),
+        Route::get("/api/tokens", Role::Admin, list).doc(Doc::new("access", "List tokens").answer::<TokenList>(
+            200,
+            "The tokens that were not revoked.",
+            json!({ "tokens": [examples::token()], "next": null }),
+        )),
+        Route::post("/api/tokens", Role::Admin, create).doc(
+            Doc::new("access", "Create a token")
+                .about("Its text is in this answer and nowhere else.")
+                .body::<Wanted>(json!({ "name": "execution", "grant": "publish", "expires_in_days": 90 }))
+                .answer::<Created>(201, "The token and its text.", examples::created_token())
+                .refuses(409, "There is a token of this name already."),
+        ),
+        Route::delete("/api/tokens/{id}", Role::Admin, revoke).doc(
+            Doc::new("access", "Revoke a token")
+                .path::<TokenId>("id", "The token's number.", 2)
+                .answer::<TokenRow>(200, "The token that is valid no longer.", examples::token())
+                .refuses(404, "There is no such token."),
+        ),
     ]
 }
 
@@ -28,19 +46,24 @@ async fn list(State(app): State<App>) -> Result<Json<TokenList>, ApiError> {
     Ok(Json(blocking(move || app.accounts.tokens()).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
+    /// What it is called.
     name: TokenName,
+    /// What it allows.
     grant: Grant,
+    /// Its lifetime; where nothing is said, the longest that is configured.
+    #[schemars(range(min = 1))]
     expires_in_days: Option<u32>,
 }
 
 /// The token with its text: the only answer that ever holds it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Created {
     #[serde(flatten)]
     token: TokenRow,
+    /// What a program sends as its `Authorization: Bearer …`.
     text: String,
 }
 

@@ -13,7 +13,6 @@ use crate::app::App;
 use crate::app::accounts::{AuditPage, AuditQuery, AuditRow, Verified};
 use crate::domain::audit::Outcome;
 use crate::domain::instant;
-use crate::domain::time::Micros;
 use crate::http::api::blocking;
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
@@ -54,7 +53,7 @@ impl Filter {
         let text = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
         let mut time = |field, text: &str| {
             let text = Some(text).filter(|text| !text.trim().is_empty())?;
-            misfits.parsed(field, instant::parse(text, now())).map(|Micros(at)| at)
+            misfits.parsed(field, instant::parse(text, now()))
         };
         let (since, until) = (time("since", &self.since), time("until", &self.until));
         let outcome = match self.outcome.as_str() {

@@ -131,10 +131,10 @@ pub(in crate::http) fn bytes(number: impl Given<u64>) -> String {
     }
 }
 
-/// `42.0 %`, and a dash where there is nothing to have a share of.
+/// `42.0 %` with a space that does not break, and a dash where there is nothing to have a share of.
 pub(in crate::http) fn share(part: impl Given<u64>, whole: impl Given<u64>) -> String {
     let (part, whole) = (part.given(), whole.given());
-    if whole == 0 { "–".to_owned() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
+    if whole == 0 { "–".to_owned() } else { format!("{:.1}\u{a0}%", part as f64 * 100.0 / whole as f64) }
 }
 
 /// The most characters of a message in a list; its own page has all of it.
@@ -202,7 +202,7 @@ mod tests {
             ["0 B", "1023 B", "1.5 KiB", "512 MiB"],
             [0, 1_023, 1_536, 512 << 20].map(bytes).each_ref().map(String::as_str)
         );
-        assert_eq!([share(1, 4), share(0, 0)], ["25.0 %", "–"]);
+        assert_eq!([share(1, 4), share(0, 0)], ["25.0\u{a0}%", "–"]);
         assert_eq!([confidence(0.69), confidence(1.0), confidence(0.0)], ["0.69", "1", "0"]);
     }
 

@@ -111,10 +111,12 @@ impl TradePathPage {
         let all = self.view.summary.to_trade;
         match stopped.filter(|at| at.stopped > 0) {
             _ if all == 0 => "No signal wanted to trade in this window.".to_owned(),
+            None if all == 1 => "The one signal to trade reached execution.".to_owned(),
             None => format!("All {} signals to trade reached execution.", show::count(all)),
             Some(at) => format!(
-                "Of {} signals to trade, {} ({}) reached execution. Most of the others stop at {}: {}.",
+                "Of {} {} to trade, {} ({}) reached execution. Most of the others stop at {}: {}.",
                 show::count(all),
+                if all == 1 { "signal" } else { "signals" },
                 show::count(executed),
                 show::share(executed, all),
                 at.stage.name(),

@@ -1,0 +1,11 @@
+"""Teaches schemathesis the one kind of body that it does not know."""
+
+import json
+
+import schemathesis
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(ctx, value):
+    """Text goes as it is; anything else as one line of JSON."""
+    return value if isinstance(value, (bytes, str)) else json.dumps(value) + "\n"
