@@ -121,7 +121,7 @@ impl Appliance {
             As::Session { cookie, csrf } => {
                 request = request.header("cookie", format!("__Host-quantum-clm={cookie}"));
                 if !method.is_safe() {
-                    request = request.header("x-csrf-token", csrf).header("origin", "http://127.0.0.1:8000");
+                    request = request.header("x-csrf-token", csrf);
                 }
             }
             As::Token(text) => request = request.header("authorization", format!("Bearer {text}")),
@@ -131,6 +131,10 @@ impl Appliance {
             request = request.header(*name, *value);
         }
         if let Peer::Tcp(_) = peer {
+            // As from a page of ours; other pages have tests of their own.
+            if !method.is_safe() && !more.iter().any(|(name, _)| *name == "origin") {
+                request = request.header("origin", "http://127.0.0.1:8000");
+            }
             request = request.extension(Local("127.0.0.1:8000".parse().unwrap()));
         }
         let request = request.extension(peer).body(Body::from(body.to_owned())).unwrap();

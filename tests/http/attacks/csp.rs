@@ -68,3 +68,26 @@ fn every_answer_says_what_browsers_may_do_with_it() {
     }
     assert!(target.ask("GET", static_file, &[], "").has("content-type: text/css; charset=utf-8"));
 }
+
+#[test]
+fn pages_load_and_run_only_what_is_ours() {
+    let target = Target::new(&[]);
+    let page = target.ask("GET", "/sign-in", &[("Accept", "text/html")], "");
+    assert_eq!(page.status(), 200, "{page:?}");
+    let refused = target.ask("GET", "/sign-in", &[("Accept", "text/html"), ("Host", "evil.example")], "");
+    assert_eq!(refused.status(), 421, "{refused:?}");
+    for answer in [page, refused] {
+        assert!(answer.has("content-type: text/html; charset=utf-8"), "{answer:?}");
+        assert!(
+            answer.has(
+                "content-security-policy: default-src 'self'; base-uri 'none'; form-action 'self'; \
+                 frame-ancestors 'none'; object-src 'none'; report-uri /csp-report"
+            ),
+            "{answer:?}"
+        );
+        let (_, html) = answer.text.split_once("\r\n\r\n").unwrap();
+        for inline in ["<style", "style=", "<script>", "onclick=", "onload=", "javascript:"] {
+            assert!(!html.to_lowercase().contains(inline), "{inline} is in {html}");
+        }
+    }
+}
