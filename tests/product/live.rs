@@ -20,7 +20,7 @@ fn bed() -> Bed {
 #[track_caller]
 fn publish(bed: &Bed, numbers: std::ops::Range<u64>) -> Vec<String> {
     let line = |number: u64| {
-        let unit = if number % 2 == 0 { "even" } else { "odd" };
+        let unit = if number.is_multiple_of(2) { "even" } else { "odd" };
         json!({ "unit": unit, "message": format!("number {number}"), "host": "<b>&\n".trim() }).to_string() + "\n"
     };
     let body: String = numbers.map(line).collect();
