@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 pub struct Publisher {
     places: Arc<Semaphore>,
     room: Arc<Semaphore>,
+    patience: Duration,
 }
 
 /// Why events were not stored, or may not have been.
@@ -62,7 +63,11 @@ pub enum PublishError {
 
 impl Default for Publisher {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(PLACES)), room: Arc::new(Semaphore::new(ROOM_BYTES)) }
+        Self {
+            places: Arc::new(Semaphore::new(PLACES)),
+            room: Arc::new(Semaphore::new(ROOM_BYTES)),
+            patience: PATIENCE,
+        }
     }
 }
 
@@ -110,11 +115,92 @@ impl App {
         };
         let (publication, waiting) = Publication::new(events, key, place);
         self.inbox.publish(publication).map_err(|_| PublishError::Stopping)?;
-        match timeout(PATIENCE, waiting.answer()).await {
+        match timeout(self.publisher.patience, waiting.answer()).await {
             Ok(Ok(Ok(ids))) => Ok(ids),
             Ok(Ok(Err(NotPublished::KeyUsed))) => Err(PublishError::KeyUsed),
             Ok(Ok(Err(NotPublished::Store(error)))) => Err(error.into()),
             Ok(Err(Lost)) | Err(_) => Err(PublishError::Late { keyed }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::domain::feed::Delivery;
+    use crate::observe::metrics::Metrics;
+    use crate::observe::status::StatusBoard;
+    use crate::store::Store;
+
+    const EVENT: &str = r#"{"unit": "u", "message": "m"}"#;
+    const NOW: Micros = Micros(1_768_621_479_809_316);
+
+    /// An appliance whose pipeline does not run, with this much patience.
+    fn app(patience: Duration) -> (App, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("d.redb")).unwrap();
+        let board = StatusBoard::new();
+        let metrics = Metrics::new(board.clone(), "", "", NOW);
+        let mut app = App::new(Config::default(), store, board, metrics, NOW);
+        app.publisher.patience = patience;
+        (app, dir)
+    }
+
+    async fn publish(app: &App, key: Option<&str>) -> Result<PublishedIds, PublishError> {
+        let key = key.map(|key| RequestKey::new("user a", key).unwrap());
+        app.publish(EVENT, Form::Object, key, NOW).await
+    }
+
+    #[tokio::test]
+    async fn what_is_not_stored_in_time_can_be_sent_again() {
+        let (app, _dir) = app(Duration::from_millis(10));
+        for (key, said) in [(Some("k"), "stored once"), (None, "stored twice")] {
+            let error = publish(&app, key).await.unwrap_err();
+            assert!(matches!(error, PublishError::Late { .. }) && error.to_string().contains(said), "{error}");
+        }
+        // Nobody waits for those any more, so the next pipeline passes them over.
+        let (source, pipeline) = app.inbox.connect();
+        source.send(Delivery::default()).unwrap();
+        assert!(pipeline.take(Duration::ZERO).publication.is_some_and(|publication| publication.is_given_up()));
+    }
+
+    #[tokio::test]
+    async fn only_so_many_wait() {
+        let (app, _dir) = app(Duration::from_secs(60));
+        let waiting: Vec<_> = (0..PLACES)
+            .map(|_| {
+                let app = app.clone();
+                tokio::spawn(async move { publish(&app, None).await })
+            })
+            .collect();
+        while app.publisher.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(publish(&app, None).await, Err(PublishError::Busy)));
+        for waiting in waiting {
+            waiting.abort();
+            let _ = waiting.await;
+        }
+        // What was given up makes room once the pipeline comes to it, not before: until then it may still be stored.
+        let (_source, pipeline) = app.inbox.connect();
+        while pipeline.take(Duration::from_millis(100)).publication.is_some() {}
+        assert_eq!(app.publisher.places.available_permits(), PLACES);
+    }
+
+    #[tokio::test]
+    async fn too_much_text_at_once_waits_outside() {
+        let (app, _dir) = app(Duration::from_millis(10));
+        let permits = Arc::clone(&app.publisher.room).acquire_many_owned(ROOM_BYTES as u32).await.unwrap();
+        assert!(matches!(publish(&app, None).await, Err(PublishError::Busy)));
+        drop(permits);
+        assert!(matches!(publish(&app, None).await, Err(PublishError::Late { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_stops_takes_nothing_in() {
+        let (app, _dir) = app(Duration::from_secs(60));
+        app.inbox.close();
+        assert!(matches!(publish(&app, Some("k")).await, Err(PublishError::Stopping)));
     }
 }

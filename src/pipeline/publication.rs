@@ -58,7 +58,7 @@ impl Publication {
     }
 
     /// Whether nobody waits for it any more.
-    pub(super) fn is_given_up(&self) -> bool {
+    pub(crate) fn is_given_up(&self) -> bool {
         self.reply.sender.is_closed()
     }
 }

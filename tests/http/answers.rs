@@ -111,7 +111,17 @@ fn redact(value: &mut Value) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match name.as_str() {
-                    "data_file" | "data_file_bytes" | "lines" | "version" => *value = format!("<{name}>").into(),
+                    "data_file"
+                    | "data_file_bytes"
+                    | "lines"
+                    | "version"
+                    | "created_at"
+                    | "expires_at"
+                    | "hash"
+                    | "head"
+                    | "password_changed_at"
+                    | "prefix"
+                    | "text" => *value = format!("<{name}>").into(),
                     "since" | "at" if value.as_str().is_some_and(|at| !at.starts_with("2024-06-17T")) => {
                         *value = "<now>".into();
                     }
@@ -151,6 +161,23 @@ async fn every_json_answer() {
         ("health_for_anybody", "GET", "/health", ""),
         ("status", "GET", "/api/status", ""),
         ("publish_refused", "POST", "/api/events", r#"{"unit": "u", "price": 3}"#),
+        ("user_added", "POST", "/api/users", r#"{"name": "alice", "role": "operator", "password": "battery horse"}"#),
+        (
+            "user_added_twice",
+            "POST",
+            "/api/users",
+            r#"{"name": "alice", "role": "viewer", "password": "battery horse"}"#,
+        ),
+        ("users", "GET", "/api/users", ""),
+        ("user_with_another_role", "PUT", "/api/users/alice/role", r#"{"role": "viewer"}"#),
+        ("user_unknown", "PUT", "/api/users/bob/role", r#"{"role": "viewer"}"#),
+        ("token_created", "POST", "/api/tokens", r#"{"name": "execution", "grant": "publish"}"#),
+        ("tokens", "GET", "/api/tokens", ""),
+        ("token_revoked", "DELETE", "/api/tokens/1", ""),
+        ("sessions", "GET", "/api/sessions", ""),
+        ("me", "GET", "/api/me", ""),
+        ("audit", "GET", "/api/audit?limit=1", ""),
+        ("audit_verified", "GET", "/api/audit/verify", ""),
         ("nothing_there", "GET", "/api/nothing", ""),
         ("method_not_allowed", "PUT", "/api/events", "{}"),
     ] {
