@@ -57,7 +57,7 @@ pub struct Pipeline {
     store_status: Reporter,
     rules_status: Reporter,
     pending: Pending,
-    next_trim: Instant,
+    retention: Trimmer,
     observe: Box<dyn Fn(&Committed) + Send>,
 }
 
@@ -117,7 +117,7 @@ impl Pipeline {
             store_status,
             rules_status,
             pending: Pending::default(),
-            next_trim: Instant::now(),
+            retention: Trimmer { keep: settings.retention, next: Instant::now() },
             observe: Box::new(observe),
         }
     }
@@ -148,7 +148,7 @@ impl Pipeline {
             if ended || self.pending.is_due(self.settings.commit_interval) || self.tick_due().is_some() {
                 self.commit(stop, alive)?;
             }
-            self.trim();
+            self.retention.trim(&self.store, &self.store_status);
             if ended {
                 return Ok(());
             }
@@ -198,6 +198,8 @@ impl Pipeline {
                 Err(Step::Store(source)) => {
                     failed = true;
                     report(&self.store_status, &source);
+                    // It may be the data file itself that has filled the disk.
+                    self.retention.trim(&self.store, &self.store_status);
                     if stop() {
                         return Err(PipelineError::Stopped { pending: pending.events.len(), source });
                     }
@@ -220,22 +222,29 @@ impl Pipeline {
         pending.committed();
         Ok(())
     }
+}
 
-    fn trim(&mut self) {
-        if Instant::now() < self.next_trim {
+/// Removes what is past its time, now and then.
+struct Trimmer {
+    keep: Retention,
+    next: Instant,
+}
+
+impl Trimmer {
+    fn trim(&mut self, store: &Store, status: &Reporter) {
+        if Instant::now() < self.next {
             return;
         }
-        let (retention, now) = (self.settings.retention, crate::observe::now());
-        let again = match self.store.write::<_, StoreError>(|txn| txn.trim(retention, now)) {
+        let again = match store.trim(self.keep, crate::observe::now()) {
             Ok(trimmed) if trimmed.more => TRIM_MORE,
             Ok(_) => TRIM_EVERY,
             Err(error) => {
                 // The next commit will say the same, with a remedy; retention alone is no reason to fail.
-                self.store_status.error(format!("retention: {error}"));
+                status.error(format!("retention: {error}"));
                 TRIM_EVERY / 10
             }
         };
-        self.next_trim = Instant::now() + again;
+        self.next = Instant::now() + again;
     }
 }
 
@@ -274,7 +283,8 @@ fn by_source(events: &EventBatch) -> Vec<(String, u64)> {
 
 fn report(status: &Reporter, error: &StoreError) {
     let remedy = if error.is_full() {
-        "free space on the data file's disk; reading goes on by itself, and nothing is lost meanwhile"
+        "free space on the data file's disk, or lower events.retention_bytes and restart; reading goes on by itself, and \
+         nothing is lost meanwhile"
     } else {
         "see `quantum-clm doctor`; the journal keeps what is not stored"
     };

@@ -21,6 +21,27 @@ const STDERR_TAIL_BYTES: usize = 8 * 1024;
 /// How long to look for the group's end after SIGKILL. Only a process in uninterruptible sleep takes longer.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long a killed process may live on in a child that it was just starting.
+const HEIR_WITHIN: Duration = Duration::from_secs(2);
+
+/// Tries something again for a moment while it `is_taken`. Blocking.
+///
+/// A process that is killed while it starts a child leaves everything to that child, listening sockets and file locks
+/// as well, until the child has become another program: some microseconds, on a busy machine some milliseconds. Whoever
+/// starts in its place must not take that for another daemon.
+pub fn unless_inherited<T, E>(
+    mut attempt: impl FnMut() -> Result<T, E>,
+    is_taken: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    let until = Instant::now() + HEIR_WITHIN;
+    loop {
+        match attempt() {
+            Err(error) if is_taken(&error) && Instant::now() < until => thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+}
+
 /// Asks a blocking thread to stop, and wakes it from [`StopFlag::wait_readable`] at once. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct StopFlag(Arc<StopInner>);
@@ -301,5 +322,25 @@ mod tests {
         let thread = thread::spawn(move || other.sleep(Duration::from_secs(600)));
         stop.set();
         assert!(thread.join().unwrap());
+    }
+
+    #[test]
+    fn what_is_taken_is_tried_again_for_a_moment_and_any_other_error_is_not() {
+        let mut tries = 0;
+        let mut attempt = |errors: &[&'static str]| {
+            tries = 0;
+            let result = unless_inherited(
+                || {
+                    tries += 1;
+                    errors.get(tries - 1).map_or(Ok(tries), |error| Err(*error))
+                },
+                |error| *error == "taken",
+            );
+            (result, tries)
+        };
+        assert_eq!(attempt(&[]), (Ok(1), 1));
+        assert_eq!(attempt(&["taken", "taken"]), (Ok(3), 3));
+        assert_eq!(attempt(&["taken", "no right"]), (Err("no right"), 2));
+        assert_eq!(attempt(&["taken"; 10_000]).0, Err("taken"));
     }
 }

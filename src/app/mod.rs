@@ -9,6 +9,8 @@ pub mod intents;
 pub mod publish;
 /// Events as they are stored, for all who read along.
 pub mod tail;
+/// What the pages show.
+pub mod views;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,6 +50,8 @@ pub struct App {
     pub tail: Tail,
     /// The places of publications under way.
     publisher: publish::Publisher,
+    /// What pages keep in memory.
+    pub views: Arc<views::Memory>,
     growth: Arc<Mutex<Option<u64>>>,
 }
 
@@ -68,6 +72,7 @@ impl App {
             inbox: Inbox::new(),
             tail: Tail::default(),
             publisher: publish::Publisher::default(),
+            views: Arc::default(),
             growth: Arc::default(),
         }
     }

@@ -35,10 +35,10 @@ impl Source {
     }
 }
 
-/// A command that only asks must not make a file.
+/// A command that only asks makes no file and changes none.
 fn open(path: &Path) -> anyhow::Result<Store> {
     std::fs::metadata(path).with_context(|| format!("{}", path.display()))?;
-    Ok(Store::open(path)?)
+    Ok(Store::open_for_reading(path)?)
 }
 
 impl Daemon {
@@ -59,6 +59,11 @@ impl Daemon {
 
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         Ok(self.runtime.block_on(self.client.post_json(path, body))?)
+    }
+
+    /// The same for what takes an `Idempotency-Key`: it is done once, even if it has to be asked twice.
+    pub(super) fn post_once<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.post_once(path, body))?)
     }
 
     pub(super) fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {

@@ -132,7 +132,7 @@ fn show(id: u64, global: &Global) -> anyhow::Result<ExitCode> {
 fn decide(args: &VerdictArgs, action: &str, global: &Global) -> anyhow::Result<ExitCode> {
     let body = serde_json::json!({ "why": args.why });
     let intent: IntentAnswer =
-        Daemon::for_a_change(global)?.post(&format!("/api/intents/{}/{action}", args.id), &body)?;
+        Daemon::for_a_change(global)?.post_once(&format!("/api/intents/{}/{action}", args.id), &body)?;
     told(&intent, global)
 }
 

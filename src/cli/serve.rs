@@ -19,11 +19,12 @@ use crate::observe::metrics::Metrics;
 use crate::observe::notify::Notify;
 use crate::observe::status::StatusBoard;
 use crate::observe::{logging, now, signals};
+use crate::process::unless_inherited;
 use crate::sources::journal;
 use crate::stop::{self, Stop};
-use crate::store::Store;
+use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, accounts, mirror, tail, upkeep};
+use crate::tasks::{Tasks, accounts, mirror, tail, trade_path, upkeep};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -95,7 +96,7 @@ async fn serve(
     Notify.extend(OPENING);
     let store = tokio::task::spawn_blocking(move || {
         // Opening writes, into a file that is another's as well.
-        Store::inspect(&path)?;
+        unless_inherited(|| Store::inspect(&path), |error| matches!(error, OpenError::InUse { .. }))?;
         Store::open(&path)
     })
     .await??;
@@ -116,13 +117,15 @@ async fn serve(
         mirror::spawn(&mut tasks, &app);
     }
     tail::spawn(&mut tasks, &app);
+    trade_path::spawn(&mut tasks, &app);
     upkeep::spawn(&mut tasks, &app);
     accounts::spawn(&mut tasks, &app);
 
     let door = Door::new(admins).with_accounts(app.accounts.clone()).behind(Border::new(&app.config.http));
     let router = routes::router(api::routes(), app.clone(), door, Times::default());
     let (http_stopper, http_stopping) = stop::signal();
-    let server = tokio::spawn(accept::serve(listeners, router, files::allow(Limits::default()), http_stopping));
+    let (limits, evicted) = (files::allow(Limits::default()), app.metrics.connections_evicted.clone());
+    let server = tokio::spawn(accept::serve(listeners, router, limits, evicted, http_stopping));
     tokio::spawn(Notify.watchdog(move || pulse.is_alive(), signals.clone()));
     Notify.ready(&format!("listening on {listening}"));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_file = %app.store.path().display(), "ready, listening on {listening}");

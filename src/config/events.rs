@@ -23,7 +23,7 @@ impl Default for Events {
             retention_days: 30,
             retention_bytes: 8 << 30,
             quote_currencies: ["USDT", "USDC", "FDUSD", "TUSD", "BUSD"].map(String::from).into(),
-            commit_interval: Duration::from_millis(600),
+            commit_interval: Duration::from_millis(650),
         }
     }
 }

@@ -395,7 +395,7 @@ mod tests {
                 Origin::Predecessor { variable: "UTF_REDIS_URL", file: Some((path.join("utf.env"), 3)) },
             ),
             ("redis.consumer", "\"process\"", Origin::Predecessor { variable: "CLM_CONSUMER", file: None }),
-            ("events.commit_interval", "\"600ms\"", Origin::Default),
+            ("events.commit_interval", "\"650ms\"", Origin::Default),
         ] {
             let setting = loaded.settings().into_iter().find(|setting| setting.key == key).unwrap();
             assert_eq!((setting.toml().as_str(), setting.origin), (value, origin), "{key}");

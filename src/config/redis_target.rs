@@ -70,6 +70,11 @@ pub enum BadRedisUrl {
 }
 
 impl RedisTarget {
+    /// Address and database: which Redis it is, whoever signs in there. It holds no secret.
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.address, self.db)
+    }
+
     /// Reads `redis://[user[:password]@]host[:port][/db]`, `unix:///path` or `redis+unix:///path`, the latter two with
     /// `?db=n&user=name&pass=word`.
     pub fn parse(url: &str) -> Result<Self, BadRedisUrl> {

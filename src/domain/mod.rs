@@ -12,14 +12,22 @@ pub mod backoff;
 pub mod batch;
 /// Hourly counters.
 pub mod counter;
+/// The path of one decision through the trading services.
+pub mod decision_path;
+/// How long the disk will do.
+pub mod disk;
 /// The UTF event and its parts.
 pub mod event;
 /// What a source delivers: events, its position, gaps, and how far time has come.
 pub mod feed;
 /// Components, their states, and the verdict over them.
 pub mod health;
+/// Hourly counters as series for a chart.
+pub mod hourly;
 /// Typed identifiers.
 pub mod id;
+/// Instants as people write them.
+pub mod instant;
 /// Intents: things that somebody should look at, and their life.
 pub mod intent;
 /// From a log line to the fields of an event.
@@ -38,5 +46,9 @@ pub mod role;
 pub mod rules;
 /// Which trading service stands behind a unit.
 pub mod source;
+/// The stations on the path of a decision.
+pub mod stage;
 /// Instants, hours, and how they are written.
 pub mod time;
+/// What became of the signals of a window, stage by stage.
+pub mod trade_path;

@@ -114,6 +114,14 @@ impl Hour {
         Micros((u64::from(self.0) + 1) * Micros::HOUR)
     }
 
+    /// The hour that `YYYYMMDDHH` names.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let date = NaiveDate::parse_from_str(text.get(..8).filter(|_| digits)?, "%Y%m%d").ok()?;
+        let at = date.and_hms_opt(text.get(8..)?.parse().ok()?, 0, 0)?;
+        Some(Micros::from(at.and_utc()).hour())
+    }
+
     /// The hour after this one.
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -180,5 +188,19 @@ pub mod rfc3339_option {
     /// Reads it.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Micros>, D::Error> {
         Ok(Option::<Wire>::deserialize(deserializer)?.map(|Wire(at)| at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_read_as_they_are_written() {
+        let hour = Hour(491_283);
+        assert_eq!(Hour::parse(&hour.to_string()), Some(hour), "{hour}");
+        for text in ["", "2026011724", "2026013203", "20260117031", "202601170a", "+026011703", "２026011703"] {
+            assert_eq!(Hour::parse(text), None, "{text}");
+        }
     }
 }

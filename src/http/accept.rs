@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::counter::Counter;
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -62,16 +63,23 @@ impl Default for Limits {
 }
 
 /// Accepts on all listeners until `stopping` is asked, then lets requests under way finish within `limits.drain`.
-/// Returns how many connections were cut off. The socket file is gone when it returns.
-pub async fn serve(listeners: Listeners, router: Router, limits: Limits, stopping: Stopping) -> usize {
+/// Returns how many connections were cut off. The socket file is gone when it returns. `evicted` counts the connections
+/// that had to make room for others.
+pub async fn serve(
+    listeners: Listeners,
+    router: Router,
+    limits: Limits,
+    evicted: Counter,
+    stopping: Stopping,
+) -> usize {
     let Listeners { tcp, unix, file } = listeners;
     let server = Arc::new(Server::new(router, limits, stopping.clone()));
     let mut loops = JoinSet::new();
-    let places = Places::new(limits.tcp_connections);
+    let places = Places::new(limits.tcp_connections, evicted.clone());
     for listener in tcp {
         loops.spawn(accept(listener, Arc::clone(&places), Arc::clone(&server)));
     }
-    let places = Places::new(limits.unix_connections);
+    let places = Places::new(limits.unix_connections, evicted);
     for listener in unix {
         loops.spawn(accept(listener, Arc::clone(&places), Arc::clone(&server)));
     }

@@ -17,6 +17,10 @@ use super::peer::ADMIN_GROUP;
 /// How long the daemon may take to begin an answer: longer than it allows itself, so that its own words arrive.
 const PATIENCE: Duration = Duration::from_secs(45);
 
+/// How often a change that broke off is asked for again, and after which pause: as long as a restart takes.
+const AGAIN: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Why a command got no answer that it can use.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -84,29 +88,48 @@ impl Client {
 
     /// `GET path`.
     pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        let response = self.send(Method::GET, path, Bytes::new(), None).await?;
         self.parse(path, self.accepted(response).await?).await
     }
 
     /// `GET path`, with the answer whatever its status: for `/health`, whose body counts also with a 503.
     pub async fn get_any<T: DeserializeOwned>(&self, path: &str) -> Result<(StatusCode, T), ClientError> {
-        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        let response = self.send(Method::GET, path, Bytes::new(), None).await?;
         Ok((response.status(), self.parse(path, response).await?))
     }
 
     /// `POST path` with a JSON body.
     pub async fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
-        self.change(Method::POST, path, body).await
+        self.change(Method::POST, path, body, None).await
+    }
+
+    /// `POST path` with a JSON body, carried out once: it has an `Idempotency-Key` of its own, under which it is asked
+    /// again where the answer breaks off, as it does when the daemon is restarted.
+    pub async fn post_once<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| self.broken("making a key", error))?;
+        let key: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut again = AGAIN;
+        loop {
+            let result = self.change(Method::POST, path, body, Some(&key)).await;
+            match (&result, again) {
+                (Err(ClientError::Broken { .. }), 1..) => again -= 1,
+                // Asked before: it is away for a moment.
+                (Err(ClientError::NoDaemon(_)), 1..AGAIN) => again -= 1,
+                _ => return result,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// `PUT path` with a JSON body.
     pub async fn put_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
-        self.change(Method::PUT, path, body).await
+        self.change(Method::PUT, path, body, None).await
     }
 
     /// `DELETE path`, with what was there as the answer.
     pub async fn delete_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let response = self.send(Method::DELETE, path, Bytes::new()).await?;
+        let response = self.send(Method::DELETE, path, Bytes::new(), None).await?;
         self.parse(path, self.accepted(response).await?).await
     }
 
@@ -115,20 +138,27 @@ impl Client {
         method: Method,
         path: &str,
         body: &impl Serialize,
+        key: Option<&str>,
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(|source| ClientError::Answer { path: path.to_owned(), source })?;
-        let response = self.send(method, path, body.into()).await?;
+        let response = self.send(method, path, body.into(), key).await?;
         self.parse(path, self.accepted(response).await?).await
     }
 
     /// `GET path`, whose answer is lines that come as they happen.
     pub async fn lines(&self, path: &str) -> Result<Lines, ClientError> {
-        let response = self.send(Method::GET, path, Bytes::new()).await?;
+        let response = self.send(Method::GET, path, Bytes::new(), None).await?;
         let body = self.accepted(response).await?.into_body();
         Ok(Lines::new(self.socket.clone(), body))
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, ClientError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        key: Option<&str>,
+    ) -> Result<Response<Incoming>, ClientError> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|source| match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoDaemon(self.socket.clone()),
             io::ErrorKind::PermissionDenied => ClientError::Permission(self.socket.clone()),
@@ -139,7 +169,11 @@ impl Client {
             .map_err(|source| self.broken("connecting", source))?;
         // Ends with the sender and the answer's body; its error is also theirs.
         tokio::spawn(connection);
-        let request = Request::builder()
+        let mut request = Request::builder();
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request
             .method(method)
             .uri(path)
             .header(header::HOST, "localhost")

@@ -36,7 +36,7 @@ struct Outer {
 struct Report {
     #[serde(default)]
     document_uri: String,
-    #[serde(default, alias = "effective-directive")]
+    #[serde(default)]
     violated_directive: String,
     #[serde(default)]
     blocked_uri: String,

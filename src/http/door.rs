@@ -137,12 +137,14 @@ impl Door {
                 ApiError::Unauthenticated("this needs a credential: sign in, or send an API token".to_owned())
             }
             Credential::Socket => ApiError::Forbidden(format!(
-                "{} may not do this: add that user to the group {ADMIN_GROUP}",
+                "this is not for {}: add that user to the group {ADMIN_GROUP}",
                 caller.name
             )),
-            Credential::Session { .. } | Credential::Token(_) => {
-                ApiError::Forbidden(format!("{} may not do this: it asks for the role {}", caller.name, least.as_str()))
-            }
+            Credential::Session { .. } | Credential::Token(_) => ApiError::Forbidden(format!(
+                "this asks for the role {}, which {} does not have",
+                least.as_str(),
+                caller.name
+            )),
         }
     }
 

@@ -12,9 +12,13 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::peer::{ADMIN_GROUP, Admins};
 use crate::config;
+use crate::process::unless_inherited;
 
 /// The longest path that fits into a unix socket's address, with its closing zero.
 const LONGEST_PATH: usize = 107;
+
+/// How many connections may wait to be accepted. The standard library asks for 128.
+const QUEUE: i32 = 1024;
 
 /// Why there is nothing to listen on: one line with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -149,15 +153,17 @@ pub struct Prepared {
 }
 
 /// Binds the TCP address and looks whether the unix socket can be made, so that what would be refused is refused before
-/// anything is changed. A kind of socket that systemd passed is not bound a second time. Must be called in a runtime.
+/// anything is changed. A kind of socket that systemd passed is not bound a second time. Must be called in a runtime, and
+/// takes a moment where something is taken.
 pub fn prepare(http: &config::Http, passed: Passed) -> Result<Prepared, ListenError> {
     let (mut tcp, unix) = passed.take()?;
     if tcp.is_empty() && !http.listen.is_empty() {
-        tcp.push(bind_tcp(&http.listen)?);
+        let taken = |error: &ListenError| matches!(error, ListenError::InUse(_));
+        tcp.push(unless_inherited(|| bind_tcp(&http.listen), taken)?);
     }
     let path = unix.is_empty().then(|| http.socket.clone());
     if let Some(path) = &path {
-        look(path)?;
+        unless_inherited(|| look(path), |error| matches!(error, ListenError::Answered(_)))?;
         can_be_made(path)?;
     }
     Ok(Prepared { tcp, unix, path })
@@ -184,7 +190,13 @@ pub fn bind(http: &config::Http, passed: Passed, admins: &Admins) -> Result<List
 fn bind_tcp(listen: &str) -> Result<TcpListener, ListenError> {
     // Only ever a parsed address: a name would mean getaddrinfo, which must not be linked.
     let address: SocketAddr = listen.parse().map_err(|_| ListenError::Address(listen.to_owned()))?;
-    std::net::TcpListener::bind(address).and_then(tokio_tcp).map_err(|source| match source.kind() {
+    let bind = || {
+        let listener = std::net::TcpListener::bind(address)?;
+        // Once more, for a longer queue: whoever finds it full tries again only after a second, and another.
+        rustix::net::listen(&listener, QUEUE)?;
+        tokio_tcp(listener)
+    };
+    bind().map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse(address),
         io::ErrorKind::PermissionDenied => ListenError::PortPermission(address),
         io::ErrorKind::AddrNotAvailable => ListenError::NotOurs(address),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, Incoming, SizeHint};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
@@ -20,6 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// for its client the longest makes room, so nobody is locked out by connections that ask for nothing.
 pub(super) struct Places {
     limit: usize,
+    evicted: Counter,
     seats: Mutex<Seats>,
     changed: Notify,
 }
@@ -60,8 +62,9 @@ pub(super) struct Place {
 }
 
 impl Places {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit: limit.max(1), seats: Mutex::default(), changed: Notify::new() })
+    /// At most `limit`; `evicted` counts those that had to make room.
+    pub(super) fn new(limit: usize, evicted: Counter) -> Arc<Self> {
+        Arc::new(Self { limit: limit.max(1), evicted, seats: Mutex::default(), changed: Notify::new() })
     }
 
     /// A place, once there is one.
@@ -93,6 +96,7 @@ impl Places {
         // One at a time: whoever was told to go makes this room.
         if seats.leaving == 0 && seats.longest_waiting(now).is_some_and(|seat| seat.tell_to_leave()) {
             seats.leaving += 1;
+            self.evicted.inc();
         }
         None
     }
@@ -275,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_longest_idle_makes_room_and_no_other() {
-        let places = Places::new(3);
+        let places = Places::new(3, Counter::default());
         let mut now = Instant::now();
         let mut take = || {
             now += STEP;
@@ -295,7 +299,7 @@ mod tests {
 
     #[test]
     fn slow_bodies_and_readers_go_after_a_while_and_work_never() {
-        let places = Places::new(3);
+        let places = Places::new(3, Counter::default());
         let now = Instant::now();
         let [body, reader, work] = [(); 3].map(|()| places.try_take(now).unwrap());
         body.is(Stage::Receiving, now);
@@ -322,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_reads_on_is_at_work_again() {
-        let places = Places::new(1);
+        let places = Places::new(1, Counter::default());
         let now = Instant::now();
         let reader = places.try_take(now).unwrap();
         reader.seat.blocked(true);
@@ -336,7 +340,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_becomes_idle_makes_room_for_those_who_wait() {
-        let places = Places::new(1);
+        let places = Places::new(1, Counter::default());
         let first = places.take().await;
         first.seat().enter(Stage::Working);
         let second = tokio::spawn({
@@ -348,6 +352,7 @@ mod tests {
         first.seat().told_to_leave().await;
         drop(first);
         second.await.unwrap();
+        assert_eq!(places.evicted.get(), 1);
         assert_eq!(lock(&places.seats).leaving, 0);
     }
 }

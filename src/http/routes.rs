@@ -18,6 +18,7 @@ use super::door::{self, Door};
 use super::error::ApiError;
 use super::peer::{Caller, Credential, Role};
 use super::stream::StreamPlaces;
+use super::ui::failure::Asked;
 use super::{csrf, headers, stream, ui};
 use crate::domain::access::{Actor, Scope};
 use crate::domain::request::host::Scheme;
@@ -179,15 +180,14 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S,
         let guarded = from_fn(move |request: Request, next: Next| {
             let door = door.clone();
             async move {
-                let uri = request.uri().clone();
-                let method = request.method().clone();
-                let response = match admit(guard, &door, times, request, next).await {
+                let mut asked = Asked::of(&request);
+                let response = match admit(guard, &door, times, request, next, &mut asked.caller).await {
                     Ok(response) => response,
                     Err(refusal) => refusal.into_response(),
                 };
                 match guard.kind {
                     Kind::Api => response,
-                    Kind::Page => ui::failure::as_page(response, &method, &uri),
+                    Kind::Page => ui::failure::as_page(response, &asked),
                 }
             }
         });
@@ -197,7 +197,11 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S,
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             ApiError::MethodNotAllowed(format!("{} does not answer to {method}", uri.path()))
         })
-        .fallback(|uri: Uri| async move { ApiError::NotFound(format!("there is nothing at {}", uri.path())) })
+        .fallback(|request: Request| async move {
+            let asked = Asked::of(&request);
+            let refusal = ApiError::NotFound(format!("there is nothing at {}", asked.uri.path())).into_response();
+            if asked.by_browser { ui::failure::as_page(refusal, &asked) } else { refusal }
+        })
         // The guard has read the body and measured it; a second limit would only contradict it.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(move |request: Request, next: Next| outermost(door.clone(), request, next)))
@@ -208,12 +212,20 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, state: S,
 const CROWDED: ApiError = ApiError::Crowded { what: "too many live views at once", seconds: 10 };
 
 /// The guard of one route: who, role, body, form token, time. In this order, so that a stranger cannot make us read.
-async fn admit(guard: Guard, door: &Door, times: Times, request: Request, next: Next) -> Result<Response, ApiError> {
+/// `known` becomes whoever asks, also when the request ends here.
+async fn admit(
+    guard: Guard,
+    door: &Door,
+    times: Times,
+    request: Request,
+    next: Next,
+    known: &mut Option<Caller>,
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     if guard.kind == Kind::Page {
         border::form(&parts).map_err(|refused| not_ours(door, &parts, guard.path, refused))?;
     }
-    let caller = who(guard, door, &parts).await?;
+    let caller = who(guard, door, &parts, known).await?;
     let place = match parts.extensions.get::<StreamPlaces>() {
         Some(places) if guard.streams => Some(places.take().ok_or(CROWDED)?),
         _ => None,
@@ -231,7 +243,9 @@ async fn admit(guard: Guard, door: &Door, times: Times, request: Request, next: 
         Ok(Err(error)) => return Err(ApiError::Refused(format!("the body broke off: {error}"))),
         Err(_) => return Err(ApiError::SlowBody { seconds: times.body.as_secs() }),
     };
+    // What is open to everybody needs no session, so none can be abused: signing in once more is no matter of the first.
     if let Credential::Session { csrf, .. } = &caller.credential
+        && guard.least > Role::Open
         && !parts.method.is_safe()
         && !csrf::is_carried(&parts.headers, &body, csrf)
     {
@@ -261,7 +275,7 @@ fn not_ours(door: &Door, parts: &Parts, path: &str, NotOurs { error, action }: N
 }
 
 /// Who asks, if they may. Whoever may not is taken down.
-async fn who(guard: Guard, door: &Door, parts: &Parts) -> Result<Caller, ApiError> {
+async fn who(guard: Guard, door: &Door, parts: &Parts, known: &mut Option<Caller>) -> Result<Caller, ApiError> {
     if guard.least == Role::Open && guard.kind == Kind::Api {
         return Ok(door.peer(parts));
     }
@@ -274,6 +288,7 @@ async fn who(guard: Guard, door: &Door, parts: &Parts) -> Result<Caller, ApiErro
             return Err(refused.error);
         }
     };
+    *known = Some(caller.clone());
     if caller.grant.allows(guard.least, guard.scope) {
         return Ok(caller);
     }
@@ -292,12 +307,10 @@ async fn who(guard: Guard, door: &Door, parts: &Parts) -> Result<Caller, ApiErro
 /// Around everything, also around refusals: the border comes before any route, a panic is an answer, and every answer
 /// has the security headers.
 async fn outermost(door: Door, request: Request, next: Next) -> Response {
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let asked = Asked::of(&request);
     // hyper forgets a Content-Length beside it, so it is this header that tells of a body whose end somebody in between
     // may see elsewhere. RFC 9112, 6.1: what comes behind it is not taken for a request.
     let mut closes = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let for_people =
-        request.headers().get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
     let (mut parts, body) = request.into_parts();
     let admitted = door.border().admit(&mut parts);
     let scheme = parts.extensions.get().copied().unwrap_or(Scheme::Http);
@@ -305,15 +318,16 @@ async fn outermost(door: Door, request: Request, next: Next) -> Response {
         Ok(()) => match panics::caught(next.run(Request::from_parts(parts, body))).await {
             Ok(response) => response,
             Err(panic) => {
-                let path = uri.path();
-                ApiError::internal(format!("the handler of {method} {path:?} panicked: {panic}")).into_response()
+                let Asked { method, uri, .. } = &asked;
+                ApiError::internal(format!("the handler of {method} {:?} panicked: {panic}", uri.path()))
+                    .into_response()
             }
         },
         Err(refused) => {
             closes = true;
             // Not the path: it may be anything, and there need be nothing at it.
             let refusal = not_ours(&door, &parts, "*", refused).into_response();
-            if for_people { ui::failure::as_page(refusal, &method, &uri) } else { refusal }
+            if asked.by_browser { ui::failure::as_page(refusal, &asked) } else { refusal }
         }
     };
     if closes {

@@ -15,9 +15,6 @@ use crate::config::{Redis, RedisAddress};
 
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// An answer that takes longer than this will not come: a whole pipeline takes Redis some milliseconds.
-const ANSWER: Duration = Duration::from_secs(10);
-
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
@@ -25,13 +22,15 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(super) struct Connection {
     at: RedisAddress,
     stream: Box<dyn Stream>,
+    /// How long an answer is waited for.
+    answer: Duration,
     received: Vec<u8>,
     used: usize,
 }
 
 impl Connection {
     /// Connects, signs in and selects the database. The password file is read anew for each connection.
-    pub(super) async fn open(config: &Redis) -> Result<Self, MirrorError> {
+    pub(super) async fn open(config: &Redis, answer: Duration) -> Result<Self, MirrorError> {
         let config = config.clone();
         let target = tokio::task::spawn_blocking(move || config.target()).await?.map_err(MirrorError::Password)?;
         let target = target.ok_or(MirrorError::NoTarget)?;
@@ -39,7 +38,7 @@ impl Connection {
             RedisAddress::Tcp { host, port } => Box::new(connect(host, *port, &target.address).await?),
             RedisAddress::Unix(path) => Box::new(within(CONNECT, &target.address, UnixStream::connect(path)).await?),
         };
-        let mut connection = Self { at: target.address, stream, received: Vec::new(), used: 0 };
+        let mut connection = Self { at: target.address, stream, answer, received: Vec::new(), used: 0 };
         if let Some(password) = &target.password {
             let password = password.expose().as_bytes();
             match &target.user {
@@ -76,6 +75,7 @@ impl Connection {
 
     /// Sends packed commands and waits for as many replies. Error replies are among them.
     pub(super) async fn pipeline(&mut self, commands: &[u8], replies: usize) -> Result<Vec<Reply>, MirrorError> {
+        let answer = self.answer;
         let exchange = async {
             self.stream.write_all(commands).await?;
             self.stream.flush().await?;
@@ -88,7 +88,7 @@ impl Connection {
             }
             Ok(answers)
         };
-        timeout(ANSWER, exchange).await.map_err(|_| MirrorError::Silent(ANSWER.as_secs()))?
+        timeout(answer, exchange).await.map_err(|_| MirrorError::Silent(answer.as_secs()))?
     }
 
     fn next_reply(&mut self) -> Result<Option<Reply>, MirrorError> {

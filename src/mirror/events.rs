@@ -1,8 +1,9 @@
 //! The feed's window in its stream.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::batch::BatchSize;
 use super::condition::MirrorError;
 use super::connection::Connection;
 use super::encode::{Encoder, Packed};
@@ -14,10 +15,6 @@ use crate::store::Store;
 
 /// Entries read at once while looking back.
 const CHUNK: usize = 1_000;
-
-/// After an interrupted batch, the next is as small as this; it grows again by itself. A busy foreign writer leaves
-/// Redis to us for a millisecond at a time.
-const SMALL: usize = 100;
 
 /// Where the mirror stands in the stream.
 #[derive(Clone, Copy, Debug)]
@@ -51,14 +48,14 @@ pub(super) struct Events {
     /// ours (with another data file) or of Redis (with an older dump) brings such, and a second appliance on the same
     /// stream must not be fought over every entry.
     reconciled: bool,
-    batch: usize,
+    size: BatchSize,
     pub(super) foreign: Option<Foreign>,
     /// The feed's events up to the place, counted from the first ever.
     pub(super) sent: u64,
 }
 
 impl Events {
-    pub(super) fn new(store: Arc<Store>, stats: Arc<MirrorStats>, key: String, maxlen: u64) -> Self {
+    pub(super) fn new(store: Arc<Store>, stats: Arc<MirrorStats>, key: String, maxlen: u64, answer: Duration) -> Self {
         Self {
             store,
             stats,
@@ -67,7 +64,7 @@ impl Events {
             place: None,
             encoder: None,
             reconciled: false,
-            batch: usize::MAX,
+            size: BatchSize::new(answer),
             foreign: None,
             sent: 0,
         }
@@ -116,21 +113,26 @@ impl Events {
             };
             // The next run is packed while Redis carries out this one.
             let encoder = self.encoder.take();
-            let most = self.batch;
+            let most = self.size.most();
             let next = tokio::task::spawn_blocking(move || {
                 let mut encoder = encoder?;
                 let packed = encoder.next(most);
                 Some((encoder, packed))
             });
             let Packed { bytes, events, newest, entry } = packed;
+            let started = Instant::now();
             let landed = stream::land(connection, &self.key, bytes, events).await;
+            let took = started.elapsed();
             let next = next.await?;
+            if matches!(&landed, Err(error) if !error.is_refusal()) {
+                self.size.lost(events);
+            }
             match landed? {
                 Landed::Whole(end) => {
                     crate::failpoint!("mirror.events.sent");
                     self.stats.add_events_sent(events as u64);
                     self.sent += events as u64;
-                    self.batch = self.batch.saturating_mul(2);
+                    self.size.landed(events, took);
                     self.place = Some(Place { event: newest, own: Some(entry), last: entry });
                     if end.is_some_and(|end| end.last == entry && end.length > 0) {
                         if let Some((encoder, packed)) = next {
@@ -146,7 +148,7 @@ impl Events {
                     }
                 }
                 Landed::Not => {
-                    self.batch = SMALL;
+                    self.size.contended();
                     self.look(connection, taken, hint).await?;
                 }
             }
@@ -154,7 +156,7 @@ impl Events {
     }
 
     async fn pack(&mut self, mut encoder: Encoder) -> Result<Option<Packed>, MirrorError> {
-        let most = self.batch;
+        let most = self.size.most();
         let (encoder, packed) = tokio::task::spawn_blocking(move || {
             let packed = encoder.next(most);
             (encoder, packed)

@@ -5,6 +5,7 @@
 //! the store is a hint that is saved now and then.
 
 mod backoff;
+mod batch;
 mod condition;
 mod connection;
 mod counters;
@@ -36,7 +37,7 @@ use self::events::Events;
 use self::intents::Intents;
 use self::place::Taken;
 use self::takeover::Quiet;
-use crate::config::{MirrorMode, RedisAddress};
+use crate::config::{MirrorMode, RedisAddress, RedisTarget};
 use crate::domain::id::EventId;
 use crate::observe::now;
 use crate::observe::status::Reporter;
@@ -53,6 +54,8 @@ pub struct Mirror {
     stats: Arc<MirrorStats>,
     events: Events,
     intents: Intents,
+    /// Which Redis it is.
+    server: String,
     /// The position as the store has it.
     saved: FollowerPosition,
     saved_at: Instant,
@@ -77,7 +80,13 @@ const COUNTERS: usize = 1;
 impl Mirror {
     /// A mirror of `store`. It reports to `reporter` and counts in `stats`.
     pub fn new(store: Arc<Store>, settings: MirrorSettings, reporter: Reporter, stats: Arc<MirrorStats>) -> Self {
-        let events = Events::new(store.clone(), stats.clone(), settings.redis.stream.clone(), settings.redis.maxlen);
+        let events = Events::new(
+            store.clone(),
+            stats.clone(),
+            settings.redis.stream.clone(),
+            settings.redis.maxlen,
+            settings.timing.answer,
+        );
         let intents = Intents {
             store: store.clone(),
             stats: stats.clone(),
@@ -85,9 +94,11 @@ impl Mirror {
             consumer: settings.consumer.clone(),
             sent: 0,
         };
+        let server = RedisTarget::parse(&settings.redis.url).map(|target| target.place()).unwrap_or_default();
         Self {
             store,
             settings,
+            server,
             reporter,
             stats,
             events,
@@ -158,7 +169,7 @@ impl Mirror {
         self.events.doubt();
         self.load().await?;
         self.show_lag();
-        let mut connection = Connection::open(&self.settings.redis).await?;
+        let mut connection = Connection::open(&self.settings.redis, self.settings.timing.answer).await?;
         self.stats.add_connections(1);
         // What the last connection took may be lost with a Redis that was started again.
         self.store.counter_changes().all();
@@ -225,8 +236,8 @@ impl Mirror {
             Ok::<_, StoreError>((saved, sent))
         })
         .await??;
-        self.taken =
-            serde_json::from_str(&saved.note).ok().filter(|taken: &Taken| taken.stream == self.settings.redis.stream);
+        let ours = |taken: &Taken| taken.stream == self.settings.redis.stream && taken.server == self.server;
+        self.taken = serde_json::from_str(&saved.note).ok().filter(ours);
         self.events.sent = sent;
         self.intents.sent = saved.outbox;
         self.saved = saved;
@@ -274,9 +285,9 @@ impl Mirror {
             }
             None => EventId::ZERO,
         };
-        let taken = Taken { stream: self.settings.redis.stream.clone(), from };
+        let taken = Taken { server: self.server.clone(), stream: self.settings.redis.stream.clone(), from };
         self.taken = Some(taken.clone());
-        // What was sent to another stream says nothing of this one.
+        // What was sent to another stream or server says nothing of this one.
         self.saved.event = from;
         // Before the first entry, so that no later look takes our own beginning for somebody else's.
         if let Err(error) = self.save().await {

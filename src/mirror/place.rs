@@ -94,6 +94,9 @@ pub(super) fn after_predecessor(store: &Store, window: u64, until: Micros) -> Re
 /// What is remembered of a takeover, as the note of the follower's position.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
 pub(super) struct Taken {
+    /// Address and database of the Redis.
+    #[serde(default)]
+    pub(super) server: String,
     /// The stream that the mirror took over.
     pub(super) stream: String,
     /// The event after which it began.

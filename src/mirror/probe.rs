@@ -2,6 +2,7 @@
 
 use super::condition::MirrorError;
 use super::connection::Connection;
+use super::settings::Timing;
 use crate::config::Redis;
 
 /// What Redis said.
@@ -30,7 +31,7 @@ pub async fn probe(config: &Redis) -> Result<Option<Seen>, Trouble> {
         return Ok(None);
     }
     let trouble = |error: MirrorError| Trouble { summary: error.summary(), remedy: error.remedy() };
-    let mut connection = Connection::open(config).await.map_err(trouble)?;
+    let mut connection = Connection::open(config, Timing::default().answer).await.map_err(trouble)?;
     connection.ask(&[b"PING"]).await.map_err(trouble)?;
     let info = match connection.ask(&[b"INFO"]).await {
         Ok(reply) => reply.text().unwrap_or_default().to_owned(),

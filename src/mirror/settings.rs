@@ -23,6 +23,8 @@ pub struct Timing {
     pub backoff_first: Duration,
     /// The longest pause.
     pub backoff_most: Duration,
+    /// An answer that takes longer than this will not come: a whole batch takes Redis some milliseconds.
+    pub answer: Duration,
     /// How often it looks whether the stream still stands while nothing happens, and whether it still has to hold.
     pub look: Duration,
     /// The least time between two rounds of counters.
@@ -44,6 +46,7 @@ impl Default for Timing {
         Self {
             backoff_first: Duration::from_millis(200),
             backoff_most: Duration::from_secs(30),
+            answer: Duration::from_secs(10),
             look: Duration::from_secs(5),
             counters: Duration::from_secs(1),
             save: Duration::from_secs(60),

@@ -57,6 +57,8 @@ pub struct Metrics {
     pub mirror_position: Seconds,
     /// Failed requests to the mirror.
     pub mirror_errors: Counter,
+    /// Connections closed because another one needed the place.
+    pub connections_evicted: Counter,
     /// What browsers reported about pages that broke their policy.
     pub csp_reports: Counter,
     /// Intents that are not resolved.
@@ -128,6 +130,11 @@ impl Metrics {
         let mirror_position =
             seconds(r, "mirror_position_timestamp_seconds", "Time in the id of the last mirrored event");
         let mirror_errors = counter(r, "mirror_errors", "Failed requests to the mirror");
+        let connections_evicted = counter(
+            r,
+            "connections_evicted",
+            "Connections that waited for their client, closed to make room for others",
+        );
         let csp_reports =
             counter(r, "csp_reports", "Reports of browsers that a page broke its content security policy");
         let intents_open = level(r, "intents_open", "Intents that are not resolved");
@@ -153,6 +160,7 @@ impl Metrics {
             mirror_lag_events,
             mirror_position,
             mirror_errors,
+            connections_evicted,
             csp_reports,
             intents_open,
             data_file_bytes,

@@ -59,6 +59,13 @@ impl Header {
     }
 }
 
+impl Header {
+    /// What opening the block costs, in events: of a full one [`MAX_EVENTS`], be it full of events or of text.
+    pub(crate) fn weight(&self) -> usize {
+        (self.count as usize).max(self.text_bytes as usize / (MAX_TEXT / MAX_EVENTS))
+    }
+}
+
 /// A block ready to be stored.
 pub(crate) struct Encoded {
     pub(crate) header: Header,

@@ -35,8 +35,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use redb::{Database, ReadTransaction, WriteTransaction};
+use redb::{Database, ReadOnlyDatabase, ReadTransaction, WriteTransaction};
 use tokio::sync::watch;
+
+use self::space::Purpose;
+use crate::domain::time::Micros;
 
 pub use audit::AuditFilter;
 pub use copy::CopyReport;
@@ -51,25 +54,26 @@ pub use query::{EventFilter, Found};
 pub use retention::{Retention, Trimmed};
 pub use rules::RestoreError;
 pub use sessions::Session;
+pub use space::{RESERVE_BYTES, Room};
 pub use tokens::Token;
 pub use users::User;
 
 /// redb's cache. Its default of 1 GiB is not for a VPS.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Free space that a commit leaves on the disk: the file must be able to grow and to be repaired.
-pub const RESERVE_BYTES: u64 = 16 << 20;
-
 /// A step on the data file that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No space: nothing was written.
-    #[error("the disk of {} is full: {free} bytes are free, {RESERVE_BYTES} must stay free; free some space", path.display())]
+    #[error("the disk of {} is full: {free} bytes are free, {needed} must stay free; free some space, or lower \
+             events.retention_bytes", path.display())]
     Full {
         /// The data file.
         path: PathBuf,
         /// What is free.
         free: u64,
+        /// What must stay free.
+        needed: u64,
     },
     /// A stored row that cannot be what was written.
     #[error("the data file is damaged: {what}: {why}; restore a backup, or see `quantum-clm doctor`")]
@@ -90,8 +94,8 @@ pub enum StoreError {
     /// redb stopped with a panic, which it does on pages that make no sense.
     #[error("the data file is damaged: {0}; restore a backup, or see `quantum-clm doctor`")]
     Panicked(String),
-    /// The file is closed after an error and could not be opened again.
-    #[error("the data file is closed after an error: {0}")]
+    /// The file is closed after an error and could not be opened again, or is open for reading only.
+    #[error("the data file cannot be written to: {0}")]
     Closed(String),
     /// Any other error of redb or the disk.
     #[error("the data file: {0}")]
@@ -143,16 +147,34 @@ pub struct Committed {
 pub struct Store {
     path: PathBuf,
     /// `None` only while it is closed after an error.
-    database: RwLock<Option<Database>>,
+    database: RwLock<Option<Handle>>,
     writer: Mutex<Writer>,
     committed: watch::Sender<Committed>,
     counter_changes: CounterChanges,
 }
 
+/// redb's handle of the file.
+enum Handle {
+    /// The daemon's.
+    Whole(Database),
+    /// Of a command that looks: it changes no byte.
+    ReadOnly(ReadOnlyDatabase),
+}
+
+impl Handle {
+    fn begin_read(&self) -> Result<ReadTransaction, StoreError> {
+        use redb::ReadableDatabase as _;
+        Ok(match self {
+            Self::Whole(database) => database.begin_read()?,
+            Self::ReadOnly(database) => database.begin_read()?,
+        })
+    }
+}
+
 /// What the writer knows without reading.
 struct Writer {
     tip: feed::Tip,
-    /// Set when a commit failed: redb refuses everything until the file is opened anew.
+    /// Set when redb failed: it refuses everything until the file is opened anew.
     broken: Option<String>,
 }
 
@@ -182,6 +204,12 @@ impl Store {
         space::free(&self.path)
     }
 
+    /// The room on the data file's disk and in the file.
+    pub fn room(&self) -> std::io::Result<Room> {
+        let used = self.lock_writer().tip.feed.block_bytes;
+        space::room(&self.path, used)
+    }
+
     /// Tells how far the file has come, and each time that it moves on.
     pub fn committed(&self) -> watch::Receiver<Committed> {
         self.committed.subscribe()
@@ -193,16 +221,31 @@ impl Store {
     }
 
     /// Runs `change` in one transaction: commits when it returns `Ok`, and leaves the file as it was otherwise.
-    /// After a failed commit the file is opened anew here, before `change` runs.
+    /// After an error of redb's the file is opened anew here, before `change` runs.
     pub fn write<T, E: From<StoreError>>(&self, change: impl FnOnce(&WriteTxn) -> Result<T, E>) -> Result<T, E> {
+        self.write_for(Purpose::Adds, change)
+    }
+
+    /// Removes what is past its time, a part of it at once. Also on a disk that is too full for anything else.
+    pub fn trim(&self, retention: Retention, now: Micros) -> Result<Trimmed, StoreError> {
+        self.write_for(Purpose::Removes, |txn| txn.trim(retention, now))
+    }
+
+    fn write_for<T, E: From<StoreError>>(
+        &self,
+        purpose: Purpose,
+        change: impl FnOnce(&WriteTxn) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut writer = self.lock_writer();
+        space::require(&self.path, writer.tip.feed.block_bytes, purpose)?;
         if writer.broken.is_some() {
             self.reopen(&mut writer)?;
         }
-        space::require(&self.path)?;
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = database.as_ref() else {
-            return Err(StoreError::Closed(writer.broken.clone().unwrap_or_default()).into());
+        let database = match database.as_ref() {
+            Some(Handle::Whole(database)) => database,
+            Some(Handle::ReadOnly(_)) => return Err(StoreError::Closed("it was opened for reading only".into()).into()),
+            None => return Err(StoreError::Closed(writer.broken.clone().unwrap_or_default()).into()),
         };
         let mut changed = None;
         let result = guard::catch(|| {
@@ -226,7 +269,11 @@ impl Store {
                 }
                 Ok(value)
             }
-            Ok(Err(error)) => Err(error),
+            Ok(Err(error)) => {
+                // The closure's own reason, or redb's within it: only redb itself can tell which.
+                writer.broken = guard::catch(|| refuses(database)).err().map(|error| error.to_string());
+                Err(error)
+            }
             Err(error) => {
                 writer.broken = Some(error.to_string());
                 Err(if error.is_full() { space::full(&self.path) } else { error }.into())
@@ -240,10 +287,7 @@ impl Store {
         let Some(database) = database.as_ref() else {
             return Err(StoreError::Closed("see the log for the cause".into()));
         };
-        guard::catch(|| {
-            use redb::ReadableDatabase as _;
-            look(&ReadTxn { txn: database.begin_read()? })
-        })
+        guard::catch(|| look(&ReadTxn { txn: database.begin_read()? }))
     }
 
     /// Closes the file in order: the trailing free space goes, and the next start needs no repair.
@@ -270,6 +314,11 @@ fn begin(database: &Database, tip: &feed::Tip) -> Result<WriteTxn, StoreError> {
         outbox: Cell::new(outbox),
         counters: RefCell::new(BTreeSet::new()),
     })
+}
+
+/// An error if redb refuses another transaction, as it does after a read or write that failed.
+fn refuses(database: &Database) -> Result<(), StoreError> {
+    Ok(database.begin_write()?.abort()?)
 }
 
 impl WriteTxn {

@@ -3,11 +3,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use redb::{Database, DatabaseError, ReadableDatabase, TableHandle};
+use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, TableHandle};
 use tokio::sync::watch;
 
 use super::schema::{META, SCHEMA_VERSION, TABLES};
-use super::{CACHE_BYTES, Committed, CounterChanges, Store, StoreError, Writer, codec, feed, guard, migrate, outbox};
+use super::{
+    CACHE_BYTES, Committed, CounterChanges, Handle, Store, StoreError, Writer, codec, feed, guard, migrate, outbox,
+};
 
 /// redb's first bytes.
 const MAGIC: &[u8] = b"redb";
@@ -51,6 +53,15 @@ pub enum OpenError {
         schema: u32,
         /// Who wrote it.
         written_by: String,
+    },
+    /// It would have to be changed before it can be read.
+    #[error("{} cannot be read as it is: {why}; only the daemon changes a data file, so start quantum-clm on it, or on a \
+             copy of it, once", path.display())]
+    NotReady {
+        /// The file.
+        path: PathBuf,
+        /// What would have to be done.
+        why: String,
     },
     /// Cut short, flipped bits, or worse.
     #[error("{} is damaged: {why}; restore a backup, or move the file away to start with an empty one", path.display())]
@@ -104,19 +115,41 @@ impl Store {
     pub fn inspect(path: &Path) -> Result<Inspected, OpenError> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         check_directory(path, parent)?;
-        if !check_magic(path)? {
+        if !check_magic(path, true)? {
             return Ok(Inspected::Missing);
         }
-        let opened = guard::catch(|| {
-            let mut builder = Database::builder();
-            builder.set_cache_size(CACHE_BYTES);
-            Ok(builder.open_read_only(path))
-        });
-        match opened.map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })? {
-            Err(DatabaseError::RepairAborted) => Ok(Inspected::Unclean),
-            Err(error) => Err(refused(path)(error)),
-            Ok(database) => Ok(Inspected::Sound { schema: check_identity(path, &database)? }),
+        match open_read_only(path)? {
+            None => Ok(Inspected::Unclean),
+            Some(database) => Ok(Inspected::Sound { schema: check_identity(path, &database)? }),
         }
+    }
+
+    /// Opens a data file that no daemon has, for a look: changes no byte of it, nor needs the right to. What would have
+    /// to be repaired or migrated first is refused.
+    pub fn open_for_reading(path: &Path) -> Result<Self, OpenError> {
+        let not_ready = |why: &str| OpenError::NotReady { path: path.to_owned(), why: why.to_owned() };
+        if !check_magic(path, false)? {
+            return Err(not_ready("there is nothing in it yet"));
+        }
+        let database = open_read_only(path)?.ok_or_else(|| {
+            not_ready("it was not closed in order, as after a crash, or was copied while a daemon wrote to it")
+        })?;
+        let schema = check_identity(path, &database)?;
+        if schema < SCHEMA_VERSION {
+            return Err(not_ready(&format!("it has schema version {schema} and would have to be migrated")));
+        }
+        let loaded = guard::catch(|| {
+            let txn = database.begin_read()?;
+            let tables: BTreeSet<String> = txn.list_tables()?.map(|table| table.name().to_owned()).collect();
+            if !TABLES.iter().all(|table| tables.contains(table.name)) {
+                return Ok(None);
+            }
+            Ok(Some((feed::Tip::load(&txn)?, outbox::last_read(&txn)?)))
+        });
+        let (tip, outbox) = loaded
+            .map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })?
+            .ok_or_else(|| not_ready("it lacks tables of this version"))?;
+        Ok(Self::of(path, Handle::ReadOnly(database), tip, outbox))
     }
 
     /// Opens the data file, or makes a new one where there is none. Migrates an older schema after a copy, and compacts
@@ -125,7 +158,7 @@ impl Store {
         let io = |source, remedy| OpenError::Io { path: path.to_owned(), remedy, source };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         check_directory(path, parent)?;
-        let exists = check_magic(path)?;
+        let exists = check_magic(path, true)?;
         let mut database = open_database(path)?;
         if exists {
             let schema = check_identity(path, &database)?;
@@ -147,19 +180,22 @@ impl Store {
             Ok((feed::Tip::load(&txn)?, outbox::last_read(&txn)?))
         })
         .map_err(damaged)?;
+        Ok(Self::of(path, Handle::Whole(database), tip, outbox))
+    }
+
+    fn of(path: &Path, handle: Handle, tip: feed::Tip, outbox: u64) -> Self {
         let committed = Committed { last: tip.feed.last, events: tip.feed.events, outbox };
-        Ok(Self {
+        Self {
             path: path.to_owned(),
-            database: RwLock::new(Some(database)),
+            database: RwLock::new(Some(handle)),
             writer: Mutex::new(Writer { tip, broken: None }),
             committed: watch::Sender::new(committed),
             counter_changes: CounterChanges::default(),
-        })
+        }
     }
 
     /// Opens the file anew after a failed commit. Waits for readers: two handles cannot have one file.
     pub(super) fn reopen(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        super::space::require(&self.path)?;
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let old = database.take();
         let _ = guard::catch(|| {
@@ -176,7 +212,7 @@ impl Store {
         self.counter_changes.all();
         writer.tip = tip;
         writer.broken = None;
-        *database = Some(new);
+        *database = Some(Handle::Whole(new));
         Ok(())
     }
 }
@@ -196,11 +232,14 @@ fn check_directory(path: &Path, parent: &Path) -> Result<(), OpenError> {
 }
 
 /// Whether there is a file; one that is not redb's is refused before redb touches it.
-fn check_magic(path: &Path) -> Result<bool, OpenError> {
+fn check_magic(path: &Path, write: bool) -> Result<bool, OpenError> {
     use std::io::Read as _;
-    let remedy = "give the user that quantum-clm runs as the right to read and write it";
+    let remedy = match write {
+        true => "give the user that quantum-clm runs as the right to read and write it",
+        false => "run this as a user that may read it",
+    };
     let io = |source| OpenError::Io { path: path.to_owned(), remedy, source };
-    let mut file = match std::fs::OpenOptions::new().read(true).write(true).open(path) {
+    let mut file = match std::fs::OpenOptions::new().read(true).write(write).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(io(error)),
@@ -230,6 +269,20 @@ fn open_database(path: &Path) -> Result<Database, OpenError> {
         Ok(create_private(path).map_err(redb::StorageError::Io).map_err(Into::into).and_then(|()| builder.create(path)))
     });
     opened.map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })?.map_err(refused(path))
+}
+
+/// `None` for a file that has to be repaired first.
+fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, OpenError> {
+    let opened = guard::catch(|| {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        Ok(builder.open_read_only(path))
+    });
+    match opened.map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })? {
+        Err(DatabaseError::RepairAborted) => Ok(None),
+        Err(error) => Err(refused(path)(error)),
+        Ok(database) => Ok(Some(database)),
+    }
 }
 
 /// What redb's refusal means.

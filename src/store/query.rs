@@ -3,7 +3,7 @@
 
 use redb::{ReadTransaction, ReadableTable};
 
-use super::block::{Block, Header};
+use super::block::{self, Block, Header};
 use super::schema::{BLOCKS, CORRELATION, HEADERS, TAIL};
 use super::{ReadTxn, Store, StoreError, bloom, codec, feed};
 use crate::domain::batch::EventBatch;
@@ -65,7 +65,8 @@ pub struct Found {
 }
 
 impl Store {
-    /// Looks at events below `before`, newest first, until `limit` are found or `blocks` blocks were opened.
+    /// Looks at events below `before`, newest first, until `limit` are found or `blocks` full blocks, or as much in
+    /// smaller ones, were opened.
     pub fn search(
         &self,
         filter: &EventFilter,
@@ -107,20 +108,20 @@ impl Store {
 impl ReadTxn {
     fn search(&self, filter: &EventFilter, before: EventId, limit: usize, blocks: usize) -> Result<Found, StoreError> {
         let mut found = Found::default();
-        let mut opened = 0;
+        let (mut opened, budget) = (0, blocks.saturating_mul(block::MAX_EVENTS));
         let mut run = EventBatch::new();
         let tail = self.txn.open_table(TAIL)?;
         for row in tail.range(..before.0)?.rev() {
             let (first, value) = row?;
             let (header, bytes) = feed::split_tail(value.value())?;
             if header.may_match(filter) {
-                opened += 1;
+                opened += header.weight();
                 Block::open(bytes)?.select(filter, before, &mut run);
             }
             if found.take(&mut run, limit) {
                 return Ok(found);
             }
-            if opened >= blocks {
+            if opened >= budget {
                 found.next = Some(EventId(first.value()));
                 return Ok(found);
             }
@@ -136,13 +137,13 @@ impl ReadTxn {
                     Some(id) => filters.get(first.value())?.is_some_and(|bits| bloom::may_contain(bits.value(), id)),
                 };
             if likely {
-                opened += 1;
+                opened += header.weight();
                 Block::open(&block_bytes(&self.txn, header.first)?)?.select(filter, before, &mut run);
             }
             if found.take(&mut run, limit) {
                 return Ok(found);
             }
-            if opened >= blocks {
+            if opened >= budget {
                 found.next = Some(header.first);
                 return Ok(found);
             }

@@ -52,7 +52,7 @@ pub struct Trimmed {
 
 impl WriteTxn {
     /// Removes what is past its time, at most [`MAX_BLOCKS`] blocks of events at once.
-    pub fn trim(&self, retention: Retention, now: Micros) -> Result<Trimmed, StoreError> {
+    pub(super) fn trim(&self, retention: Retention, now: Micros) -> Result<Trimmed, StoreError> {
         let trimmed = self.trim_events(retention, now)?;
         let old = now.minus(COUNTER_DAYS * Micros::DAY);
         let oldest_event = EventId::new(old.millis() & ((1 << 44) - 1), 0).0;

@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
@@ -289,6 +291,73 @@ fn a_failed_closure_leaves_nothing_behind_and_ids_go_on() {
     assert!(store.outbox_after(0, 10).expect("outbox").is_empty());
 }
 
+/// A file that stops to answer.
+#[derive(Debug)]
+struct Failing {
+    file: redb::backends::FileBackend,
+    fails: Arc<AtomicBool>,
+}
+
+impl Failing {
+    fn check(&self) -> std::io::Result<()> {
+        if self.fails.load(Ordering::SeqCst) { Err(std::io::Error::other("the disk is gone")) } else { Ok(()) }
+    }
+}
+
+impl redb::StorageBackend for Failing {
+    fn len(&self) -> std::io::Result<u64> {
+        self.check().and_then(|()| self.file.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.check().and_then(|()| self.file.read(offset, out))
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.check().and_then(|()| self.file.set_len(len))
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.check().and_then(|()| self.file.sync_data())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.check().and_then(|()| self.file.write(offset, data))
+    }
+}
+
+#[test]
+fn a_disk_that_fails_within_a_transaction_and_is_back_fails_that_one_only() {
+    let (_directory, store) = new_store();
+    let all = append(&store, &(0..3).map(event).collect::<Vec<_>>());
+    let fails = Arc::new(AtomicBool::new(false));
+    {
+        let mut database = store.database.write().expect("the lock");
+        drop(database.take());
+        let file = std::fs::File::options().read(true).write(true).open(&store.path).expect("the file");
+        let file = redb::backends::FileBackend::new(file).expect("not locked");
+        let backend = Failing { file, fails: fails.clone() };
+        // Without a cache, so that the transaction itself reads.
+        *database = Some(Handle::Whole(
+            Database::builder().set_cache_size(0).create_with_backend(backend).expect("the same database"),
+        ));
+    }
+    let failed = store.write::<(), StoreError>(|txn| {
+        fails.store(true, Ordering::SeqCst);
+        let result = txn.trim(Retention { days: 1, bytes: 0 }, NOW).map(drop);
+        fails.store(false, Ordering::SeqCst);
+        result
+    });
+    assert!(matches!(failed, Err(StoreError::Redb(_))), "{failed:?}");
+    let more = append(&store, &(3..6).map(event).collect::<Vec<_>>());
+    let stored: Vec<Owned> =
+        store.events_after(EventId::ZERO, usize::MAX).expect("events").iter().map(Owned::from).collect();
+    assert_eq!(stored, [all, more].concat());
+    // A closure that fails for a reason of its own breaks nothing.
+    let failed = store.write::<(), StoreError>(|_| Err(StoreError::Closed("no reason".into())));
+    assert!(failed.is_err() && store.lock_writer().broken.is_none());
+}
+
 #[test]
 fn everything_is_there_again_after_a_restart() {
     let (directory, store) = new_store();
@@ -332,7 +401,7 @@ fn everything_is_there_again_after_a_restart() {
 fn retention_removes_whole_blocks_by_age_and_by_bytes_and_keeps_the_ids_going() {
     let (_directory, store) = new_store();
     let all = append(&store, &(0..20_000).map(event).collect::<Vec<_>>());
-    let trim = |retention, now| store.write::<_, StoreError>(|txn| txn.trim(retention, now)).expect("a trim");
+    let trim = |retention, now| store.trim(retention, now).expect("a trim");
     let keep = Retention { days: 30, bytes: u64::MAX };
     assert_eq!(trim(keep, NOW).blocks, 0);
     let half = Retention { days: 30, bytes: store.feed().block_bytes * 11 / 20 };

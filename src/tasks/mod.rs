@@ -13,6 +13,8 @@ pub mod feed;
 pub mod mirror;
 /// The live tail.
 pub mod tail;
+/// The figures of the Trade path page.
+pub mod trade_path;
 /// Sizes, free space, open intents.
 pub mod upkeep;
 

@@ -8,7 +8,6 @@ use super::Tasks;
 use crate::app::App;
 use crate::app::answers::open_intents;
 use crate::observe::status::Reporter;
-use crate::store::RESERVE_BYTES;
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -37,16 +36,18 @@ pub fn spawn(tasks: &mut Tasks, app: &App) {
 fn look(app: &App, disk: &Reporter) -> anyhow::Result<()> {
     let path = app.store.path();
     let bytes = std::fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?.len();
-    let free = app.store.free_bytes().with_context(|| format!("cannot look at the disk of {}", path.display()))?;
+    let room = app.store.room().with_context(|| format!("cannot look at the disk of {}", path.display()))?;
+    let free = room.free;
     app.metrics.data_file_bytes.set(bytes);
     app.metrics.disk_free_bytes.set(free);
     disk.figure("data_file_bytes", bytes);
     disk.figure("free_bytes", free);
     let free_mib = free >> 20;
-    if free < RESERVE_BYTES {
+    if !room.is_enough() {
         disk.failed(
             format!("{free_mib} MiB are free, ingestion has stopped"),
-            "free space on the data file's disk; reading goes on by itself, and nothing is lost meanwhile",
+            "free space on the data file's disk, or lower events.retention_bytes and restart; reading goes on by \
+             itself, and nothing is lost meanwhile",
         );
     } else if free < LOW_BYTES {
         disk.warn(format!("only {free_mib} MiB are free"), "free space soon: at 16 MiB reading stops");

@@ -90,8 +90,8 @@ fn users_tokens_and_the_log() {
     assert!(bed.out(&["audit", "verify"]).starts_with("whole: 10 records\n"));
 
     for (arguments, line) in [
-        (&["user", "delete", "ada"][..], "ada is the last admin who can sign in: make another one first"),
-        (&["user", "disable", "ada"], "ada is the last admin who can sign in: make another one first"),
+        (&["user", "delete", "ada"][..], "the last admin who can sign in is ada: make another one first"),
+        (&["user", "disable", "ada"], "the last admin who can sign in is ada: make another one first"),
         (&["user", "delete", "nobody"], "there is no user nobody"),
         (&["token", "revoke", "1"], "there is no token 1"),
         (

@@ -64,6 +64,18 @@ fn nothing_runs_and_nothing_is_changed() {
 }
 
 #[test]
+fn open_to_others_without_a_name() {
+    let bed = Bed::for_daemon("");
+    let config = fs::read_to_string(bed.path().join("clm.toml")).unwrap().replace("127.0.0.1:0", "0.0.0.0:0");
+    fs::write(bed.path().join("clm.toml"), &config).unwrap();
+    let (_, answer) = examine(&bed);
+    assert_check(&answer, "listen", "warn", "without TLS", "Behind a proxy");
+    fs::write(bed.path().join("clm.toml"), format!("http.hosts = [\"quantum.example\"]\n{config}")).unwrap();
+    let (_, answer) = examine(&bed);
+    assert_check(&answer, "listen", "ok", "is free", "");
+}
+
+#[test]
 fn what_is_in_the_way() {
     let bed = Bed::for_daemon("journal.directory = \"none\"\n");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

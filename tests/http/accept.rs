@@ -135,7 +135,8 @@ async fn an_idle_connection_makes_room_and_a_busy_one_does_not() {
             going.notified().await;
         }
     });
-    let limits = Limits { tcp_connections: 1, ..Limits::default() };
+    // Idle connections end by themselves, but not within this test.
+    let limits = Limits { tcp_connections: 1, head_time: PATIENCE * 20, ..Limits::default() };
     let server = Server::with(vec![busy], limits, Times::default());
     // An answer was had, nothing else is asked for: the next closes it.
     let mut idle = TcpStream::connect(server.tcp).await.unwrap();

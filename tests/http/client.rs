@@ -34,6 +34,41 @@ async fn a_daemon_that_breaks_off() {
     assert!(matches!(error, ClientError::Broken { step: "answering", .. }), "{error}");
 }
 
+/// The head of a request.
+async fn head(stream: &mut tokio::net::UnixStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[tokio::test]
+async fn what_is_to_be_done_once_is_asked_again_under_the_same_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let daemon = tokio::spawn(async move {
+        let mut keys = Vec::new();
+        for answer in
+            ["", "", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n7", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n8"]
+        {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = head(&mut stream).await;
+            keys.extend(head.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).map(str::to_owned));
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        keys
+    });
+    let client = Client::new(&socket);
+    for number in [7, 8] {
+        assert_eq!(within(client.post_once::<u64>("/x", &json!({}))).await.unwrap(), number);
+    }
+    let keys = daemon.await.unwrap();
+    assert_eq!((keys.len(), &keys[0], &keys[1]), (4, &keys[1], &keys[2]));
+    assert!(keys[0].len() == 32 && keys[3] != keys[0], "{keys:?}");
+}
+
 #[tokio::test]
 async fn answers_and_refusals() {
     let routes = vec![

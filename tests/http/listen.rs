@@ -99,6 +99,17 @@ async fn a_socket_that_somebody_answers_on_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_socket_that_a_killed_daemon_left_to_a_child_for_a_moment_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s");
+    let heir = UnixListener::bind(&socket).unwrap();
+    // Lives until somebody has found it.
+    let found = std::thread::spawn(move || heir.accept().is_ok());
+    let listeners = try_bind("", &socket).unwrap();
+    assert!(found.join().unwrap() && listeners.unix_path().is_some());
+}
+
+#[tokio::test]
 async fn what_is_no_socket_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("precious");

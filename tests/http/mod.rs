@@ -9,6 +9,7 @@ mod client;
 mod credentials;
 mod listen;
 mod openapi;
+mod pages;
 mod property;
 mod routes;
 
@@ -99,7 +100,8 @@ impl Server {
         routes.extend(open::routes());
         let router = router(routes, state.clone(), door(), times);
         let (stopper, stopping) = stop::signal();
-        let served = tokio::spawn(serve(listeners, router, limits, stopping));
+        let served =
+            tokio::spawn(serve(listeners, router, limits, state.metrics.connections_evicted.clone(), stopping));
         Self { tcp, socket, state, stopper, served, _dir: dir }
     }
 

@@ -1,30 +1,25 @@
-//! A child that does not do its work. Only here journalctl is a script: the real one cannot be made to do these things.
+//! A child that does not do its work. Here journalctl is a script: the real one cannot be made to do these things.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use quantum_clm::domain::event::Level;
 use quantum_clm::domain::feed::{GapCause, Progress};
 use quantum_clm::observe::status::State;
 
-use super::{Running, Taken, UNIT, config, directory};
+use super::{Running, Taken, UNIT, config, directory, program};
 use crate::support::journal::{JournalWriter, Line};
 use crate::support::wait_for;
 
 /// A journalctl that is the real one for probes, and `follow` (shell) for the child that follows. `$state` is a file of
 /// its own, `real` runs the real one.
 fn script(directory: &Path, follow: &str) -> PathBuf {
-    let path = directory.join("journalctl");
     let state = directory.join("state");
     let text = format!(
-        "#!/bin/bash\nstate={}\nreal() {{ exec journalctl \"$@\"; }}\n\
+        "state={}\nreal() {{ exec journalctl \"$@\"; }}\n\
          for arg; do if [ \"$arg\" = -f ]; then\n{follow}\nexit 9\nfi; done\nreal \"$@\"\n",
         state.display()
     );
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
+    program(directory, &text)
 }
 
 /// Ten numbers are there; the child behaves as `follow` says; all of them must come, once.

@@ -8,7 +8,7 @@ use quantum_clm::domain::feed::{Gap, GapCause};
 use quantum_clm::domain::time::Micros;
 use quantum_clm::sources::journal::{Readable, check};
 
-use super::{Running, Taken, UNIT, config, directory, read_all};
+use super::{Running, Taken, UNIT, config, directory, program, read_all};
 use crate::support::journal::{JournalWriter, Line, START};
 
 #[test]
@@ -73,6 +73,26 @@ fn whose_entries_count() {
         assert_eq!(taken.messages(), ["Started", "object", "core"]);
         assert!(taken.events.iter().all(|event| event.unit == UNIT));
     }
+}
+
+/// The system's journal is a directory here, so that the test's is read in its place.
+#[test]
+fn lines_that_other_machines_send_here_do_not_count() {
+    let (guard, path) = directory();
+    let mut writer = JournalWriter::new(&path);
+    let machine = std::fs::read_to_string("/etc/machine-id").expect("the id that systemd's package makes");
+    writer.append([
+        Line::new(UNIT, "ours").set("_MACHINE_ID", machine.trim()),
+        Line::new(UNIT, "theirs").set("_MACHINE_ID", "f".repeat(32)),
+        Line::new(UNIT, "nobody's").without("_MACHINE_ID"),
+        Line::new(UNIT, "ours again").set("_MACHINE_ID", machine.trim()),
+    ]);
+    writer.sync();
+    let mut config = config(&path);
+    assert_eq!(read_all(&config, Taken::default()).events.len(), 4, "a directory is read as it is");
+    config.directory = None;
+    config.journalctl = program(guard.path(), &format!("exec journalctl -D {} \"$@\"\n", path.display()));
+    assert_eq!(read_all(&config, Taken::default()).messages(), ["ours", "ours again"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::time::Duration;
 
 use quantum_clm::config::MirrorMode;
 use quantum_clm::observe::status::State;
@@ -10,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::{INTENTS, Running, STREAM, runtime, settings};
 use crate::support::feed::{Feed, number_of};
+use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
 use crate::support::wait_for_some;
 
@@ -51,6 +53,20 @@ fn away_from_the_start_for_a_hundred_thousand_events() {
     redis.start();
     all_arrive(&mut redis, &mirror, &feed);
     assert_eq!(mirror.status().figures["lag_events"], 0);
+    mirror.stop(&runtime);
+}
+
+#[test]
+fn a_link_too_slow_for_a_whole_batch() {
+    let (runtime, mut redis, mut feed) = started(&[]);
+    let proxy = runtime.block_on(Proxy::start(redis.socket()));
+    proxy.carry(128 << 10);
+    let mut settings = settings(&proxy.url());
+    settings.timing.answer = Duration::from_millis(300);
+    feed.append(3_000);
+    let mirror = Running::start(&runtime, feed.store(), settings);
+    all_arrive(&mut redis, &mirror, &feed);
+    assert!(mirror.stats.connections() > 1, "the link was good enough for all at once");
     mirror.stop(&runtime);
 }
 

@@ -95,3 +95,28 @@ fn it_waits_until_the_stream_is_silent() {
     assert_eq!(redis.run::<u64>(&["XLEN", STREAM]), 6);
     mirror.stop(&runtime);
 }
+
+#[test]
+fn another_server_is_taken_over_anew() {
+    let (runtime, redis, mut feed) = (runtime(), RedisServer::started(&[]), Feed::new());
+    let directory = feed.directory();
+    say(&directory, "inactive\ninactive\n");
+    feed.append(5);
+    let mirror = Running::start(&runtime, feed.store(), automatic(&redis, &directory));
+    mirror.wait_for_some(State::Ok, "mirrors", "");
+    mirror.stop(&runtime);
+    // The stream of the same name there is somebody else's, who is at work.
+    let mut other = RedisServer::started(&[]);
+    predecessor_writes(&mut other, 0);
+    let settings = automatic(&other, &directory);
+    let mirror = Running::start(&runtime, feed.store(), settings.clone());
+    mirror.wait_for_some(State::Warn, "somebody else wrote to the stream", "stop the predecessor");
+    assert_eq!(other.run::<u64>(&["XLEN", STREAM]), 1, "it writes nothing meanwhile");
+    mirror.stop(&runtime);
+    // Another database of the same server is another Redis as well.
+    let mut settings = settings;
+    settings.redis.url = format!("{}?db=1", other.url());
+    let mirror = Running::start(&runtime, feed.store(), settings);
+    mirror.wait_for_some(State::Ok, "mirrors", "");
+    mirror.stop(&runtime);
+}

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::{Numbered, assert_mirrored, assert_stored, this_hour};
-use crate::support::daemon::{Bed, Disk};
+use crate::support::daemon::{Bed, Disk, UNITS};
+use crate::support::journal::{JournalWriter, Line};
 use crate::support::redis::RedisServer;
-use crate::support::wait_for;
+use crate::support::{Random, wait_for};
 
 fn component(health: &Value, name: &str) -> Value {
     let components = health["components"].as_array().unwrap();
@@ -53,4 +54,49 @@ fn ingestion_stops_says_so_and_goes_on() {
     daemon.stop();
     assert_stored(&bed, &journal);
     assert_mirrored(&bed, &mut redis, &journal);
+}
+
+/// A line of which zstd saves little.
+fn noise(random: &mut Random) -> Line {
+    let text: String = (0..8_000).map(|_| char::from(b'!' + random.below(90) as u8)).collect();
+    Line::new(UNITS[0], text)
+}
+
+#[test]
+fn a_disk_that_the_data_file_fills_is_left_again_by_a_lower_retention() {
+    let bed = Bed::new("", &["events.commit_interval = \"50ms\""]);
+    let _disk = Disk::over(&bed, 64);
+    let mut writer = JournalWriter::new(&bed.journal());
+    writer.clock = this_hour();
+    let mut random = Random(7);
+    let daemon = bed.start();
+    let mut written = 0;
+    loop {
+        writer.append((0..200).map(|_| noise(&mut random)));
+        written += 200;
+        assert!(written < 20_000, "the disk is never full");
+        let mut full = false;
+        wait_for("all is stored, or the disk is full", || {
+            let said = bed.run(&["health", "--json"]);
+            full = component(&said.json(), "store")["state"] == "failed";
+            full || daemon.events() >= Some(written)
+        });
+        if full {
+            let said = component(&bed.run(&["health", "--json"]).json(), "store");
+            assert!(said["remedy"].as_str().unwrap().contains("lower events.retention_bytes"), "{said}");
+            break;
+        }
+    }
+    daemon.stop();
+
+    bed.set("events.retention_bytes = \"4MiB\"");
+    let mut daemon = bed.start();
+    daemon.wait_events(written);
+    writer.append((0..500).map(|_| noise(&mut random)));
+    daemon.wait_events(written + 500);
+    wait_for("health is good again", || {
+        let health = bed.run(&["health", "--json"]).json();
+        ["store", "disk"].iter().all(|name| component(&health, name)["state"] != "failed")
+    });
+    daemon.stop();
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
 use quantum_clm::domain::id::EventId;
-use quantum_clm::store::{Retention, Store, StoreError};
+use quantum_clm::store::{Retention, Store};
 use serde_json::{Value, json};
 
 use super::number_of;
@@ -115,7 +115,7 @@ fn what_is_kept_no_longer_is_a_gap() {
     daemon.stop();
     let store = Store::open(bed.data_file()).unwrap();
     let now = quantum_clm::observe::now();
-    let trimmed = store.write::<_, StoreError>(|txn| txn.trim(Retention { days: 30, bytes: 0 }, now)).unwrap();
+    let trimmed = store.trim(Retention { days: 30, bytes: 0 }, now).unwrap();
     assert!(trimmed.blocks > 0, "nothing was removed");
     let oldest = store.oldest().unwrap().unwrap();
     store.close();

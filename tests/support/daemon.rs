@@ -76,6 +76,13 @@ impl Bed {
         Self { directory, data_file }
     }
 
+    /// Adds a setting for the next daemon; it must not be set yet.
+    pub(crate) fn set(&self, line: &str) {
+        let path = self.directory.path().join("clm.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{text}{line}\n")).unwrap();
+    }
+
     pub(crate) fn journal(&self) -> PathBuf {
         self.directory.path().join("journal")
     }
@@ -144,6 +151,11 @@ impl Bed {
 }
 
 impl Daemon {
+    /// Where a browser finds it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.tcp())
+    }
+
     /// The port that it chose. It answers a moment before it says so.
     pub(crate) fn tcp(&self) -> SocketAddr {
         let said = || self.log().rsplit_once("ready, listening on ")?.1.split_whitespace().next()?.parse().ok();
@@ -162,6 +174,22 @@ impl Daemon {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         Some(answer.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("HTTP/1.1 200"))?.1.to_owned())
+    }
+
+    /// The status and the answer of a request over the socket, where this process is admin.
+    #[track_caller]
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let mut stream = UnixStream::connect(&self.socket).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let (head, body) =
+            (format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close"), body.to_string());
+        let length = body.len();
+        write!(stream, "{head}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.unwrap_or_else(|| panic!("{head}")), serde_json::from_str(body).unwrap_or_default())
     }
 
     pub(crate) fn status(&self) -> Option<Value> {

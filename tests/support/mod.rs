@@ -4,6 +4,8 @@
 pub(crate) mod ask;
 /// The whole router in this process.
 pub(crate) mod app;
+/// A real browser, and what it finds wrong with a page.
+pub(crate) mod browser;
 /// The real binary as a daemon.
 pub(crate) mod daemon;
 pub(crate) mod feed;

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,16 +19,19 @@ pub(crate) struct Cut {
 pub(crate) struct Proxy {
     pub(crate) port: u16,
     cut: Arc<Mutex<Cut>>,
+    /// The most bytes of a transaction that get through; one that is longer hangs, with its connection.
+    carries: Arc<AtomicUsize>,
 }
 
 impl Proxy {
     pub(crate) async fn start(socket: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let proxy = Self { port: listener.local_addr().expect("an address").port(), cut: Arc::default() };
-        let cut = proxy.cut.clone();
+        let port = listener.local_addr().expect("an address").port();
+        let proxy = Self { port, cut: Arc::default(), carries: Arc::new(AtomicUsize::new(usize::MAX)) };
+        let (cut, carries) = (proxy.cut.clone(), proxy.carries.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(forward(client, socket.clone(), cut.clone()));
+                tokio::spawn(forward(client, socket.clone(), cut.clone(), carries.clone()));
             }
         });
         proxy
@@ -37,19 +41,32 @@ impl Proxy {
         format!("redis://localhost:{}", self.port)
     }
 
+    /// From now on longer transactions hang.
+    pub(crate) fn carry(&self, bytes: usize) {
+        self.carries.store(bytes, Ordering::SeqCst);
+    }
+
     /// Cuts the connection once, as soon as that many bytes went by.
     pub(crate) fn cut(&self, cut: Cut) {
         *self.cut.lock().expect("the lock") = cut;
     }
 }
 
-async fn forward(client: TcpStream, socket: impl AsRef<Path>, cut: Arc<Mutex<Cut>>) {
+async fn forward(client: TcpStream, socket: impl AsRef<Path>, cut: Arc<Mutex<Cut>>, carries: Arc<AtomicUsize>) {
     let Ok(server) = UnixStream::connect(socket).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let requests = async {
         let mut buffer = vec![0; 64 * 1024];
+        let mut transaction = 0;
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+            transaction += read;
+            if transaction > carries.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            if buffer[..read].windows(6).any(|bytes| bytes == b"EXEC\r\n") {
+                transaction = 0;
+            }
             let pass = take(&mut cut.lock().expect("the lock").requests, read);
             if to_server.write_all(&buffer[..pass]).await.is_err() || pass < read {
                 break;

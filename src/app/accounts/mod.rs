@@ -46,7 +46,7 @@ pub enum AccountError {
     #[error("{0}")]
     Conflict(String),
     /// Without an admin nobody could add one, but for the command over the socket.
-    #[error("{0} is the last admin who can sign in: make another one first")]
+    #[error("the last admin who can sign in is {0}: make another one first")]
     LastAdmin(String),
     /// Too many passwords are being checked.
     #[error("too many passwords are being checked just now: try again in a few seconds")]

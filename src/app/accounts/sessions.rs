@@ -305,6 +305,12 @@ impl Accounts {
         Ok(SessionList { sessions, next: None })
     }
 
+    /// Ends every session of a user but the one that they ask from.
+    pub fn revoke_others(&self, actor: &Actor, user: &UserName, kept: SessionId) -> Result<SessionList, AccountError> {
+        let sessions = self.end(actor, "session.revoke", |session| session.user == *user && session.id != kept)?;
+        Ok(SessionList { sessions, next: None })
+    }
+
     fn end(
         &self,
         actor: &Actor,

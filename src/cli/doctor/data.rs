@@ -63,7 +63,7 @@ fn judge_disk(free: u64, size: u64, retention: u64, events_an_hour: Option<u64>)
     let room = free.saturating_sub(RESERVE_BYTES);
     if room == 0 {
         let what = format!("{} are free and {} must stay free: nothing is stored", bytes(free), bytes(RESERVE_BYTES));
-        return Check::fail(NAME, what, "free some space");
+        return Check::fail(NAME, what, "free some space, or lower events.retention_bytes and restart the daemon");
     }
     let days = events_an_hour.filter(|events| *events > 0).map(|events| room / (events * 24 * EVENT_BYTES));
     let holds = size.saturating_add(room) >= retention;

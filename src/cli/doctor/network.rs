@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rustix::fs::{Access, access};
 
-use super::Check;
 use super::daemon::Answering;
+use super::{Check, Verdict};
 use crate::config;
 use crate::mirror::probe;
 
@@ -79,12 +79,18 @@ fn directory(path: &Path) -> Check {
     Check::ok(NAME, format!("{shown} can be made"))
 }
 
-/// The TCP address: free, or ours.
+/// The TCP address: free, or ours; and who is let in by it.
 pub(super) fn listen(http: &config::Http, answering: &Answering) -> Check {
-    const NAME: &str = "listen";
     let Some(address) = http.address() else {
-        return Check::ok(NAME, "http.listen is empty: no port is used");
+        return Check::ok("listen", "http.listen is empty: no port is used");
     };
+    let check = port(address, answering);
+    let names = if check.state == Verdict::Ok { nobody_by_name(http, address) } else { None };
+    names.unwrap_or(check)
+}
+
+fn port(address: SocketAddr, answering: &Answering) -> Check {
+    const NAME: &str = "listen";
     match TcpListener::bind(address) {
         Ok(_) if answering.is_there() => {
             let what = format!("{address} is free, although the daemon runs");
@@ -114,6 +120,20 @@ pub(super) fn listen(http: &config::Http, answering: &Answering) -> Check {
         ),
         Err(error) => Check::fail(NAME, format!("{address}: {error}"), "set http.listen"),
     }
+}
+
+/// Listening for others and known under no name: they are answered at the bare address only, and over plain http no browser
+/// keeps a sign-in.
+fn nobody_by_name(http: &config::Http, address: SocketAddr) -> Option<Check> {
+    let loopback = address.ip().to_canonical().is_loopback();
+    (!loopback && http.hosts.is_empty() && http.trusted_proxies.is_empty()).then(|| {
+        Check::warn(
+            "listen",
+            format!("{address} is open to others, under no name and without TLS: their browsers keep no sign-in"),
+            "put a TLS proxy before http.listen = \"127.0.0.1:8000\" and set http.hosts and http.trusted_proxies \
+             (README, Behind a proxy)",
+        )
+    })
 }
 
 /// Whether a quantum-clm answers there. `GET /health` needs no credential.

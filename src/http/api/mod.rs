@@ -8,8 +8,8 @@ mod examples;
 mod health;
 mod intents;
 mod live;
-mod publish;
 mod me;
+mod publish;
 mod sessions;
 mod status;
 mod tokens;
@@ -75,7 +75,7 @@ impl From<QueryError> for ApiError {
 }
 
 /// Runs a look into the data file on a thread that may block.
-pub(super) async fn blocking<T, E>(look: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+pub(in crate::http) async fn blocking<T, E>(look: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
 where
     T: Send + 'static,
     E: Send + 'static,

@@ -1,15 +1,57 @@
 //! The pages: one file a page, each an askama template of the same name and the handlers behind it.
 
+/// Who is signed in, and their own password.
+mod account;
+/// Who did what.
+mod audit;
+/// Charts, and the tables behind them.
+mod chart;
+/// One question before what cannot be taken back.
+mod confirm;
+/// The path of one decision.
+mod correlation;
+/// What a page says after a form has done its work.
+mod done;
+/// One event.
+mod event;
+/// The list of events.
+mod events;
 /// Refusals as pages.
 pub(super) mod failure;
+/// One field of a form.
+mod field;
+/// What forms send, and where the browser goes from there.
+mod form;
 /// What every page has around its content.
 mod frame;
+/// What works and what does not.
+mod health;
+/// One intent, and what an operator does with it.
+mod intent;
+/// What somebody should look at.
+mod intents;
+/// Addresses of pages.
+mod links;
+/// Where somebody is signed in.
+mod sessions;
+/// How pages write instants, spans and figures.
+mod show;
+/// Signing in and out.
+mod sign_in;
+/// What programs are known by.
+mod tokens;
+/// What became of the signals.
+mod trade_path;
+/// One user.
+mod user;
+/// Everybody who may sign in.
+mod users;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-pub(super) use self::frame::Frame;
+pub(super) use self::frame::{Frame, Tone};
 use super::csp::POLICY;
 use super::error::ApiError;
 use super::routes::Route;
@@ -17,7 +59,21 @@ use crate::app::App;
 
 /// Every page's routes.
 pub(super) fn routes() -> Vec<Route<App>> {
-    Vec::new()
+    let mut routes = health::routes();
+    routes.extend(events::routes());
+    routes.extend(event::routes());
+    routes.extend(correlation::routes());
+    routes.extend(trade_path::routes());
+    routes.extend(intents::routes());
+    routes.extend(intent::routes());
+    routes.extend(sign_in::routes());
+    routes.extend(account::routes());
+    routes.extend(users::routes());
+    routes.extend(user::routes());
+    routes.extend(tokens::routes());
+    routes.extend(sessions::routes());
+    routes.extend(audit::routes());
+    routes
 }
 
 /// A rendered template as an answer.

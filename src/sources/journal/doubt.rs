@@ -6,7 +6,7 @@
 //! ours. A moment later it is whole, so an entry that seems to lack something is read again.
 
 use super::export::{Entry, Field};
-use super::matches::{COREDUMP, Origin};
+use super::matches::{COREDUMP, Origin, Units};
 
 /// What an entry is whose fields may not be all that were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Lack {
 ///
 /// Only one value can be in the making at a time, so each field is missed by what comes along with it. None of these
 /// can be made to fail by a user without rights: nobody can have us read entries again all the time.
-pub(super) fn lack(entry: &Entry<'_>, origin: Option<Origin<'_>>) -> Option<Lack> {
+pub(super) fn lack(entry: &Entry<'_>, units: &Units, origin: Option<Origin<'_>>) -> Option<Lack> {
     let has = |field| entry.get(field).is_some();
     let is = |field, value: &str| entry.get(field) == Some(value.as_bytes());
     let certain = match origin {
@@ -29,6 +29,7 @@ pub(super) fn lack(entry: &Entry<'_>, origin: Option<Origin<'_>>) -> Option<Lack
         Some(Origin::Unit(_)) if has(Field::Dropped) && is(Field::Uid, "0") => !has(Field::MessageId),
         Some(Origin::Unit(_)) => return (!has(Field::Priority)).then_some(Lack::Priority),
         Some(Origin::Suppressed { .. }) => false,
+        None if units.lacks_machine(entry) => true,
         // journald takes both from the writer's control group; the root's is also that of a process outside all units.
         None if has(Field::SystemdSlice) && !has(Field::SystemdUnit) => !is(Field::SystemdSlice, "-.slice"),
         // PID 1 names the unit and its invocation together.
@@ -46,7 +47,6 @@ pub(super) fn lack(entry: &Entry<'_>, origin: Option<Origin<'_>>) -> Option<Lack
 #[cfg(test)]
 mod tests {
     use super::super::export::{Item, Parser};
-    use super::super::matches::Units;
     use super::*;
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
             parser.space()[..text.len()].copy_from_slice(text.as_bytes());
             parser.filled(text.len());
             let Some(Item::Entry(entry)) = parser.next() else { panic!("no entry in {text}") };
-            assert_eq!(lack(&entry, units.origin(&entry)), expect, "{fields}");
+            assert_eq!(lack(&entry, &units, units.origin(&entry)), expect, "{fields}");
         }
     }
 }

@@ -68,7 +68,7 @@ impl Intake {
     #[must_use]
     pub(super) fn take(&mut self, entry: &Entry<'_>) -> bool {
         let origin = self.units.origin(entry);
-        let doubtful = match (lack(entry, origin), origin) {
+        let doubtful = match (lack(entry, &self.units, origin), origin) {
             (None, _) => false,
             (Some(Lack::Priority), Some(Origin::Unit(unit))) => !self.unranked.contains(unit),
             _ => true,
@@ -82,7 +82,7 @@ impl Intake {
     /// Takes one entry in as it is.
     pub(super) fn take_anyway(&mut self, entry: &Entry<'_>) {
         let origin = self.units.origin(entry);
-        if let (Some(Lack::Priority), Some(Origin::Unit(unit))) = (lack(entry, origin), origin) {
+        if let (Some(Lack::Priority), Some(Origin::Unit(unit))) = (lack(entry, &self.units, origin), origin) {
             self.unranked.insert(unit.to_owned());
         }
         self.accept(entry, origin);

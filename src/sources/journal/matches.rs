@@ -35,6 +35,8 @@ pub enum UnitError {
 pub struct Units {
     exact: Vec<String>,
     globs: Vec<String>,
+    /// The machine whose entries count; any without one.
+    machine: Option<String>,
 }
 
 /// Why an entry is ours.
@@ -54,7 +56,7 @@ pub enum Origin<'a> {
 impl Units {
     /// Checks the names.
     pub fn parse(names: &[String]) -> Result<Self, UnitError> {
-        let mut units = Self { exact: Vec::new(), globs: Vec::new() };
+        let mut units = Self { exact: Vec::new(), globs: Vec::new(), machine: None };
         for name in names {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b":-_.\\@*?".contains(&byte);
             let typed = name.rsplit_once('.').is_some_and(|(stem, kind)| !stem.is_empty() && TYPES.contains(&kind));
@@ -70,6 +72,14 @@ impl Units {
             }
         }
         if names.is_empty() { Err(UnitError::None) } else { Ok(units) }
+    }
+
+    /// The same units, of the machine with this id only.
+    ///
+    /// Below /var/log/journal lie also the journals that other machines send here, and `journalctl -m` reads them all: a
+    /// name in them is the word of somebody else's root.
+    pub fn of_machine(self, id: String) -> Self {
+        Self { machine: Some(id), ..self }
     }
 
     /// The names as configured.
@@ -112,6 +122,18 @@ impl Units {
     /// Whose entry this is; `None` if it is not ours. Checks all guards again: nothing that journalctl is made to print
     /// by a forged field becomes an event.
     pub fn origin<'a>(&self, entry: &Entry<'a>) -> Option<Origin<'a>> {
+        let origin = self.claimed(entry)?;
+        let here = |machine: &String| entry.get(Field::MachineId) == Some(machine.as_bytes());
+        self.machine.as_ref().is_none_or(here).then_some(origin)
+    }
+
+    /// Whether an entry would be ours if it said which machine it is of.
+    pub(super) fn lacks_machine(&self, entry: &Entry<'_>) -> bool {
+        self.machine.is_some() && entry.get(Field::MachineId).is_none() && self.claimed(entry).is_some()
+    }
+
+    /// Whose entry it says that it is, on whatever machine.
+    fn claimed<'a>(&self, entry: &Entry<'a>) -> Option<Origin<'a>> {
         let text = |field| entry.get(field).and_then(|value| std::str::from_utf8(value).ok());
         let ours = |field| text(field).filter(|unit| self.contains(unit));
         if let Some(unit) = ours(Field::SystemdUnit) {
@@ -225,6 +247,31 @@ mod tests {
     }
 
     #[test]
+    fn other_machines() {
+        let all = units(&["a.service"]).unwrap();
+        let here = all.clone().of_machine("1111".into());
+        for (machine, expect) in [("1111", true), ("2222", false), ("111", false), ("11112", false), ("", false)] {
+            let text =
+                format!("__CURSOR=c\n__REALTIME_TIMESTAMP=1\n_SYSTEMD_UNIT=a.service\n_MACHINE_ID={machine}\n\n");
+            with_entry(&text, |entry| {
+                assert_eq!(here.origin(entry).is_some(), expect, "{machine}");
+                assert!(all.origin(entry).is_some() && !here.lacks_machine(entry), "{machine}");
+            });
+        }
+        with_entry("__CURSOR=c\n__REALTIME_TIMESTAMP=1\n_SYSTEMD_UNIT=a.service\n\n", |entry| {
+            assert!(here.origin(entry).is_none() && here.lacks_machine(entry) && !all.lacks_machine(entry));
+        });
+    }
+
+    fn with_entry(text: &str, check: impl FnOnce(&Entry<'_>)) {
+        let mut parser = Parser::new();
+        parser.space()[..text.len()].copy_from_slice(text.as_bytes());
+        parser.filled(text.len());
+        let Some(Item::Entry(entry)) = parser.next() else { panic!("no entry in {text}") };
+        check(&entry);
+    }
+
+    #[test]
     fn guards() {
         let units = units(&["a.service", "t@*.service"]).unwrap();
         let ours = Some(Origin::Unit("a.service"));
@@ -258,11 +305,7 @@ mod tests {
             ),
         ] {
             let text = format!("__CURSOR=c\n__REALTIME_TIMESTAMP=1\n{fields}\n\n");
-            let mut parser = Parser::new();
-            parser.space()[..text.len()].copy_from_slice(text.as_bytes());
-            parser.filled(text.len());
-            let Some(Item::Entry(entry)) = parser.next() else { panic!("no entry in {text}") };
-            assert_eq!(units.origin(&entry), expect, "{fields}");
+            with_entry(&text, |entry| assert_eq!(units.origin(entry), expect, "{fields}"));
         }
     }
 }

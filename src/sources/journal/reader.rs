@@ -52,6 +52,15 @@ impl Default for Timing {
     }
 }
 
+const MACHINE_ID: &str = "/etc/machine-id";
+
+/// What journald writes as `_MACHINE_ID`.
+fn machine_id() -> Option<String> {
+    let text = std::fs::read_to_string(MACHINE_ID).ok()?;
+    let id = text.trim();
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+}
+
 /// Reads the journal, for ever, on a thread of its own.
 pub struct JournalSource {
     journalctl: Journalctl,
@@ -69,7 +78,14 @@ impl JournalSource {
         host: &str,
         reporter: Reporter,
     ) -> Result<Self, UnitError> {
-        let units = Units::parse(&config.units)?;
+        let mut units = Units::parse(&config.units)?;
+        // A directory that somebody chose is read as it is: it may be another machine's.
+        if config.directory.is_none() {
+            match machine_id() {
+                Some(id) => units = units.of_machine(id),
+                None => tracing::warn!("{MACHINE_ID} holds no id: lines that other machines send here count as ours"),
+            }
+        }
         let timing = Timing::default();
         Ok(Self {
             journalctl: Journalctl::new(config, &units, timing.probe),

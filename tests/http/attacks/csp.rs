@@ -1,6 +1,9 @@
 use super::*;
 
-const REPORT: &str = r#"{"csp-report": {"document-uri": "http://x/events", "violated-directive": "script-src", "blocked-uri": "inline"}}"#;
+/// As chromium sends it.
+const REPORT: &str = r#"{"csp-report": {"document-uri": "http://x/events", "referrer": "", "violated-directive": "script-src-elem",
+    "effective-directive": "script-src-elem", "original-policy": "default-src 'self'", "disposition": "enforce",
+    "blocked-uri": "inline", "line-number": 1, "source-file": "http://x/events", "status-code": 200}}"#;
 
 #[test]
 fn reports_are_counted_and_logged_once_a_minute() {
@@ -14,7 +17,7 @@ fn reports_are_counted_and_logged_once_a_minute() {
     let log = target.daemon.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("broke its policy")).collect();
     assert_eq!(lines.len(), 1, "{log}");
-    assert!(lines[0].contains("script-src") && lines[0].contains("http://x/events"), "{log}");
+    assert!(lines[0].contains("script-src-elem") && lines[0].contains("http://x/events"), "{log}");
     for (body, headers, expected) in [
         ("{}", &[][..], 422),
         ("nonsense", &[], 422),
@@ -64,4 +67,27 @@ fn every_answer_says_what_browsers_may_do_with_it() {
         assert!(!answer.text.contains("strict-transport-security"), "over plain http: {answer:?}");
     }
     assert!(target.ask("GET", static_file, &[], "").has("content-type: text/css; charset=utf-8"));
+}
+
+#[test]
+fn pages_load_and_run_only_what_is_ours() {
+    let target = Target::new(&[]);
+    let page = target.ask("GET", "/sign-in", &[("Accept", "text/html")], "");
+    assert_eq!(page.status(), 200, "{page:?}");
+    let refused = target.ask("GET", "/sign-in", &[("Accept", "text/html"), ("Host", "evil.example")], "");
+    assert_eq!(refused.status(), 421, "{refused:?}");
+    for answer in [page, refused] {
+        assert!(answer.has("content-type: text/html; charset=utf-8"), "{answer:?}");
+        assert!(
+            answer.has(
+                "content-security-policy: default-src 'self'; base-uri 'none'; form-action 'self'; \
+                 frame-ancestors 'none'; object-src 'none'; report-uri /csp-report"
+            ),
+            "{answer:?}"
+        );
+        let (_, html) = answer.text.split_once("\r\n\r\n").unwrap();
+        for inline in ["<style", "style=", "<script>", "onclick=", "onload=", "javascript:"] {
+            assert!(!html.to_lowercase().contains(inline), "{inline} is in {html}");
+        }
+    }
 }

@@ -37,6 +37,13 @@ fn open_files(target: &Target) -> usize {
     fs::read_dir(format!("/proc/{}/fd", target.daemon.id())).unwrap().count()
 }
 
+/// Nobody had to wait until the idle ones ended by themselves.
+#[track_caller]
+fn assert_made_room(target: &Target) {
+    let evicted = target.daemon.metric("quantum_clm_connections_evicted_total");
+    assert!(evicted > Some(0), "no connection made room: {evicted:?}");
+}
+
 #[test]
 fn ten_thousand_idle_connections_lock_nobody_out() {
     allow(10_500);
@@ -54,10 +61,10 @@ fn ten_thousand_idle_connections_lock_nobody_out() {
     }
     assert_eq!(held.len(), 10_000);
     let (after, files) = (resident_kib(&target), open_files(&target));
+    assert_made_room(&target);
     eprintln!("10,000 idle connections: resident {before} KiB before, {after} KiB after; {files} files open");
     assert!(files < 1_300, "{files} files are open");
     assert!(after.saturating_sub(before) < 64 << 10, "resident: {before} KiB before, {after} KiB after");
-    // Somebody who was there all the time and asks now and then keeps the connection.
     drop(held);
     target.answers();
 }
@@ -97,6 +104,7 @@ fn slow_bodies_in_all_places_lock_nobody_out() {
     write!(stream, "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", target.at).unwrap();
     assert_eq!(read(&mut stream).status(), 200);
     target.answers();
+    assert_made_room(&target);
 }
 
 #[test]

@@ -21,10 +21,9 @@ fn target() -> (Target, [Session; 2]) {
     let target = Target::prepared(&[], |bed| {
         let accounts = Accounts::new(Arc::new(Store::open(bed.data_file()).unwrap()), Auth::default());
         let actor = Actor { name: "root".into(), address: "socket".into() };
-        let password = "correct horse battery";
-        accounts.add_user(&actor, "ada".parse().unwrap(), Role::Admin, password.into()).unwrap();
+        accounts.add_user(&actor, "ada".parse().unwrap(), Role::Admin, PASSWORD.into()).unwrap();
         sessions = Some([(); 2].map(|()| {
-            let secret = accounts.sign_in("ada", password, "127.0.0.1", "a test").unwrap().secret;
+            let secret = accounts.sign_in("ada", PASSWORD, "127.0.0.1", "a test").unwrap().secret;
             let csrf = accounts.session(secret.expose()).unwrap().unwrap().csrf;
             Session { secret: secret.expose().to_owned(), csrf }
         }));
@@ -35,6 +34,11 @@ fn target() -> (Target, [Session; 2]) {
 fn cookie(secret: &str) -> String {
     format!("__Host-quantum-clm={secret}")
 }
+
+/// What a case does, its headers, its body, and the status that it gets.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, u16);
+
+const PASSWORD: &str = "correct horse battery";
 
 const CHANGE: (&str, &str) = ("POST", "/api/health/checks");
 
@@ -83,7 +87,7 @@ fn the_cookie_alone_changes_nothing() {
     };
     let (origin, site) = (("Origin", own.as_str()), ("Sec-Fetch-Site", "same-origin"));
     let (token, stale) = (("X-CSRF-Token", ours.csrf.as_str()), ("X-CSRF-Token", other.csrf.as_str()));
-    let table: [(&str, &[(&str, &str)], &str, u16); 14] = [
+    let table: [Case<'_>; 14] = [
         ("as a script of ours", &[origin, token], "", 200),
         ("as a form of ours", &[site, ("Origin", "null"), form], &field, 200),
         ("without the token", &[origin], "", 403),
@@ -116,4 +120,50 @@ fn the_cookie_alone_changes_nothing() {
     assert_eq!(replay(&cookie, &other.csrf), 403, "the token of a session that has ended");
     assert_eq!(replay(&cookie, &ours.csrf), 200);
     assert!(target.refused("access.csrf")["times"].as_u64() >= Some(1));
+}
+
+#[test]
+fn signing_in_gives_a_new_session_and_only_to_our_own_form() {
+    let (target, [ours, _]) = target();
+    let own = format!("http://{}", target.at);
+    let planted = cookie(SecretText::of([7; 32]).expose());
+    let body = format!("name=ada&password={}", PASSWORD.replace(' ', "+"));
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let sign_in = |headers: &[(&str, &str)]| target.ask("POST", "/sign-in", &[headers, &[form]].concat(), &body);
+    // Somebody else's page must not sign a browser in, as whomever; nor may what says nothing of its page.
+    for headers in [
+        &[][..],
+        &[("Origin", "http://evil.example")],
+        &[("Origin", "null")],
+        &[("Sec-Fetch-Site", "cross-site")],
+        &[("Sec-Fetch-Site", "none")],
+    ] {
+        let answer = sign_in(headers);
+        assert_eq!(answer.status(), 403, "{headers:?}: {answer:?}");
+        assert!(!answer.text.to_lowercase().contains("set-cookie"), "{headers:?}: {answer:?}");
+    }
+    let cookies = [planted, cookie(&ours.secret)];
+    let mut given = Vec::new();
+    for before in [None, Some(cookies[0].as_str()), Some(cookies[1].as_str())] {
+        let mut headers = vec![("Origin", own.as_str())];
+        headers.extend(before.map(|cookie| ("Cookie", cookie)));
+        let answer = sign_in(&headers);
+        // Who is signed in already may be asked for the form's token first.
+        if answer.status() == 403 && before == Some(cookies[1].as_str()) {
+            continue;
+        }
+        assert_eq!(answer.status(), 303, "{before:?}: {answer:?}");
+        let set = answer.text.lines().find_map(|line| line.strip_prefix("set-cookie: __Host-quantum-clm=")).unwrap();
+        let (secret, attributes) = set.split_once("; ").unwrap();
+        for attribute in ["Path=/", "Secure", "HttpOnly", "SameSite=Strict"] {
+            assert!(attributes.split("; ").any(|has| has == attribute), "{attribute} is not in {attributes}");
+        }
+        assert!(!attributes.contains("Domain"), "{attributes}");
+        given.push(secret.to_owned());
+    }
+    for (at, secret) in given.iter().enumerate() {
+        assert!(!cookies.contains(&cookie(secret)) && !given[..at].contains(secret), "a session was taken over");
+        assert_eq!(target.ask("GET", "/api/me", &[("Cookie", &cookie(secret))], "").status(), 200);
+    }
+    assert_eq!(target.ask("GET", "/api/me", &[("Cookie", &cookies[0])], "").status(), 401, "the planted one counts");
 }

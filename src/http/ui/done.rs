@@ -1,0 +1,48 @@
+//! What a page says after a form has done its work. The browser was sent there with a word in the query, so that reloading
+//! does nothing twice; the sentences are all here, so that no link can put words into our mouth.
+
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::form::see;
+use super::{Frame, Tone};
+
+/// The words and what they stand for.
+const DONE: [(&str, &str); 13] = [
+    ("intent-acknowledged", "You have taken it on: the intent is acknowledged."),
+    ("intent-resolved", "The intent is resolved."),
+    ("user-added", "The user was added."),
+    ("role-changed", "The role was changed, and the user's sessions were ended."),
+    ("password-set", "The password was set, and the user's sessions were ended."),
+    ("user-disabled", "The user was disabled, and the user's sessions were ended."),
+    ("user-enabled", "The user was enabled."),
+    ("user-deleted", "The user was deleted."),
+    ("token-revoked", "The token was revoked: from now on it is refused."),
+    ("session-ended", "The session was ended."),
+    ("others-ended", "Your other sessions were ended."),
+    ("own-password", "Your password was changed. Sign in with the new one."),
+    ("signed-out", "You are signed out."),
+];
+
+/// What a page reads from its query for this.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::http) struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+impl Done {
+    /// The frame with the sentence, if there is one of that word.
+    pub(in crate::http) fn onto(&self, frame: Frame) -> Frame {
+        match DONE.iter().find(|(word, _)| *word == self.done) {
+            Some((_, sentence)) => frame.notice(Tone::Good, *sentence),
+            None => frame,
+        }
+    }
+}
+
+/// To the page at `path`, which will say what `word` stands for.
+pub(in crate::http) fn done(path: &str, word: &'static str) -> Response {
+    debug_assert!(DONE.iter().any(|(known, _)| *known == word), "no sentence for {word}");
+    see(&format!("{path}?done={word}"))
+}

@@ -1,0 +1,91 @@
+//! Whoever writes a log line, or calls the API, fills fields that others read in a browser. All of it is text there.
+
+use serde_json::json;
+
+use super::scene::{PASSWORD, RISK, Scene};
+use super::web::{Request, send};
+use crate::support::browser::Browser;
+use crate::support::journal::Line;
+
+/// Runs if any page takes it for HTML: leaves elements and a variable behind, and asks for things that are not there.
+const TEXT: &str =
+    "<script>window.hostile=1</script><img src=/hostile onerror=hostile=1>\"'><b class=hostile>&lt;&amp;${7*7}{{7*7}}";
+
+/// The same for names, which are short and have no blanks.
+const NAME: &str = "<svg/onload=hostile=1><b/class=hostile>";
+
+/// Goes to a page that shows all of `words` as they are, and on which nothing of them came to life.
+async fn harmless(browser: &Browser, path: &str, words: &[&str]) {
+    browser.goto(path).await;
+    let left = "return [window.hostile ?? null, document.querySelectorAll('.hostile, main script, main img, [onload]').length]";
+    assert_eq!(browser.ask(left).await, json!([null, 0]), "{path} takes text for HTML");
+    let text = browser.text().await;
+    for word in words {
+        assert!(text.contains(word), "{path} does not show {word:?}: {text}");
+    }
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{path}: {complaints:#?}");
+}
+
+/// What does no harm in a URL, whatever it is.
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test]
+async fn what_lines_and_callers_write_is_text_on_every_page() {
+    let mut scene = Scene::new();
+    let before = scene.daemon.events().unwrap();
+    let envelope = json!({"level": "ERROR", "service": TEXT, "correlation_id": TEXT, "msg": TEXT}).to_string();
+    scene.journal.clock = quantum_clm::observe::now().0;
+    scene.journal.append([
+        Line::new(RISK, TEXT),
+        Line::new(RISK, TEXT).set("_HOSTNAME", TEXT),
+        Line::new(RISK, &envelope),
+    ]);
+    scene.daemon.wait_events(before + 3);
+    // A program's events, so many of them bad that an intent about the unit is opened.
+    let token = scene.token("feeder", "publish");
+    let event = json!({"unit": NAME, "source": NAME, "host": NAME, "level": "error", "message": TEXT, "symbol": NAME,
+        "correlation_id": NAME, "fields": {NAME: TEXT}});
+    let events = format!("{event}\n").repeat(25);
+    let request = Request::post("/api/events", &events).header("Content-Type", "application/x-ndjson").bearer(&token);
+    let answer = send(scene.daemon.tcp(), &request);
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let ids = answer.json()["ids"].clone();
+    let id = ids[0].as_str().unwrap_or_else(|| panic!("{ids}"));
+    scene.daemon.wait("a second intent", |status| status["intents_open"] == 2);
+    // Whoever signs in says what browser it is, and whoever fails says who they are.
+    let form = [("name", "otto"), ("password", PASSWORD)];
+    let signed = send(scene.daemon.tcp(), &Request::form("/sign-in", &form).header("User-Agent", TEXT));
+    assert_eq!(signed.status, 303, "{signed:?}");
+    let refused = Request::form("/sign-in", &[("name", TEXT), ("password", TEXT)]).header("User-Agent", TEXT);
+    let refused = send(scene.daemon.tcp(), &refused);
+    assert_eq!(refused.status, 401, "{refused:?}");
+    let (status, answer) = scene.daemon.ask("POST", "/api/intents/1/ack", &json!({"why": TEXT}));
+    assert_eq!(status, 200, "{answer}");
+
+    let browser = scene.browser("anna").await;
+    let (name, text) = (encoded(NAME), encoded(TEXT));
+    for (path, words) in [
+        ("/", &[NAME][..]),
+        ("/events", &[NAME, TEXT]),
+        (&format!("/events/{id}"), &[NAME, TEXT]),
+        (&format!("/correlations?id={name}"), &[NAME, TEXT]),
+        (&format!("/correlations?id={text}"), &[TEXT]),
+        (&format!("/events?grep={text}&unit={name}&symbol={name}&source={name}&host={name}"), &[NAME, TEXT]),
+        ("/intents", &[NAME]),
+        ("/intents/1", &[TEXT]),
+        ("/intents/2", &[NAME]),
+        ("/trade-path", &[]),
+        (&format!("/trade-path?source={text}&window={text}"), &[]),
+        ("/sessions", &[TEXT]),
+        ("/audit", &[TEXT]),
+        (&format!("/audit?by={text}&action={text}&subject={text}"), &[]),
+        (&format!("/users?done={text}"), &[]),
+        ("/tokens", &[]),
+    ] {
+        harmless(&browser, path, words).await;
+    }
+    browser.close().await;
+}

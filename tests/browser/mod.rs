@@ -1,0 +1,11 @@
+//! The pages as people meet them: in a real browser, with and without scripts, by mouse and by keyboard, at a desk and on
+//! a phone, by day and by night.
+
+mod checks;
+mod forms;
+mod hostile;
+mod journey;
+mod keyboard;
+mod pages;
+mod scene;
+mod web;
