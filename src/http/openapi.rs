@@ -44,7 +44,7 @@ pub fn document<S: Clone + Send + Sync + 'static>(routes: &[Route<S>]) -> Value 
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "description": "An API token: `quantum-clm token create`." },
                 "session": {
-                    "type": "apiKey", "in": "cookie", "name": "__Host-session",
+                    "type": "apiKey", "in": "cookie", "name": "__Host-quantum-clm",
                     "description": "The cookie of the pages. What changes something needs the header X-CSRF-Token besides.",
                 },
             },
