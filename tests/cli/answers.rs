@@ -88,7 +88,9 @@ fn over_tcp_only_health_and_metrics_answer() {
         let (status, body) = serving.request(method, path);
         assert!(status == 401 && body.contains("\"detail\""), "{method} {path}: {status} {body}");
     }
-    for path in ["/", "/api", "/api/nothing", "/health/x"] {
+    let (status, body) = serving.request("GET", "/");
+    assert_eq!((status, body.as_str()), (303, ""), "a page leads a stranger to the sign-in");
+    for path in ["/api", "/api/nothing", "/health/x"] {
         let (status, body) = serving.request("GET", path);
         assert!([401, 404].contains(&status) && body.contains("\"detail\""), "{path}: {status} {body}");
     }

@@ -64,7 +64,7 @@ async fn change(
 ) -> Result<Response, ApiError> {
     let user = match (&caller.credential, caller.name.parse()) {
         (Credential::Session { .. }, Ok(user)) => user,
-        _ => return Err(ApiError::Forbidden("only somebody who is signed in has a password to change".to_owned())),
+        _ => return Err(ApiError::Conflict("only somebody who is signed in has a password to change".to_owned())),
     };
     let mut misfits = Misfits::default();
     same(&mut misfits, &sent.password, &sent.repeat);

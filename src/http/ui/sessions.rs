@@ -92,7 +92,7 @@ async fn end_others(
     Extension(actor): Extension<Actor>,
 ) -> Result<Response, ApiError> {
     let (user, this) = signed_in(&caller)
-        .ok_or_else(|| ApiError::Forbidden("only somebody who is signed in has other sessions".to_owned()))?;
+        .ok_or_else(|| ApiError::Conflict("only somebody who is signed in has other sessions".to_owned()))?;
     blocking(move || app.accounts.revoke_others(&actor, &user, this)).await?;
     Ok(done("/sessions", "others-ended"))
 }
