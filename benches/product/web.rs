@@ -31,8 +31,8 @@ pub(crate) fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     fill(bench, &setup.data_file, bench.large, Some(id))?;
     let mut daemon = setup.start()?;
     daemon.ready()?;
-    let viewer = token(&setup, "viewer")?;
-    let publisher = token(&setup, "publish")?;
+    let viewer = token(&setup, "--role", "viewer")?;
+    let publisher = token(&setup, "--scope", "publish")?;
     let correlation = format!("/correlations/{}", id(bench.large / 20 * 10));
     let unit = format!("/events?unit={}", bench.lines.units()[0]);
     let pages = ["/", "/events", &unit, "/trade-path", "/intents", &correlation].map(str::to_owned);
@@ -249,12 +249,12 @@ fn free_address() -> Result<SocketAddr> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// A new token for the role or scope.
-fn token(setup: &Setup, grant: &str) -> Result<String> {
-    let output = setup.command(&["token", "create", "--json", "--name", grant, "--for", grant]).output()?;
+/// A new token for the role or scope (`kind` says which).
+fn token(setup: &Setup, kind: &str, grant: &str) -> Result<String> {
+    let output = setup.command(&["token", "create", "--json", kind, grant, grant]).output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into());
     }
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    Ok(answer["token"].as_str().ok_or("no token in the answer")?.to_owned())
+    Ok(answer["text"].as_str().ok_or("no token in the answer")?.to_owned())
 }
