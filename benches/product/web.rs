@@ -176,7 +176,7 @@ async fn watch(
         let mut line = Vec::new();
         let mut first = true;
         loop {
-            line.clear();
+            // A read that the deadline cuts off keeps what it has: the rest of the line comes with the next one.
             let read = tokio::time::timeout(Duration::from_millis(200), stream.read_until(b'\n', &mut line)).await;
             match read {
                 Err(_) if over.load(Ordering::Relaxed) || seen.events >= total.load(Ordering::Relaxed) => {
@@ -209,6 +209,7 @@ async fn watch(
                     return Ok(seen);
                 }
             }
+            line.clear();
         }
         seen.reconnects += 1;
     }
