@@ -44,7 +44,7 @@ pub mod peer;
 mod places;
 /// The route table and what guards it.
 pub mod routes;
-/// A connection whose reader stalls is an error.
+/// A connection whose reader stalls is an error, and that is closed only after its last answer could arrive.
 mod stall;
 /// Answers that go on until the client leaves or the daemon stops.
 pub mod stream;

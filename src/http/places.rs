@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -51,6 +52,8 @@ enum Stage {
 /// What one connection tells about itself.
 pub(super) struct Seat {
     stage: Mutex<(Stage, Instant)>,
+    /// A body was not read to its end.
+    unread: AtomicBool,
     leave: Notify,
     places: Arc<Places>,
 }
@@ -85,6 +88,7 @@ impl Places {
         if seats.taken.len() < self.limit {
             let seat = Arc::new(Seat {
                 stage: Mutex::new((Stage::Idle, now)),
+                unread: AtomicBool::new(false),
                 leave: Notify::new(),
                 places: Arc::clone(self),
             });
@@ -121,7 +125,8 @@ impl Seat {
     /// A request came; its body may still be on its way. The answer's body says when it is over.
     pub(super) fn begin(self: &Arc<Self>, body: Incoming) -> Body {
         self.enter(if body.is_end_stream() { Stage::Working } else { Stage::Receiving });
-        Body::new(Received { body, seat: Arc::clone(self) })
+        let ended = body.is_end_stream();
+        Body::new(Received { body, ended, seat: Arc::clone(self) })
     }
 
     /// The answer that goes out; the connection is idle once it is written.
@@ -137,6 +142,11 @@ impl Seat {
         if stage.0 == from {
             *stage = (to, Instant::now());
         }
+    }
+
+    /// Whether there was a body that nobody wanted to the end, so that more of it may still be on its way.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
     }
 
     /// Waits until it has to make room.
@@ -190,6 +200,7 @@ impl Drop for Place {
 /// A request's body: when it is complete, the turn is ours.
 struct Received {
     body: Incoming,
+    ended: bool,
     seat: Arc<Seat>,
 }
 
@@ -203,6 +214,7 @@ impl HttpBody for Received {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
         if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.ended = true;
             self.seat.enter(Stage::Working);
         }
         frame
@@ -214,6 +226,14 @@ impl HttpBody for Received {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.seat.unread.store(true, Ordering::Relaxed);
+        }
     }
 }
 

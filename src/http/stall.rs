@@ -5,9 +5,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::places::Seat;
+
+/// How long, and for how many bytes, the rest of an unwanted body is read and forgotten before the connection is closed.
+/// Closed at once, it would be reset under the client's writing, and the answer that says why would be lost.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 4 << 20;
 
 /// A connection of which a write that makes no progress for `limit` fails. Without it a client that asks and never
 /// reads keeps its answer, and its place among the connections, for ever. One that reads a byte now and then loses its
@@ -19,11 +24,14 @@ pub(super) struct Stall<T> {
     // Made at the first write that waits; most never do.
     patience: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    // From when nothing more is written.
+    lingering: Option<Pin<Box<Sleep>>>,
+    forgotten: usize,
 }
 
 impl<T> Stall<T> {
     pub(super) fn new(inner: T, limit: Duration, seat: Arc<Seat>) -> Self {
-        Self { inner, limit, seat, patience: None, waiting: false }
+        Self { inner, limit, seat, patience: None, waiting: false, lingering: None, forgotten: 0 }
     }
 
     fn watch<R>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
@@ -45,13 +53,31 @@ impl<T> Stall<T> {
     }
 }
 
+impl<T: AsyncRead + Unpin> Stall<T> {
+    /// Reads and forgets until the client closes, or has had its time.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; 4096];
+        while self.forgotten < LINGER_BYTES {
+            let mut into = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.inner).poll_read(context, &mut into) {
+                Poll::Ready(Ok(())) if !into.filled().is_empty() => self.forgotten += into.filled().len(),
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    return self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER))).as_mut().poll(context);
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Stall<T> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_read(context, into)
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Stall<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stall<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(context, bytes);
         self.watch(context, written)
@@ -76,6 +102,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stall<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+            if !self.seat.has_unread() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        self.linger(context).map(Ok)
     }
 }

@@ -228,6 +228,7 @@ fn a_bad_line_takes_the_batch_with_it() {
         (&[("content-type", "text/plain")][..], "{}", 415),
         (&[LINES, ("idempotency-key", "")][..], "{}", 422),
         (&[LINES, ("idempotency-key", "a"), ("idempotency-key", "b")][..], "{}", 422),
+        (&[JSON][..], &"x".repeat((1 << 20) + 1), 413),
     ] {
         let answer = send(headers, body);
         assert_eq!(answer.status, status, "{headers:?}: {answer:?}");

@@ -25,6 +25,28 @@ fn large_heads_and_bodies_are_refused() {
     target.answers();
 }
 
+/// A refusal that is lost in a reset connection leaves its reader guessing.
+#[test]
+fn who_is_refused_learns_why_although_nobody_reads_the_body() {
+    let target = Target::new(&[]);
+    let body = "x".repeat(3 << 20);
+    for _ in 0..5 {
+        for (path, headers, expected) in [
+            ("/api/health/checks", &[][..], 401),
+            ("/csp-report", &[], 413),
+            ("/nothing", &[], 404),
+            ("/metrics", &[], 405),
+            ("/csp-report", &[("Origin", "http://evil.example")], 403),
+            ("/csp-report", &[("Host", "evil.example")], 421),
+        ] {
+            let mut stream = target.connect();
+            stream.write_all(target.request("POST", path, headers, &body).as_bytes()).unwrap();
+            let answer = read(&mut stream);
+            assert_eq!(answer.status(), expected, "{path} {headers:?}: {answer:?}");
+        }
+    }
+}
+
 #[test]
 fn an_endless_body_is_cut_off() {
     let target = Target::new(&[]);
