@@ -7,6 +7,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use super::bed::Bed;
+use crate::support::ask::ask;
 use crate::support::wait_for_some;
 
 /// A demo daemon that has its history.
@@ -254,5 +255,19 @@ fn the_demo_says_how_to_look_around() {
         let (code, out, err) = bed.run(&[&["--socket", &socket], command].concat());
         assert!(code == 0 || command[0] == "health", "{command:?}: {out} {err}");
     }
+    serving.stop();
+}
+
+#[test]
+fn the_demo_takes_events_of_programs() {
+    let (bed, serving) = demo("");
+    let body = r#"{"unit": "own.service", "message": "order filled: BTCUSDT BUY", "fields": {"order_id": "a-41"}}"#;
+    let headers = [("content-type", "application/json"), ("idempotency-key", "a-41")];
+    let answer = ask(&bed.socket(), "POST", "/api/events", &headers, body).expect("an answer");
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let found = bed.json(&["events", "--unit", "own.service", "--grep", "a-41"]);
+    let event = &found["events"][0];
+    assert_eq!((&event["id"], &event["fields"]["order_id"]), (&answer.json()["ids"][0], &"a-41".into()), "{found}");
+    assert_eq!((event["symbol"].as_str(), event["decision"].as_str()), (Some("BTCUSDT"), Some("BUY")), "{found}");
     serving.stop();
 }
