@@ -7,6 +7,8 @@ pub mod answers;
 pub mod intents;
 /// Events that programs send in.
 pub mod publish;
+/// Models, versions, gates, promotion.
+pub mod registry;
 /// Events as they are stored, for all who read along.
 pub mod tail;
 /// What the pages show.

@@ -10,6 +10,8 @@ pub mod audit;
 pub mod backoff;
 /// A columnar run of events: what a source hands over, a block holds and a query reads.
 pub mod batch;
+/// Events that other programs are told: models trained, evaluated, promoted, rolled back.
+pub mod bus;
 /// Hourly counters.
 pub mod counter;
 /// The path of one decision through the trading services.
@@ -20,6 +22,8 @@ pub mod disk;
 pub mod event;
 /// What a source delivers: events, its position, gaps, and how far time has come.
 pub mod feed;
+/// What a version has to show before it goes on.
+pub mod gates;
 /// Components, their states, and the verdict over them.
 pub mod health;
 /// Hourly counters as series for a chart.
@@ -30,8 +34,12 @@ pub mod id;
 pub mod instant;
 /// Intents: things that somebody should look at, and their life.
 pub mod intent;
+/// Models, versions, evaluations, history.
+pub mod model;
 /// From a log line to the fields of an event.
 pub mod normalise;
+/// Figures of returns and trades.
+pub mod performance;
 /// From what a program sends in to events.
 pub mod publish;
 /// Refused attempts on their way into the audit log.

@@ -10,6 +10,8 @@ use crate::domain::time::Micros;
 pub enum OutboxKind {
     /// The intents' stream; the payload is an intent as of then, encoded as JSON without the `consumer`.
     Intent,
+    /// The event bus, and webhooks: the payload is a [`crate::domain::bus::BusEvent`] as JSON.
+    Bus,
 }
 
 /// Something that followers send on, committed with what it tells of.

@@ -3,7 +3,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use super::StoreError;
 
 /// The version of the tables and records below. An older file is migrated, a newer one refused.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// One table as the registry knows it.
 pub(crate) struct TableInfo {
@@ -79,4 +79,22 @@ tables! {
     IDEMPOTENCY: "idempotency", &'static str => &'static [u8];
     /// What programs published under keys of theirs: day, digest of the key → ids.
     PUBLICATIONS: "publications", (u32, &'static [u8]) => &'static [u8];
+    /// Models by id: which version is in production stands here and nowhere else.
+    MODELS: "models", &'static str => &'static [u8];
+    /// Versions by model and name; those that were deleted stay as tombstones.
+    VERSIONS: "versions", (&'static str, &'static str) => &'static [u8];
+    /// What happened to a model: its id, and the number of the entry.
+    MODEL_HISTORY: "model_history", (&'static str, u64) => &'static [u8];
+    /// Evaluations: model, version, number.
+    EVALUATIONS: "evaluations", (&'static str, &'static str, u64) => &'static [u8];
+    /// What evaluations rest on (returns a day, trades, calibration): the evaluation's number.
+    EVALUATION_SERIES: "evaluation_series", u64 => &'static [u8];
+    /// Promotions that wait for a second person: model and version.
+    APPROVALS: "approvals", (&'static str, &'static str) => &'static [u8];
+    /// Files that were taken in: digest → size, and how many versions use it.
+    ARTIFACTS: "artifacts", &'static [u8] => &'static [u8];
+    /// Hooks of deployments that have not run: number.
+    HOOKS: "hooks", u64 => &'static [u8];
+    /// What was delivered to a webhook, or was not: its name, and the number of the attempt.
+    DELIVERIES: "deliveries", (&'static str, u64) => &'static [u8];
 }

@@ -1,0 +1,50 @@
+//! Figures of returns and trades: Sharpe, Sortino, Calmar, drawdown, the probabilistic and the deflated Sharpe ratio.
+
+use bincode::{Decode, Encode};
+use chrono::NaiveDate;
+
+/// Periods of a year: crypto trades every day.
+pub const DAYS_A_YEAR: f64 = 365.0;
+
+/// Returns a day, without holes: a day without a trade has a return of zero.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct DailyReturns {
+    /// The first day, in days since the epoch (UTC).
+    pub first_day: u32,
+    /// A share of the capital each.
+    pub returns: Vec<f64>,
+}
+
+impl DailyReturns {
+    /// The calendar day of the return at `index`.
+    pub fn day(&self, index: usize) -> Option<NaiveDate> {
+        let day = i64::from(self.first_day) + i64::try_from(index).ok()?;
+        Some(chrono::DateTime::from_timestamp(day * 86_400, 0)?.date_naive())
+    }
+}
+
+/// Predictions of about the same confidence, and how often they came true.
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
+pub struct CalibrationBin {
+    /// From this confidence.
+    pub from: f64,
+    /// To this one.
+    pub until: f64,
+    /// Their mean confidence.
+    pub confidence: f64,
+    /// The share that came true.
+    pub came_true: f64,
+    /// How many.
+    pub count: u64,
+}
+
+/// What an evaluation rests on, as it is stored beside it.
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
+pub struct Series {
+    /// Returns a day.
+    pub daily: Option<DailyReturns>,
+    /// Returns of the trades, in order of their end; a share of the capital each.
+    pub trades: Vec<f64>,
+    /// How well its confidence was founded.
+    pub calibration: Vec<CalibrationBin>,
+}
