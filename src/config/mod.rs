@@ -6,10 +6,12 @@ use std::path::PathBuf;
 mod auth;
 mod events;
 mod file;
+mod gates;
 mod http;
 mod journal;
 mod key;
 mod load;
+mod number;
 mod predecessor;
 mod redis;
 mod redis_target;
@@ -20,6 +22,7 @@ mod value;
 
 pub use self::auth::Auth;
 pub use self::events::Events;
+pub use self::gates::Gates;
 pub use self::http::Http;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
@@ -46,6 +49,8 @@ pub struct Config {
     pub rules: Rules,
     /// Sessions and tokens.
     pub auth: Auth,
+    /// What a version has to show.
+    pub gates: Gates,
 }
 
 impl Default for Config {
@@ -58,6 +63,7 @@ impl Default for Config {
             redis: Redis::default(),
             rules: Rules::default(),
             auth: Auth::default(),
+            gates: Gates::default(),
         }
     }
 }
