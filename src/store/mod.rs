@@ -4,6 +4,7 @@
 //! aggregates compose: a change, its audit record, its outbox message and its idempotency key are one transaction.
 //! Readers take short snapshots beside it.
 
+mod artifacts;
 mod audit;
 mod block;
 mod bloom;
@@ -15,6 +16,7 @@ mod follower;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod guard;
+mod hooks;
 mod idempotency;
 mod intents;
 mod migrate;
@@ -41,6 +43,7 @@ use tokio::sync::watch;
 use self::space::Purpose;
 use crate::domain::time::Micros;
 
+pub use artifacts::StoredArtifact;
 pub use audit::AuditFilter;
 pub use copy::CopyReport;
 pub use counters::{CounterChanges, CounterFilter, CounterKey};
