@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+mod artifacts;
 mod auth;
 mod events;
 mod file;
@@ -18,6 +19,7 @@ mod sample;
 mod secret;
 mod value;
 
+pub use self::artifacts::Artifacts;
 pub use self::auth::Auth;
 pub use self::events::Events;
 pub use self::http::Http;
@@ -46,6 +48,8 @@ pub struct Config {
     pub rules: Rules,
     /// Sessions and tokens.
     pub auth: Auth,
+    /// Models' files.
+    pub artifacts: Artifacts,
 }
 
 impl Default for Config {
@@ -58,6 +62,7 @@ impl Default for Config {
             redis: Redis::default(),
             rules: Rules::default(),
             auth: Auth::default(),
+            artifacts: Artifacts::default(),
         }
     }
 }
