@@ -63,11 +63,7 @@ impl Directory {
     }
 
     /// Gives a file its place and has `commit` commit what names it. Without that commit the file goes again.
-    pub fn keep<T, E: From<ArtifactError>>(
-        &self,
-        taken: Taken,
-        commit: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub fn keep<T, E: From<ArtifactError>>(&self, taken: Taken, commit: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let digest = taken.digest;
         let (made, result) = {
             let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
@@ -75,11 +71,11 @@ impl Directory {
             crate::failpoint!("artifacts.placed");
             (made, commit())
         };
-        // Until here a crash leaves the name in `incoming`, from which the next start knows what to look after.
-        drop(taken);
         if made && result.is_err() {
             self.remove_unused(&digest)?;
         }
+        // Until here a crash leaves the name in `incoming`, from which the next start knows what to look after.
+        drop(taken);
         result
     }
 

@@ -19,18 +19,19 @@ mod deploy;
 mod garbage;
 mod intake;
 mod layout;
+mod version;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 
-use self::layout::Layout;
 pub use self::beneath::Registered;
 pub use self::check::{FileCheck, FileState};
 pub use self::content::Content;
 pub use self::deploy::{DeployError, Deployed, Deployments};
-pub use self::garbage::Swept;
+pub use self::garbage::{SweepError, Swept};
 pub use self::intake::{Intake, Taken};
+use self::layout::Layout;
 use crate::config;
 use crate::domain::model::{ArtifactPath, Digest};
 use crate::store::{RESERVE_BYTES, Store};
@@ -88,14 +89,18 @@ pub enum ArtifactError {
         why: String,
     },
     /// It was there.
-    #[error("the content of {path} is missing from the disk; restore it from a backup, or roll back to another version")]
+    #[error(
+        "the content of {path} is missing from the disk; restore it from a backup, or roll back to another version"
+    )]
     Missing {
         /// Which file.
         path: ArtifactPath,
     },
     /// It is not what it was.
-    #[error("the content of {path} is damaged: {found} bytes are left of {size}; restore it from a backup, or roll back \
-             to another version")]
+    #[error(
+        "the content of {path} is damaged: {found} bytes are left of {size}; restore it from a backup, or roll back \
+             to another version"
+    )]
     Damaged {
         /// Which file.
         path: ArtifactPath,

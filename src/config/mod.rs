@@ -12,6 +12,7 @@ mod journal;
 mod key;
 mod load;
 mod predecessor;
+mod promotion;
 mod redis;
 mod redis_target;
 mod rules;
@@ -25,6 +26,7 @@ pub use self::events::Events;
 pub use self::http::Http;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
+pub use self::promotion::Promotion;
 pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
@@ -50,6 +52,8 @@ pub struct Config {
     pub auth: Auth,
     /// Models' files.
     pub artifacts: Artifacts,
+    /// How versions go into production.
+    pub promotion: Promotion,
 }
 
 impl Default for Config {
@@ -63,6 +67,7 @@ impl Default for Config {
             rules: Rules::default(),
             auth: Auth::default(),
             artifacts: Artifacts::default(),
+            promotion: Promotion::default(),
         }
     }
 }
