@@ -1,4 +1,4 @@
-use super::{ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping};
+use super::{ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, Stage, Version, VersionName};
 
 /// The most files of a version.
 pub const FILES_MOST: usize = 1_000;
@@ -41,9 +41,25 @@ pub enum ManifestError {
         /// What would be.
         size: u64,
     },
+    /// What was tried stays what it was.
+    #[error("version {0} has left training: what is said of it is said of the files that it has; register a new version")]
+    Frozen(VersionName),
     /// They are elsewhere.
     #[error("its files are registered in place, in {0}: they are not mixed with files that are taken in")]
     InPlace(String),
+}
+
+impl Version {
+    /// Takes a file into the manifest, as [`Artifacts::add`] does; a new one only while the version is in training.
+    pub fn take_file(&mut self, file: ArtifactFile, limit: u64) -> Result<Added, ManifestError> {
+        let mut artifacts = self.artifacts.clone().unwrap_or_else(Artifacts::kept);
+        let added = artifacts.add(file, limit)?;
+        if added == Added::New && self.stage != Stage::Training {
+            return Err(ManifestError::Frozen(self.name.clone()));
+        }
+        self.artifacts = Some(artifacts);
+        Ok(added)
+    }
 }
 
 impl Artifacts {
