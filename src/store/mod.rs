@@ -4,6 +4,8 @@
 //! aggregates compose: a change, its audit record, its outbox message and its idempotency key are one transaction.
 //! Readers take short snapshots beside it.
 
+mod approvals;
+mod artifacts;
 mod artifacts;
 mod approvals;
 mod audit;
