@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::App;
 use super::registry::{Ask, Deployment, RegistryError};
-use crate::artifacts::{ArtifactError, Content, Deployments, Directory, FileCheck, FileState, Registered, SweepError};
+use crate::artifacts::{ArtifactError, Content, Deployments, Directory, FileCheck, FileState, Registered, SweepError, Swept};
 use crate::domain::audit::AuditEntry;
 use crate::domain::model::{
     ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, ModelId, Version, VersionName,

@@ -46,6 +46,9 @@ pub trait Deployment: Send + Sync {
     /// Something else is in production of this model, or may be: the pointer on the disk has to follow. Called after the
     /// commit; what fails is repaired later, so nothing is answered.
     fn reconcile(&self, model: &ModelId);
+
+    /// A version was deleted, and what it had on the disk can go. Called after the commit, likewise.
+    fn deleted(&self, model: &ModelId, version: &VersionName);
 }
 
 /// A registry whose decisions nobody puts into effect: that of tests and of commands that look.
@@ -54,6 +57,8 @@ pub struct Undeployed;
 
 impl Deployment for Undeployed {
     fn reconcile(&self, _: &ModelId) {}
+
+    fn deleted(&self, _: &ModelId, _: &VersionName) {}
 }
 
 /// Models, versions, gates, promotion.

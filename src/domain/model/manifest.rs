@@ -44,6 +44,9 @@ pub enum ManifestError {
     /// What was tried stays what it was.
     #[error("version {0} has left training: what is said of it is said of the files that it has; register a new version")]
     Frozen(VersionName),
+    /// All or none are in place.
+    #[error("version {0} has files already: register its files in place all at once, or take all of them in")]
+    HasFiles(VersionName),
     /// They are elsewhere.
     #[error("its files are registered in place, in {0}: they are not mixed with files that are taken in")]
     InPlace(String),
@@ -59,6 +62,18 @@ impl Version {
         }
         self.artifacts = Some(artifacts);
         Ok(added)
+    }
+
+    /// Takes files that are registered in place: all of the version's at once, and only while it is in training.
+    pub fn take_in_place(&mut self, artifacts: Artifacts) -> Result<Added, ManifestError> {
+        match &self.artifacts {
+            Some(had) if *had == artifacts => return Ok(Added::Same),
+            Some(_) => return Err(ManifestError::HasFiles(self.name.clone())),
+            None if self.stage != Stage::Training => return Err(ManifestError::Frozen(self.name.clone())),
+            None => {}
+        }
+        self.artifacts = Some(artifacts);
+        Ok(Added::New)
     }
 }
 
