@@ -3,14 +3,18 @@
 
 use std::path::PathBuf;
 
+mod artifacts;
 mod auth;
 mod events;
 mod file;
+mod gates;
 mod http;
 mod journal;
 mod key;
 mod load;
+mod number;
 mod predecessor;
+mod promotion;
 mod redis;
 mod redis_target;
 mod rules;
@@ -18,11 +22,14 @@ mod sample;
 mod secret;
 mod value;
 
+pub use self::artifacts::Artifacts;
 pub use self::auth::Auth;
 pub use self::events::Events;
+pub use self::gates::Gates;
 pub use self::http::Http;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
+pub use self::promotion::Promotion;
 pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
@@ -46,6 +53,12 @@ pub struct Config {
     pub rules: Rules,
     /// Sessions and tokens.
     pub auth: Auth,
+    /// Models' files.
+    pub artifacts: Artifacts,
+    /// How versions go into production.
+    pub promotion: Promotion,
+    /// What a version has to show.
+    pub gates: Gates,
 }
 
 impl Default for Config {
@@ -58,6 +71,9 @@ impl Default for Config {
             redis: Redis::default(),
             rules: Rules::default(),
             auth: Auth::default(),
+            artifacts: Artifacts::default(),
+            promotion: Promotion::default(),
+            gates: Gates::default(),
         }
     }
 }
