@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::query::{HistoryQuery, ModelQuery, ModelSort, Page, VersionQuery, read_place, written_place};
+use super::roll_back::way_back;
 use super::{Registry, RegistryError};
 use crate::app::answers::QueryError;
 use crate::app::answers::query::{MAX_LIMIT, limit};
@@ -193,7 +194,7 @@ impl Registry {
 
     /// One version, or what is left of it.
     pub fn version(&self, id: &ModelId, name: &VersionName, now: Micros) -> Result<VersionDetail, RegistryError> {
-        let found = self.store.read(|txn| {
+        self.store.read(|txn| {
             let Some(model) = txn.model(id)? else { return Ok(Err(RegistryError::NoModel(id.clone()))) };
             let Some(version) = txn.version(id, name)? else {
                 return Ok(Err(RegistryError::NoVersion(id.clone(), name.clone())));
@@ -210,8 +211,7 @@ impl Registry {
                 model,
                 version,
             }))
-        })?;
-        found
+        })?
     }
 
     /// What the gates say of a version now, for each goal.
@@ -300,14 +300,7 @@ impl ReadTxn {
 
     /// Where a rollback to "the one before" leads.
     fn before(&self, model: &Model) -> Result<Option<VersionName>, StoreError> {
-        let mut version = self.in_production(model)?;
-        while let Some(name) = version.and_then(|version| version.succeeded) {
-            version = self.version(&model.id, &name)?;
-            if version.as_ref().is_some_and(|version| version.deleted.is_none()) {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
+        Ok(way_back(model, |name| self.version(&model.id, name))?.map(|version| version.name))
     }
 }
 
