@@ -1,0 +1,84 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::model::{Model, ModelId, ModelStatus, ModelType, Version, VersionName};
+use crate::domain::time::{Micros, rfc3339, rfc3339_option};
+
+/// What is in production, in short.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProductionAnswer {
+    /// Its name.
+    pub version: VersionName,
+    /// Since when.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
+    pub since: Option<Micros>,
+    /// The score of its newest evaluation, 0 to 100.
+    pub score: Option<f64>,
+    /// The annual Sharpe ratio of its newest evaluation.
+    pub sharpe: Option<f64>,
+}
+
+impl From<&Version> for ProductionAnswer {
+    fn from(version: &Version) -> Self {
+        Self { version: version.name.clone(), since: version.promoted_at, score: version.score, sharpe: version.sharpe }
+    }
+}
+
+/// One model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelAnswer {
+    /// Its id.
+    pub model_id: ModelId,
+    /// What kind of program.
+    pub model_type: ModelType,
+    /// The symbol; null for a model of several.
+    pub symbol: Option<String>,
+    /// `1h`, `15m`, ….
+    pub timeframe: String,
+    /// The market's regime that it is for.
+    pub regime: Option<String>,
+    /// When its first version was registered.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
+    pub created_at: Micros,
+    /// Changes with everything that happens to the model: the `ETag` without its quotation marks.
+    pub revision: String,
+    /// When a version was last promoted.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
+    pub promoted_at: Option<Micros>,
+    /// The one version that decides; null where none does.
+    pub production: Option<ProductionAnswer>,
+    /// How many versions it has, without those that were deleted.
+    pub versions: usize,
+    /// How many of them stand where.
+    pub status_counts: BTreeMap<ModelStatus, usize>,
+}
+
+impl ModelAnswer {
+    /// A model with these versions.
+    pub fn of(model: &Model, versions: &[Version]) -> Self {
+        let mut status_counts: BTreeMap<_, _> = ModelStatus::ALL.into_iter().map(|status| (status, 0)).collect();
+        let there = versions.iter().filter(|version| version.deleted.is_none());
+        for version in there.clone() {
+            *status_counts.entry(model.status(version)).or_default() += 1;
+        }
+        let production = versions.iter().find(|version| model.production.as_ref() == Some(&version.name));
+        Self {
+            model_id: model.id.clone(),
+            model_type: model.name.model_type,
+            symbol: model.name.symbol.clone(),
+            timeframe: model.name.timeframe.clone(),
+            regime: model.name.regime.clone(),
+            created_at: model.created_at,
+            revision: super::revision(model.revision),
+            promoted_at: model.promoted_at,
+            production: production.map(ProductionAnswer::from),
+            versions: there.count(),
+            status_counts,
+        }
+    }
+}

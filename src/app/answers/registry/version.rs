@@ -1,0 +1,216 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::model::{
+    ArtifactState, Artifacts, Digest, Forced, Keeping, Model, ModelId, ModelStatus, ModelType, Origin, Tombstone,
+    Version, VersionName,
+};
+use crate::domain::time::{Micros, rfc3339, rfc3339_option};
+
+/// The data that a version was trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WindowAnswer {
+    /// From here.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
+    pub from: Micros,
+    /// To here.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
+    pub until: Micros,
+}
+
+/// Who did something to a version, when and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DoneAnswer {
+    /// Who.
+    pub by: String,
+    /// When.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
+    pub at: Micros,
+    /// Why.
+    pub why: String,
+}
+
+impl From<&Forced> for DoneAnswer {
+    fn from(Forced { by, at, why }: &Forced) -> Self {
+        Self { by: by.clone(), at: *at, why: why.clone() }
+    }
+}
+
+impl From<&Tombstone> for DoneAnswer {
+    fn from(Tombstone { by, at, why }: &Tombstone) -> Self {
+        Self { by: by.clone(), at: *at, why: why.clone() }
+    }
+}
+
+/// What is known of a version's files, without their list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ArtifactsAnswer {
+    /// `sound`, `empty` (a file has no content) or `gone` (not there when it was imported).
+    pub state: ArtifactState,
+    /// The directory of files that were left where they are; null for those that were taken in.
+    pub in_place: Option<String>,
+    /// How many files.
+    pub files: usize,
+    /// Bytes of all of them.
+    pub size: u64,
+}
+
+impl From<&Artifacts> for ArtifactsAnswer {
+    fn from(artifacts: &Artifacts) -> Self {
+        let in_place = match &artifacts.keeping {
+            Keeping::Kept => None,
+            Keeping::InPlace(directory) => Some(directory.clone()),
+        };
+        Self { state: artifacts.state, in_place, files: artifacts.files.len(), size: artifacts.size() }
+    }
+}
+
+/// One version of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VersionAnswer {
+    /// Its model.
+    pub model_id: ModelId,
+    /// Its name.
+    pub version: VersionName,
+    /// What kind of program.
+    pub model_type: ModelType,
+    /// The symbol; null for a model of several.
+    pub symbol: Option<String>,
+    /// `1h`, `15m`, ….
+    pub timeframe: String,
+    /// The market's regime that it is for.
+    pub regime: Option<String>,
+    /// Where it stands.
+    pub status: ModelStatus,
+    /// When it was registered; of an imported one, when it was made.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Micros")]
+    pub created_at: Micros,
+    /// When it last went into production.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
+    pub promoted_at: Option<Micros>,
+    /// When it last left production.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
+    pub retired_at: Option<Micros>,
+    /// The version that it was made from.
+    pub parent: Option<VersionName>,
+    /// The training job that made it; null for an imported one.
+    pub job: Option<String>,
+    /// What it was imported from; null for a trained one.
+    pub imported_from: Option<String>,
+    /// The data that it was trained on; only an imported one may lack it.
+    pub data: Option<WindowAnswer>,
+    /// Its parameters.
+    pub parameters: BTreeMap<String, Value>,
+    /// Features that it reads; only an imported one may lack it.
+    pub feature_count: Option<u32>,
+    /// The revision of the code that trained it, where known.
+    pub code_revision: Option<String>,
+    /// Figures of its training, as reported.
+    pub train_metrics: BTreeMap<String, f64>,
+    /// Figures of its validation, as reported.
+    pub validation_metrics: BTreeMap<String, f64>,
+    /// What people want to find it by.
+    pub tags: BTreeMap<String, String>,
+    /// The score of its newest evaluation, 0 to 100.
+    pub score: Option<f64>,
+    /// The annual Sharpe ratio of its newest evaluation.
+    pub sharpe: Option<f64>,
+    /// Its files; null before any were taken in.
+    pub artifacts: Option<ArtifactsAnswer>,
+    /// The promotions that went past its gates.
+    pub forced: Vec<DoneAnswer>,
+    /// Who deleted it; null for all that are there.
+    pub deleted: Option<DoneAnswer>,
+}
+
+impl VersionAnswer {
+    /// A version of `model`.
+    pub fn of(model: &Model, version: &Version) -> Self {
+        let provenance = &version.provenance;
+        let (job, imported_from) = match &provenance.origin {
+            Origin::Job(id) => (Some(id.clone()), None),
+            Origin::Import(from) => (None, Some(from.clone())),
+        };
+        Self {
+            model_id: version.model.clone(),
+            version: version.name.clone(),
+            model_type: model.name.model_type,
+            symbol: model.name.symbol.clone(),
+            timeframe: model.name.timeframe.clone(),
+            regime: model.name.regime.clone(),
+            status: model.status(version),
+            created_at: version.created_at,
+            promoted_at: version.promoted_at,
+            retired_at: version.retired_at,
+            parent: version.parent.clone(),
+            job,
+            imported_from,
+            data: provenance.data.map(|window| WindowAnswer { from: window.from, until: window.until }),
+            parameters: provenance.parameters.iter().map(|(name, text)| (name.clone(), value(text))).collect(),
+            feature_count: provenance.feature_count,
+            code_revision: provenance.code_revision.clone(),
+            train_metrics: version.train_metrics.clone(),
+            validation_metrics: version.validation_metrics.clone(),
+            tags: version.tags.clone(),
+            score: version.score,
+            sharpe: version.sharpe,
+            artifacts: version.artifacts.as_ref().map(ArtifactsAnswer::from),
+            forced: version.forced.iter().map(DoneAnswer::from).collect(),
+            deleted: version.deleted.as_ref().map(DoneAnswer::from),
+        }
+    }
+}
+
+/// A parameter, which is stored as JSON; what is none after all is shown as the text that it is.
+pub(super) fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// One of a version's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileAnswer {
+    /// Its path within the version.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Its content.
+    pub sha256: Digest,
+}
+
+/// One version with all that hangs on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VersionDetail {
+    /// The version.
+    #[serde(flatten)]
+    pub version: VersionAnswer,
+    /// The model's revision: the `ETag` without its quotation marks.
+    pub revision: String,
+    /// Its files.
+    pub files: Vec<FileAnswer>,
+    /// How often it was evaluated.
+    pub evaluations: usize,
+}
+
+impl VersionDetail {
+    /// A version of `model` that was evaluated so often.
+    pub fn of(model: &Model, version: &Version, evaluations: usize) -> Self {
+        let files = version.artifacts.iter().flat_map(|artifacts| &artifacts.files);
+        let files = files.map(|file| FileAnswer { path: file.path.clone(), size: file.size, sha256: file.sha256 });
+        Self {
+            version: VersionAnswer::of(model, version),
+            revision: super::revision(model.revision),
+            files: files.collect(),
+            evaluations,
+        }
+    }
+}
