@@ -11,5 +11,5 @@ pub use self::artifact::{ArtifactFile, ArtifactState, Artifacts, Digest, Keeping
 pub use self::evaluation::{Evaluation, EvaluationId, EvaluationKind, Figure, FigureOrigin, Figures, PlainFigures};
 pub use self::history::{HistoryEntry, Step};
 pub use self::name::{BadName, ModelId, ModelName, ModelType, VersionName};
-pub use self::status::{ModelStatus, NoWay, Stage, may_move};
+pub use self::status::{BadStatus, ModelStatus, NoWay, Stage, may_move};
 pub use self::version::{DataWindow, Forced, Model, Origin, Provenance, Tombstone, Version};
