@@ -12,4 +12,4 @@ pub use self::evaluation::{Evaluation, EvaluationId, EvaluationKind, Figure, Fig
 pub use self::history::{HistoryEntry, Step};
 pub use self::name::{BadName, ModelId, ModelName, ModelType, VersionName};
 pub use self::status::{BadStatus, ModelStatus, NoWay, Stage, may_move};
-pub use self::version::{DataWindow, Forced, Model, Origin, Provenance, Tombstone, Version};
+pub use self::version::{DataWindow, Forced, Model, Origin, Provenance, StageCounts, Tombstone, Version};

@@ -5,6 +5,7 @@ mod compare;
 mod evaluation;
 mod history;
 mod model;
+mod query;
 mod version;
 
 pub use self::clm::{ClmEvolution, ClmJobCounts, ClmModel, ClmModels, ClmRegistry, ClmScheduler, ClmStatus};
@@ -15,6 +16,7 @@ pub use self::evaluation::{
 };
 pub use self::history::{HistoryPage, InProduction, InProductionList, RegistryStep, StepName};
 pub use self::model::{ModelAnswer, ProductionAnswer};
+pub use self::query::{AtQuery, BadSort, ModelQuery, ModelSort, PartQuery, TagQuery, VersionQuery};
 pub use self::version::{ArtifactsAnswer, DoneAnswer, FileAnswer, VersionAnswer, VersionDetail, WindowAnswer};
 
 /// A model's revision as answers write it: in an `ETag` it has quotation marks around it.

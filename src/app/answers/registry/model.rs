@@ -53,20 +53,15 @@ pub struct ModelAnswer {
     /// The one version that decides; null where none does.
     pub production: Option<ProductionAnswer>,
     /// How many versions it has, without those that were deleted.
-    pub versions: usize,
+    pub versions: u32,
     /// How many of them stand where.
-    pub status_counts: BTreeMap<ModelStatus, usize>,
+    pub status_counts: BTreeMap<ModelStatus, u32>,
 }
 
 impl ModelAnswer {
-    /// A model with these versions.
-    pub fn of(model: &Model, versions: &[Version]) -> Self {
-        let mut status_counts: BTreeMap<_, _> = ModelStatus::ALL.into_iter().map(|status| (status, 0)).collect();
-        let there = versions.iter().filter(|version| version.deleted.is_none());
-        for version in there.clone() {
-            *status_counts.entry(model.status(version)).or_default() += 1;
-        }
-        let production = versions.iter().find(|version| model.production.as_ref() == Some(&version.name));
+    /// A model, of which this version is in production.
+    pub fn of(model: &Model, production: Option<&Version>) -> Self {
+        let status_counts = ModelStatus::ALL.into_iter().map(|status| (status, model.count(status)));
         Self {
             model_id: model.id.clone(),
             model_type: model.name.model_type,
@@ -77,8 +72,8 @@ impl ModelAnswer {
             revision: super::revision(model.revision),
             promoted_at: model.promoted_at,
             production: production.map(ProductionAnswer::from),
-            versions: there.count(),
-            status_counts,
+            versions: model.counts.living(),
+            status_counts: status_counts.collect(),
         }
     }
 }
