@@ -43,6 +43,19 @@ impl ModelStatus {
     }
 }
 
+/// A word that is no status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use training, shadow, candidate, production, retired or failed")]
+pub struct BadStatus;
+
+impl FromStr for ModelStatus {
+    type Err = BadStatus;
+
+    fn from_str(text: &str) -> Result<Self, BadStatus> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(BadStatus)
+    }
+}
+
 impl fmt::Display for ModelStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
