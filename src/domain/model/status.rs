@@ -62,20 +62,6 @@ impl fmt::Display for ModelStatus {
     }
 }
 
-/// A text that is no status.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no status: use training, shadow, candidate, production, retired or failed")]
-pub struct BadStatus(String);
-
-impl FromStr for ModelStatus {
-    type Err = BadStatus;
-
-    fn from_str(text: &str) -> Result<Self, BadStatus> {
-        let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
-        found.ok_or_else(|| BadStatus(text.chars().take(64).collect()))
-    }
-}
-
 /// Where a version stands, as its record has it. Which of a model's deployed versions is in production is written once,
 /// in the model's record: so there is never more than one, and whoever is deployed besides is retired. The stored form is
 /// the variant's number.

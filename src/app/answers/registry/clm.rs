@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::VersionAnswer;
+use super::{VersionAnswer, VersionPage};
+use crate::app::answers::QueryError;
+use crate::app::answers::query::{MAX_LIMIT, filled, limit};
+use crate::app::registry::{Registry, RegistryError, VersionQuery};
 use crate::domain::model::{ModelId, ModelStatus, ModelType, VersionName};
 use crate::domain::time::{Micros, rfc3339, rfc3339_option};
 
@@ -25,19 +28,41 @@ pub struct ClmStatus {
     pub evolution: ClmEvolution,
 }
 
+impl ClmStatus {
+    /// Looks.
+    pub fn read(registry: &Registry) -> Result<Self, RegistryError> {
+        let counts = registry.counts()?;
+        let mut status_counts: BTreeMap<_, _> = ModelStatus::ALL.into_iter().map(|status| (status, 0)).collect();
+        status_counts.extend(counts.statuses);
+        Ok(Self {
+            service: "quantum-clm".to_owned(),
+            status: "running".to_owned(),
+            registry: ClmRegistry {
+                total_model_ids: counts.models,
+                total_versions: counts.versions,
+                status_counts,
+                training_jobs: ClmJobCounts::default(),
+                evaluations_count: counts.evaluations,
+            },
+            scheduler: ClmScheduler::default(),
+            evolution: ClmEvolution::default(),
+        })
+    }
+}
+
 /// Figures of the registry.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClmRegistry {
     /// Models.
-    pub total_model_ids: usize,
+    pub total_model_ids: u64,
     /// Versions of all models.
-    pub total_versions: usize,
+    pub total_versions: u64,
     /// How many of them stand where.
-    pub status_counts: BTreeMap<ModelStatus, usize>,
+    pub status_counts: BTreeMap<ModelStatus, u64>,
     /// Training jobs.
     pub training_jobs: ClmJobCounts,
     /// Evaluations of all versions.
-    pub evaluations_count: usize,
+    pub evaluations_count: u64,
 }
 
 /// Training jobs by state.
@@ -78,6 +103,28 @@ pub struct ClmEvolution {
     /// Whether candidates are made.
     pub enabled: bool,
 }
+
+/// Which versions, as the predecessor's query says it. What it has besides is passed over, as it always was.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ClmModelsQuery {
+    /// Of models of this type.
+    #[serde(deserialize_with = "filled")]
+    pub model_type: Option<ModelType>,
+    /// With this status.
+    #[serde(deserialize_with = "filled")]
+    pub status: Option<ModelStatus>,
+    /// With at least this annual Sharpe ratio.
+    #[serde(deserialize_with = "filled")]
+    pub min_sharpe: Option<f64>,
+    /// How many at most, from 1 to 10,000; 50 where nothing is said.
+    #[serde(deserialize_with = "filled")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub limit: Option<usize>,
+}
+
+/// The most versions of a list that has no pages.
+const MOST: usize = 10_000;
 
 /// One version of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,4 +173,28 @@ pub struct ClmModels {
     pub models: Vec<ClmModel>,
     /// How many are in this list.
     pub total: usize,
+}
+
+impl ClmModels {
+    /// Looks for them.
+    pub fn find(registry: &Registry, query: &ClmModelsQuery) -> Result<Self, QueryError> {
+        let most = limit(query.limit, MOST)?;
+        let mut page = VersionQuery {
+            model_type: query.model_type,
+            status: query.status,
+            min_sharpe: query.min_sharpe,
+            ..VersionQuery::default()
+        };
+        let mut models: Vec<ClmModel> = Vec::new();
+        loop {
+            page.limit = Some((most - models.len()).min(MAX_LIMIT));
+            let found = VersionPage::find(registry, &page)?;
+            models.extend(found.versions.into_iter().map(ClmModel::from));
+            page.cursor = found.next;
+            if page.cursor.is_none() || models.len() >= most {
+                break;
+            }
+        }
+        Ok(Self { total: models.len(), models })
+    }
 }

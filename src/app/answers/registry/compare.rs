@@ -1,4 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +8,44 @@ use serde_json::{Value, json};
 
 use super::VersionAnswer;
 use super::evaluation::{IntervalAnswer, share_interval, sharpe_interval};
-use crate::domain::model::{Evaluation, Figure, FigureOrigin, PlainFigures};
+use crate::app::registry::{Compared, Registry, RegistryError};
+use crate::domain::model::{BadName, Evaluation, Figure, FigureOrigin, ModelId, PlainFigures, VersionName};
+use crate::domain::time::Micros;
+
+/// A version by both its names: `xgboost_btcusdt_1h/v20260117_034606`. Neither has a slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionPair {
+    /// The model's id.
+    pub model: ModelId,
+    /// The version's name.
+    pub version: VersionName,
+}
+
+/// A text that does not name a version.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPair {
+    /// Not two names.
+    #[error("use MODEL/VERSION")]
+    Slash,
+    /// One that cannot be one.
+    #[error(transparent)]
+    Name(#[from] BadName),
+}
+
+impl FromStr for VersionPair {
+    type Err = BadPair;
+
+    fn from_str(text: &str) -> Result<Self, BadPair> {
+        let (model, version) = text.split_once('/').ok_or(BadPair::Slash)?;
+        Ok(Self { model: model.parse()?, version: version.parse()? })
+    }
+}
+
+impl fmt::Display for VersionPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.model, self.version)
+    }
+}
 
 /// What a row of a comparison is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -74,8 +113,19 @@ pub struct CompareAnswer {
 }
 
 impl CompareAnswer {
-    /// Versions, each with its newest evaluation.
-    pub fn of(versions: Vec<(VersionAnswer, Option<Evaluation>)>) -> Self {
+    /// Looks them up.
+    pub fn find(registry: &Registry, asked: &[VersionPair], now: Micros) -> Result<Self, RegistryError> {
+        let asked: Vec<_> = asked.iter().map(|pair| (pair.model.clone(), pair.version.clone())).collect();
+        let compared = registry.compare(&asked, now)?.versions.into_iter().map(|compared| {
+            let Compared { detail, out_of_sample, shadow } = compared;
+            let version = VersionAnswer::of(&detail.model.name, detail.status, &detail.version);
+            (version, out_of_sample.or(shadow))
+        });
+        Ok(Self::of(compared.collect()))
+    }
+
+    /// Versions, each with the evaluation that its figures are of.
+    fn of(versions: Vec<(VersionAnswer, Option<Evaluation>)>) -> Self {
         let columns: Vec<_> =
             versions.iter().map(|(version, evaluation)| column(version, evaluation.as_ref())).collect();
         let names: BTreeSet<_> = columns.iter().flat_map(BTreeMap::keys).cloned().collect();

@@ -1,6 +1,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::app::answers::QueryError;
+use crate::app::answers::query::{MAX_LIMIT, limit};
+use crate::app::registry::{HistoryQuery, Registry, RegistryError};
 use crate::domain::model::{
     Evaluation, EvaluationId, EvaluationKind, Figure, Figures, ModelId, PlainFigures, VersionName,
 };
@@ -147,6 +150,31 @@ pub struct EvaluationPage {
     pub next: Option<String>,
 }
 
+impl EvaluationPage {
+    /// Looks for a page.
+    pub fn find(
+        registry: &Registry,
+        model: &ModelId,
+        version: &VersionName,
+        query: &HistoryQuery,
+    ) -> Result<Result<Self, RegistryError>, QueryError> {
+        let limit = limit(query.limit, MAX_LIMIT)?;
+        let before = match query.cursor.as_deref().map(str::parse) {
+            None => u64::MAX,
+            Some(Ok(before)) => before,
+            Some(Err(_)) => return Err(QueryError::cursor()),
+        };
+        let found = match registry.evaluations(model, version) {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut rest = found.iter().filter(|evaluation| evaluation.id.0 < before);
+        let evaluations: Vec<_> = rest.by_ref().take(limit).map(EvaluationAnswer::from).collect();
+        let next = evaluations.last().filter(|_| rest.next().is_some()).map(|last| last.id.to_string());
+        Ok(Ok(Self { evaluations, next }))
+    }
+}
+
 /// Returns a day, without holes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReturnsAnswer {
@@ -193,18 +221,24 @@ pub struct EvaluationDetail {
 }
 
 impl EvaluationDetail {
-    /// An evaluation with its series.
-    pub fn of(evaluation: &Evaluation, series: Option<Series>) -> Self {
-        let series = series.unwrap_or_default();
+    /// Looks it up.
+    pub fn find(
+        registry: &Registry,
+        model: &ModelId,
+        version: &VersionName,
+        number: EvaluationId,
+    ) -> Result<Self, RegistryError> {
+        let (evaluation, series) = registry.evaluation(model, version, number)?;
+        let series: Series = series.unwrap_or_default();
         let returns = series.daily.map(|daily| ReturnsAnswer {
             first_day: daily.day(0).map(|day| day.to_string()).unwrap_or_default(),
             values: daily.returns,
         });
-        Self {
-            evaluation: EvaluationAnswer::from(evaluation),
+        Ok(Self {
+            evaluation: EvaluationAnswer::from(&evaluation),
             returns,
             trade_returns: series.trades,
             calibration: series.calibration.iter().map(CalibrationAnswer::from).collect(),
-        }
+        })
     }
 }

@@ -1,9 +1,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::app::answers::QueryError;
+use crate::app::answers::query::{filled, instant, written};
+use crate::app::registry::{HistoryQuery, Registry, RegistryError, Reigning};
 use crate::domain::gates::Verdict;
 use crate::domain::model::{HistoryEntry, ModelId, ModelStatus, Step, VersionName};
-use crate::domain::time::{Micros, rfc3339};
+use crate::domain::time::{Micros, rfc3339, rfc3339_option};
+use crate::store::Reign;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -127,26 +131,65 @@ pub struct HistoryPage {
     pub next: Option<String>,
 }
 
+impl HistoryPage {
+    /// Looks for a page; `None` where there is no such model.
+    pub fn find(registry: &Registry, model: &ModelId, query: &HistoryQuery) -> Result<Option<Self>, QueryError> {
+        let Some(page) = registry.history(model, query)? else { return Ok(None) };
+        let history = page.rows.iter().map(RegistryStep::from).collect();
+        Ok(Some(Self { history, next: page.next }))
+    }
+}
+
+/// At which instant, as a query says it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AtQuery {
+    /// The instant, RFC 3339, or microseconds since the epoch; now where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "filled", serialize_with = "written")]
+    #[schemars(schema_with = "instant")]
+    pub at: Option<Micros>,
+}
+
 /// What was in production of a model at an instant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct InProduction {
+pub struct ReignAnswer {
     /// The model.
     pub model_id: ModelId,
     /// The version; null where none was.
     pub version: Option<VersionName>,
-    /// The instant.
-    #[serde(with = "rfc3339")]
-    #[schemars(with = "Micros")]
-    pub at: Micros,
+    /// Since when.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<Micros>")]
+    pub since: Option<Micros>,
+    /// The number of the history's entry that put it there.
+    pub number: Option<u64>,
 }
 
-/// What was in production of all models at an instant.
+impl From<Reigning> for ReignAnswer {
+    fn from(Reigning { model, reign }: Reigning) -> Self {
+        let (version, since, number) = match reign {
+            Some(Reign { since, revision, version }) => (Some(version), Some(since), Some(revision)),
+            None => (None, None, None),
+        };
+        Self { model_id: model, version, since, number }
+    }
+}
+
+/// What was in production at an instant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct InProductionList {
-    /// The models that had a version in production, by id.
-    pub production: Vec<InProduction>,
+pub struct ReignList {
     /// The instant.
     #[serde(with = "rfc3339")]
     #[schemars(with = "Micros")]
     pub at: Micros,
+    /// Every model that there was then, by id.
+    pub production: Vec<ReignAnswer>,
+}
+
+impl ReignList {
+    /// Looks it up, of one model or of all.
+    pub fn find(registry: &Registry, model: Option<&ModelId>, at: Micros) -> Result<Self, RegistryError> {
+        let production = registry.production_at(model, at)?.into_iter().map(ReignAnswer::from).collect();
+        Ok(Self { at, production })
+    }
 }

@@ -26,12 +26,7 @@ pub struct RegisteredAnswer {
 
 impl From<Registered> for RegisteredAnswer {
     fn from(done: Registered) -> Self {
-        Self {
-            model_id: done.model,
-            version: done.version,
-            status: done.status,
-            revision: revision(done.revision),
-        }
+        Self { model_id: done.model, version: done.version, status: done.status, revision: revision(done.revision) }
     }
 }
 

@@ -4,8 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{ApprovalAnswer, revision};
+use crate::app::answers::QueryError;
+use crate::app::registry::{Registry, RegistryError, VersionDetail, VersionQuery};
 use crate::domain::model::{
-    ArtifactState, Artifacts, Digest, Forced, Keeping, Model, ModelId, ModelStatus, ModelType, Origin, Tombstone,
+    ArtifactState, Artifacts, Digest, Forced, Keeping, ModelId, ModelName, ModelStatus, ModelType, Origin, Tombstone,
     Version, VersionName,
 };
 use crate::domain::time::{Micros, rfc3339, rfc3339_option};
@@ -134,8 +137,8 @@ pub struct VersionAnswer {
 }
 
 impl VersionAnswer {
-    /// A version of `model`.
-    pub fn of(model: &Model, version: &Version) -> Self {
+    /// A version of the model of this name.
+    pub fn of(name: &ModelName, status: ModelStatus, version: &Version) -> Self {
         let provenance = &version.provenance;
         let (job, imported_from) = match &provenance.origin {
             Origin::Job(id) => (Some(id.clone()), None),
@@ -144,11 +147,11 @@ impl VersionAnswer {
         Self {
             model_id: version.model.clone(),
             version: version.name.clone(),
-            model_type: model.name.model_type,
-            symbol: model.name.symbol.clone(),
-            timeframe: model.name.timeframe.clone(),
-            regime: model.name.regime.clone(),
-            status: model.status(version),
+            model_type: name.model_type,
+            symbol: name.symbol.clone(),
+            timeframe: name.timeframe.clone(),
+            regime: name.regime.clone(),
+            status,
             created_at: version.created_at,
             promoted_at: version.promoted_at,
             retired_at: version.retired_at,
@@ -189,7 +192,7 @@ pub struct FileAnswer {
 
 /// One version with all that hangs on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct VersionDetail {
+pub struct VersionDetailAnswer {
     /// The version.
     #[serde(flatten)]
     pub version: VersionAnswer,
@@ -197,20 +200,42 @@ pub struct VersionDetail {
     pub revision: String,
     /// Its files.
     pub files: Vec<FileAnswer>,
-    /// How often it was evaluated.
-    pub evaluations: usize,
+    /// Whether a rollback to `before` leads to it.
+    pub is_before: bool,
+    /// Its promotion, where that waits for a second person.
+    pub approval: Option<ApprovalAnswer>,
 }
 
-impl VersionDetail {
-    /// A version of `model` that was evaluated so often.
-    pub fn of(model: &Model, version: &Version, evaluations: usize) -> Self {
+impl VersionDetailAnswer {
+    /// Looks it up.
+    pub fn find(registry: &Registry, model: &ModelId, name: &VersionName, now: Micros) -> Result<Self, RegistryError> {
+        let VersionDetail { model, version, approval, is_before, .. } = registry.version(model, name, now)?;
         let files = version.artifacts.iter().flat_map(|artifacts| &artifacts.files);
-        let files = files.map(|file| FileAnswer { path: file.path.clone(), size: file.size, sha256: file.sha256 });
-        Self {
-            version: VersionAnswer::of(model, version),
-            revision: super::revision(model.revision),
+        let files = files.map(|file| FileAnswer { path: file.path.to_string(), size: file.size, sha256: file.sha256 });
+        Ok(Self {
+            version: VersionAnswer::of(&model.name, model.status(&version), &version),
+            revision: revision(model.revision),
             files: files.collect(),
-            evaluations,
-        }
+            is_before,
+            approval: approval.as_ref().map(ApprovalAnswer::from),
+        })
+    }
+}
+
+/// A page of versions, the newest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VersionPage {
+    /// The versions.
+    pub versions: Vec<VersionAnswer>,
+    /// Where the next page goes on; null at the end.
+    pub next: Option<String>,
+}
+
+impl VersionPage {
+    /// Looks for a page.
+    pub fn find(registry: &Registry, query: &VersionQuery) -> Result<Self, QueryError> {
+        let page = registry.versions(query)?;
+        let versions = page.rows.iter().map(|row| VersionAnswer::of(&row.name, row.status, &row.version)).collect();
+        Ok(Self { versions, next: page.next })
     }
 }
