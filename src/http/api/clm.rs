@@ -6,20 +6,20 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::models::ask;
 use super::{blocking, examples::registry as examples};
 use crate::app::App;
 use crate::app::answers::registry::{ClmModels, ClmModelsQuery, ClmStatus};
 use crate::app::registry::{Promoted, RegistryError, Target};
+use crate::domain::access::Actor;
 use crate::domain::model::{ModelId, VersionName};
 use crate::http::doc::Doc;
 use crate::http::error::ApiError;
 use crate::http::extract::{Body, IfMatch, Key, Params};
 use crate::http::peer::{Caller, Role};
 use crate::http::routes::Route;
-use crate::domain::access::Actor;
 
 pub(super) fn routes() -> Vec<Route<App>> {
     vec![
@@ -70,14 +70,11 @@ pub(super) fn routes() -> Vec<Route<App>> {
 }
 
 async fn status(State(app): State<App>) -> Result<Json<ClmStatus>, ApiError> {
-    Ok(Json(blocking(move || ClmStatus::read(&app.store)).await?))
+    Ok(Json(blocking(move || ClmStatus::read(&app.registry)).await?))
 }
 
-async fn models(
-    State(app): State<App>,
-    Params(query): Params<ClmModelsQuery>,
-) -> Result<Json<ClmModels>, ApiError> {
-    Ok(Json(blocking(move || ClmModels::find(&app.store, &query)).await?))
+async fn models(State(app): State<App>, Params(query): Params<ClmModelsQuery>) -> Result<Json<ClmModels>, ApiError> {
+    Ok(Json(blocking(move || ClmModels::find(&app.registry, &query)).await?))
 }
 
 /// A promotion, as the predecessor took it.
@@ -186,9 +183,12 @@ struct InWords(RegistryError);
 
 impl From<InWords> for ApiError {
     fn from(InWords(error): InWords) -> Self {
-        match ApiError::from(error) {
-            ApiError::NotFound(why) => Self::Refused(why),
-            other => other,
+        use RegistryError::{Bad, Conflict, Deleted, NoModel, NoVersion, NoWay};
+        match error {
+            // Its field is called otherwise here, and the sentence says it all.
+            Bad { why, .. } => Self::Refused(why),
+            NoModel(_) | NoVersion(..) | Deleted(_) | NoWay(_) | Conflict(_) => Self::Refused(error.to_string()),
+            other => other.into(),
         }
     }
 }

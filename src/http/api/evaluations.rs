@@ -9,11 +9,11 @@ use super::models::{Tagged, ask, tagged};
 use super::versions::version;
 use crate::app::App;
 use crate::app::answers::registry::{EvaluationDetail, EvaluationPage, GatesAnswer, JudgedAnswer};
-use crate::app::registry::{HistoryQuery, Judged, RegistryError, Submission};
+use crate::app::registry::HistoryQuery;
 use crate::domain::access::{Actor, Scope};
 use crate::domain::model::{EvaluationId, EvaluationKind, ModelId, VersionName};
-use crate::domain::performance::{self, Evaluated, EvaluationInput};
-use crate::http::error::{ApiError, Misfit};
+use crate::domain::performance::EvaluationInput;
+use crate::http::error::ApiError;
 use crate::http::extract::{Body, IfMatch, Key, Params, PathPart};
 use crate::http::peer::{Caller, Role};
 use crate::http::routes::Route;
@@ -27,7 +27,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
         Route::post("/api/models/{id}/versions/{version}/evaluations", Role::Operator, record)
             .also(Scope::Worker)
             .body_bytes(EVALUATION_BYTES)
-            .too_large("send `returns` of days or hours instead of trades")
+            .too_large(": send `returns` of days or hours instead of trades")
             .doc(
                 version("Record an evaluation")
                     .about(
@@ -70,36 +70,6 @@ pub(super) fn routes() -> Vec<Route<App>> {
     ]
 }
 
-/// What does not fit in an evaluation.
-enum Unrecorded {
-    Input(Vec<performance::Misfit>),
-    Imported,
-    Registry(RegistryError),
-}
-
-impl From<Unrecorded> for ApiError {
-    fn from(error: Unrecorded) -> Self {
-        match error {
-            Unrecorded::Input(misfits) => Self::Unfit(
-                misfits
-                    .into_iter()
-                    .map(|misfit| {
-                        let parts = misfit.field.split('.').filter(|part| !part.is_empty()).map(str::to_owned);
-                        let loc = std::iter::once("body".to_owned()).chain(parts).collect();
-                        Misfit { loc, msg: misfit.why, r#type: "value_error".to_owned() }
-                    })
-                    .collect(),
-            ),
-            Unrecorded::Imported => Self::unfit(
-                "body",
-                "type",
-                "training_metrics are what an import may hold: send backtest, walk_forward or shadow_test",
-            ),
-            Unrecorded::Registry(error) => error.into(),
-        }
-    }
-}
-
 async fn record(
     State(app): State<App>,
     PathPart((model, name)): PathPart<(ModelId, VersionName)>,
@@ -110,16 +80,11 @@ async fn record(
     Body(input): Body<EvaluationInput>,
 ) -> Result<(StatusCode, Tagged<JudgedAnswer>), ApiError> {
     let ask = ask(&caller, actor, key, expected);
-    let judged: Judged = blocking(move || {
-        if input.kind == EvaluationKind::TrainingMetrics {
-            return Err(Unrecorded::Imported);
-        }
-        let Evaluated { figures, series, period_days } =
-            performance::evaluate(&input, ask.now).map_err(Unrecorded::Input)?;
-        let submission = Submission { kind: input.kind, period_days, figures, series: Some(series) };
-        app.registry.evaluate(&ask, &model, &name, &submission).map_err(Unrecorded::Registry)
-    })
-    .await?;
+    if input.kind == EvaluationKind::TrainingMetrics {
+        let why = "only an import may hold training_metrics: send backtest, walk_forward or shadow_test";
+        return Err(ApiError::unfit("body", "type", why));
+    }
+    let judged = blocking(move || app.registry.evaluate(&ask, &model, &name, &input)).await?;
     let answer = JudgedAnswer::from(judged);
     Ok((StatusCode::CREATED, tagged(&answer.revision.clone(), answer)?))
 }

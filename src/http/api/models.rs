@@ -14,7 +14,7 @@ use crate::domain::access::Actor;
 use crate::domain::model::ModelId;
 use crate::domain::request_key::RequestKey;
 use crate::http::doc::Doc;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Misfit};
 use crate::http::extract::{Body, IfMatch, Key, Params, PathPart};
 use crate::http::peer::{Caller, Role};
 use crate::http::routes::Route;
@@ -71,10 +71,7 @@ pub(super) fn tagged<T>(revision: &str, answer: T) -> Result<Tagged<T>, ApiError
     Ok(([(header::ETAG, tag)], Json(answer)))
 }
 
-async fn show(
-    State(app): State<App>,
-    PathPart(id): PathPart<ModelId>,
-) -> Result<Tagged<ModelDetailAnswer>, ApiError> {
+async fn show(State(app): State<App>, PathPart(id): PathPart<ModelId>) -> Result<Tagged<ModelDetailAnswer>, ApiError> {
     let detail = blocking(move || ModelDetailAnswer::find(&app.registry, &id, now())).await?;
     tagged(&detail.model.revision.clone(), detail)
 }
@@ -117,7 +114,7 @@ async fn roll_back(
     let ask = ask(&caller, actor, key, expected);
     let by = ask.actor.name.clone();
     let done = blocking(move || app.registry.roll_back(&ask, &id, &target, &why)).await?;
-    let answer = RolledBackAnswer::of(done, &by, Vec::new());
+    let answer = RolledBackAnswer::of(done, &by);
     tagged(&answer.revision.clone(), answer)
 }
 
@@ -133,6 +130,16 @@ impl From<RegistryError> for ApiError {
                 let field = field.strip_prefix("provenance.").unwrap_or(&field);
                 Self::unfit("body", if field == "origin" { "job" } else { field }, why)
             }
+            RegistryError::Misfits(misfits) => Self::Unfit(
+                misfits
+                    .into_iter()
+                    .map(|misfit| {
+                        let parts = misfit.field.split('.').filter(|part| !part.is_empty()).map(str::to_owned);
+                        let loc = std::iter::once("body".to_owned()).chain(parts).collect();
+                        Misfit { loc, msg: misfit.why, r#type: "value_error".to_owned() }
+                    })
+                    .collect(),
+            ),
             RegistryError::Name(_) => Self::unfit("body", "", words),
             RegistryError::Gates(_) => Self::Refused(words),
             RegistryError::Manifest(_) => Self::Refused(words),

@@ -84,7 +84,7 @@ async fn promote(
 /// 200 with what happened, 202 with what it waits for.
 fn told(done: Promoted, by: String) -> Result<Response, ApiError> {
     match done {
-        Promoted::Done { model, version, previous, forced, revision } => {
+        Promoted::Done { model, version, previous, forced, revision, warning } => {
             let revision = crate::app::answers::registry::revision(revision);
             let answer = PromotedAnswer {
                 success: true,
@@ -94,6 +94,7 @@ fn told(done: Promoted, by: String) -> Result<Response, ApiError> {
                 forced,
                 promoted_by: by,
                 revision: revision.clone(),
+                warning,
             };
             Ok(tagged(&revision, answer)?.into_response())
         }

@@ -24,9 +24,7 @@ pub use self::moves::{
     ApprovalAnswer, DeletedAnswer, JudgedAnswer, MovedAnswer, PromotedAnswer, RegisteredAnswer, RolledBackAnswer,
     WaitingAnswer, WaitsFor,
 };
-pub use self::version::{
-    ArtifactsAnswer, DoneAnswer, FileAnswer, VersionAnswer, VersionDetailAnswer, VersionPage, WindowAnswer,
-};
+pub use self::version::{ArtifactsAnswer, DoneAnswer, VersionAnswer, VersionDetailAnswer, VersionPage, WindowAnswer};
 
 /// A model's revision as answers write it: in an `ETag` it has quotation marks around it.
 pub(crate) fn revision(number: u64) -> String {

@@ -47,6 +47,8 @@ pub struct PromotedAnswer {
     pub promoted_by: String,
     /// The model's revision since: the `ETag` without its quotation marks.
     pub revision: String,
+    /// What those who load it should know: the pointer on the disk is not there yet, or a file is missing.
+    pub warning: Option<String>,
 }
 
 /// A version that came back into production.
@@ -66,13 +68,13 @@ pub struct RolledBackAnswer {
     pub rollback_by: String,
     /// The model's revision since: the `ETag` without its quotation marks.
     pub revision: String,
-    /// What to look at: files of the version that are not what they were.
-    pub warnings: Vec<String>,
+    /// What those who load it should know: the pointer on the disk is not there yet, or a file is missing.
+    pub warning: Option<String>,
 }
 
 impl RolledBackAnswer {
     /// What came of the rollback of `by`.
-    pub fn of(done: RolledBack, by: &str, warnings: Vec<String>) -> Self {
+    pub fn of(done: RolledBack, by: &str) -> Self {
         Self {
             success: true,
             model_id: done.model,
@@ -81,7 +83,7 @@ impl RolledBackAnswer {
             changed: done.changed,
             rollback_by: by.to_owned(),
             revision: revision(done.revision),
-            warnings,
+            warning: done.warning,
         }
     }
 }

@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use super::{ApprovalAnswer, revision};
 use crate::app::answers::QueryError;
+use crate::app::files::FileAnswer;
 use crate::app::registry::{Registry, RegistryError, VersionDetail, VersionQuery};
 use crate::domain::model::{
-    ArtifactState, Artifacts, Digest, Forced, Keeping, ModelId, ModelName, ModelStatus, ModelType, Origin, Tombstone,
-    Version, VersionName,
+    ArtifactState, Artifacts, Forced, Keeping, ModelId, ModelName, ModelStatus, ModelType, Origin, Tombstone, Version,
+    VersionName,
 };
 use crate::domain::time::{Micros, rfc3339, rfc3339_option};
 
@@ -179,17 +180,6 @@ pub(super) fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// One of a version's files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct FileAnswer {
-    /// Its path within the version.
-    pub path: String,
-    /// Bytes.
-    pub size: u64,
-    /// Its content.
-    pub sha256: Digest,
-}
-
 /// One version with all that hangs on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionDetailAnswer {
@@ -210,8 +200,7 @@ impl VersionDetailAnswer {
     /// Looks it up.
     pub fn find(registry: &Registry, model: &ModelId, name: &VersionName, now: Micros) -> Result<Self, RegistryError> {
         let VersionDetail { model, version, approval, is_before, .. } = registry.version(model, name, now)?;
-        let files = version.artifacts.iter().flat_map(|artifacts| &artifacts.files);
-        let files = files.map(|file| FileAnswer { path: file.path.to_string(), size: file.size, sha256: file.sha256 });
+        let files = version.artifacts.iter().flat_map(|artifacts| &artifacts.files).map(FileAnswer::from);
         Ok(Self {
             version: VersionAnswer::of(&model.name, model.status(&version), &version),
             revision: revision(model.revision),

@@ -9,9 +9,9 @@ pub(in crate::http::api) const BEFORE: &str = "v20260110_034502";
 pub(in crate::http::api) fn model() -> Value {
     json!({
         "model_id": MODEL, "model_type": "xgboost", "symbol": "btcusdt", "timeframe": "1h", "regime": null,
-        "created_at": "2026-01-03T03:44:58.000Z", "revision": "r17", "promoted_at": "2026-01-18T09:12:40.000Z",
-        "production": { "version": VERSION, "since": "2026-01-18T09:12:40.000Z", "score": 71.5, "sharpe": 1.45 },
-        "versions": 3,
+        "created_at": "2026-01-03T03:44:58.000Z", "changed_at": "2026-01-18T09:12:40.000Z", "revision": "r17", "promoted_at": "2026-01-18T09:12:40.000Z",
+        "production": { "version": VERSION, "since": "2026-01-18T09:12:40.000Z", "score": 71.5, "sharpe": 1.45, "forced": false },
+        "versions": 3, "evaluations": 7,
         "status_counts": {
             "training": 0, "shadow": 1, "candidate": 0, "production": 1, "retired": 1, "failed": 0,
         },
@@ -33,23 +33,116 @@ pub(in crate::http::api) fn version() -> Value {
     })
 }
 
+pub(in crate::http::api) fn model_detail() -> Value {
+    let mut model = model();
+    (model["before"], model["approvals"]) = (json!(BEFORE), json!([]));
+    model
+}
+
 pub(in crate::http::api) fn version_detail() -> Value {
     let mut version = version();
     version["revision"] = json!("r17");
     version["files"] = json!([{ "path": "model.json", "size": 184_320, "sha256": super::HASH }]);
-    version["evaluations"] = json!(2);
+    (version["is_before"], version["approval"]) = (json!(false), Value::Null);
     version
 }
 
-/// As it stands right after it was registered.
 pub(in crate::http::api) fn registered() -> Value {
-    let mut version = version_detail();
-    version["status"] = json!("training");
-    for name in ["promoted_at", "score", "sharpe", "artifacts"] {
-        version[name] = Value::Null;
-    }
-    (version["files"], version["evaluations"]) = (json!([]), json!(0));
-    version
+    json!({ "model_id": MODEL, "version": VERSION, "status": "training", "revision": "r12" })
+}
+
+pub(in crate::http::api) fn deleted() -> Value {
+    json!({ "model_id": MODEL, "version": BEFORE, "revision": "r18" })
+}
+
+pub(in crate::http::api) fn moved() -> Value {
+    json!({ "model_id": MODEL, "version": VERSION, "from": "training", "status": "shadow", "revision": "r14" })
+}
+
+pub(in crate::http::api) fn promoted() -> Value {
+    json!({
+        "success": true, "model_id": MODEL, "version": VERSION, "previous": BEFORE, "forced": false,
+        "promoted_by": "anna", "revision": "r17", "warning": null,
+    })
+}
+
+pub(in crate::http::api) fn waiting() -> Value {
+    json!({
+        "success": false, "model_id": MODEL, "version": VERSION,
+        "approval": { "asked_by": "anna", "expires_at": "2026-01-19T09:12:40.000Z" }, "revision": "r16",
+    })
+}
+
+pub(in crate::http::api) fn rolled_back() -> Value {
+    json!({
+        "success": true, "model_id": MODEL, "version": BEFORE, "previous": VERSION, "changed": true,
+        "rollback_by": "anna", "revision": "r18", "warning": null,
+    })
+}
+
+pub(in crate::http::api) fn judged() -> Value {
+    json!({
+        "model_id": MODEL, "version": VERSION, "evaluation": 41, "passed": true, "promotion_score": 71.5,
+        "failure_reason": "", "from": "training", "status": "shadow", "verdicts": [verdict()], "revision": "r14",
+    })
+}
+
+pub(in crate::http::api) fn applied() -> Value {
+    let mut judged = judged();
+    judged["evaluation"] = Value::Null;
+    judged
+}
+
+pub(in crate::http::api) fn reign() -> Value {
+    json!({ "model_id": MODEL, "version": VERSION, "since": "2026-01-18T09:12:40.000Z", "number": 17 })
+}
+
+pub(in crate::http::api) fn clm_status() -> Value {
+    json!({
+        "service": "quantum-clm", "status": "running",
+        "registry": {
+            "total_model_ids": 1, "total_versions": 3,
+            "status_counts": {
+                "training": 0, "shadow": 1, "candidate": 0, "production": 1, "retired": 1, "failed": 0,
+            },
+            "training_jobs": { "total": 0, "pending": 0, "in_progress": 0, "completed": 0, "failed": 0 },
+            "evaluations_count": 7,
+        },
+        "scheduler": { "running": false, "config": {}, "last_training": {}, "next_training_times": {} },
+        "evolution": { "total_candidates": 0, "status_counts": {}, "enabled": false },
+    })
+}
+
+pub(in crate::http::api) fn clm_model() -> Value {
+    json!({
+        "model_id": MODEL, "version": VERSION, "model_type": "xgboost", "status": "production",
+        "created_at": "2026-01-17T03:46:06.000Z", "promoted_at": "2026-01-18T09:12:40.000Z",
+        "train_metrics": { "accuracy": 0.61 }, "validation_metrics": { "accuracy": 0.57 },
+    })
+}
+
+pub(in crate::http::api) fn clm_promote() -> Value {
+    json!({
+        "model_id": MODEL, "version": VERSION, "promoted_by": "anna",
+        "reason": "two weeks of shadow without a surprise", "force": false,
+    })
+}
+
+pub(in crate::http::api) fn clm_promoted() -> Value {
+    json!({ "success": true, "model_id": MODEL, "version": VERSION, "status": "promoted", "promoted_by": "anna" })
+}
+
+pub(in crate::http::api) fn clm_rollback() -> Value {
+    json!({
+        "model_id": MODEL, "target_version": BEFORE, "reason": "drawdown of 9 % since midnight", "rollback_by": "anna",
+    })
+}
+
+pub(in crate::http::api) fn clm_rolled_back() -> Value {
+    json!({
+        "success": true, "model_id": MODEL, "version": BEFORE, "status": "rolled_back", "rollback_by": "anna",
+        "reason": "drawdown of 9 % since midnight",
+    })
 }
 
 pub(in crate::http::api) fn new_version() -> Value {
