@@ -1,11 +1,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{VersionArgs, model_path};
-use crate::app::answers::registry::{MovedAnswer, PendingAnswer, VersionDetail};
+use crate::app::answers::registry::{DeletedAnswer, PromotedAnswer, RolledBackAnswer, WaitingAnswer};
 use crate::cli::ask::Daemon;
 use crate::cli::output;
 use crate::cli::{Global, complain, intents};
@@ -49,29 +49,23 @@ pub(super) struct DeleteArgs {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Outcome {
-    Moved(MovedAnswer),
-    Pending(PendingAnswer),
+    Done(PromotedAnswer),
+    Waiting(WaitingAnswer),
 }
 
 pub(super) fn promote(args: &PromoteArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let body = json!({ "why": args.why, "force": args.force });
     let path = format!("{}/promote", args.version.path());
     match Daemon::for_a_change(global)?.post_once(&path, &body)? {
-        Outcome::Moved(moved) => told(&moved, global),
-        Outcome::Pending(pending) if global.json => {
-            output::json(&pending)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Outcome::Pending(PendingAnswer { approval }) => {
-            let text = format!(
-                "{} {} waits for a second person's approval until {}\n",
-                approval.model_id,
-                approval.version,
-                approval.expires_at.rfc3339()
-            );
-            output::print(text.as_bytes())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Outcome::Done(done) => told(&done, global, |done| {
+            let past = if done.forced { ", past its gates" } else { "" };
+            (in_production(&done.model_id, &done.version, done.previous.as_ref(), past), done.warning.clone())
+        }),
+        Outcome::Waiting(waiting) => told(&waiting, global, |waiting| {
+            let WaitingAnswer { model_id, version, approval, .. } = waiting;
+            let until = approval.expires_at.rfc3339();
+            (format!("{model_id}: {version} waits for a second person until {until}"), None)
+        }),
     }
 }
 
@@ -79,35 +73,45 @@ pub(super) fn roll_back(args: &RollbackArgs, global: &Global) -> anyhow::Result<
     let target = args.to.as_ref().map_or("before", VersionName::as_str);
     let body = json!({ "target": target, "why": args.why });
     let path = format!("{}/rollback", model_path(&args.model));
-    told(&Daemon::for_a_change(global)?.post_once(&path, &body)?, global)
+    let done: RolledBackAnswer = Daemon::for_a_change(global)?.post_once(&path, &body)?;
+    told(&done, global, |done| {
+        let RolledBackAnswer { model_id, version, previous, changed, warning, .. } = done;
+        let line = match changed {
+            true => in_production(model_id, version, previous.as_ref(), ""),
+            false => format!("{model_id}: {version} is in production already, nothing was changed"),
+        };
+        (line, warning.clone())
+    })
 }
 
-fn told(moved: &MovedAnswer, global: &Global) -> anyhow::Result<ExitCode> {
-    if global.json {
-        output::json(moved)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let MovedAnswer { model_id, version, previous, changed, forced, warnings, .. } = moved;
-    let past = if *forced { ", past its gates" } else { "" };
-    let text = match previous {
-        _ if !changed => format!("{model_id}: {version} is in production already, nothing was changed\n"),
-        Some(previous) => format!("{model_id}: {version} is in production{past}, {previous} is retired\n"),
-        None => format!("{model_id}: {version} is in production{past}\n"),
-    };
-    output::print(text.as_bytes())?;
-    warnings.iter().for_each(|warning| complain(warning));
-    Ok(ExitCode::SUCCESS)
+fn in_production(model: &ModelId, version: &VersionName, previous: Option<&VersionName>, past: &str) -> String {
+    let retired = previous.map(|previous| format!(", {previous} is retired")).unwrap_or_default();
+    format!("{model}: {version} is in production{past}{retired}")
 }
 
 pub(super) fn delete(args: &DeleteArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let why = serde_urlencoded::to_string([("why", &args.why)])?;
     let path = format!("{}?{why}", args.version.path());
-    let version: VersionDetail = Daemon::for_a_change(global)?.delete(&path)?;
+    let done: DeletedAnswer = Daemon::for_a_change(global)?.delete(&path)?;
+    told(&done, global, |done| {
+        (format!("{}: {} is deleted; its name stays taken", done.model_id, done.version), None)
+    })
+}
+
+/// The daemon's answer, or a line and what to look at besides.
+fn told<T: Serialize>(
+    done: &T,
+    global: &Global,
+    words: impl FnOnce(&T) -> (String, Option<String>),
+) -> anyhow::Result<ExitCode> {
     if global.json {
-        output::json(&version)?;
-    } else {
-        let (model, name) = (&version.version.model_id, &version.version.version);
-        output::print(format!("{model}: {name} is deleted; its name stays taken\n").as_bytes())?;
+        output::json(done)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (line, warning) = words(done);
+    output::print(format!("{line}\n").as_bytes())?;
+    if let Some(warning) = warning {
+        complain(&warning);
     }
     Ok(ExitCode::SUCCESS)
 }

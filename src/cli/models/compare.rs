@@ -3,11 +3,12 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
+use super::Source;
 use crate::app::answers::registry::{CellAnswer, CompareAnswer, VersionPair};
 use crate::cli::Global;
-use crate::cli::ask::Source;
 use crate::cli::output::{self, Screen, Style, Table};
 use crate::domain::model::FigureOrigin;
+use crate::observe::now;
 
 #[derive(Args)]
 pub(super) struct CompareArgs {
@@ -23,7 +24,7 @@ pub(super) fn run(args: &CompareArgs, global: &Global) -> anyhow::Result<ExitCod
             let query: Vec<_> = args.versions.iter().map(|pair| ("version", pair.to_string())).collect();
             daemon.get("/api/compare", &query)?
         }
-        Source::File(store) => CompareAnswer::find(store, &args.versions)?,
+        Source::File(registry, _) => CompareAnswer::find(registry, &args.versions, now())?,
     };
     source.close();
     if global.json {

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::value::RawValue;
 
 use super::{VersionArgs, verdict};
-use crate::app::answers::registry::RecordedAnswer;
+use crate::app::answers::registry::JudgedAnswer;
 use crate::cli::Global;
 use crate::cli::ask::Daemon;
 use crate::cli::output::{self, Screen};
@@ -27,26 +27,28 @@ pub(super) fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<ExitCo
     // As it stands: the daemon reads it, and says what does not fit where.
     let body: Box<RawValue> = serde_json::from_str(&read(&args.file)?)
         .with_context(|| format!("{} is not JSON", args.file.display()))?;
-    let recorded: RecordedAnswer = daemon.post_once(&format!("{}/evaluations", args.version.path()), &body)?;
+    let judged: JudgedAnswer = daemon.post_once(&format!("{}/evaluations", args.version.path()), &body)?;
     if global.json {
-        output::json(&recorded)?;
+        output::json(&judged)?;
         return Ok(ExitCode::SUCCESS);
     }
     let screen = Screen::stdout();
-    let evaluation = &recorded.evaluation;
     let mut text = format!(
         "evaluation {} of {} {}: {}, score {:.1}\n",
-        evaluation.id,
-        evaluation.model_id,
-        evaluation.version,
-        if evaluation.passed { "passed" } else { "not passed" },
-        evaluation.promotion_score,
+        judged.evaluation.map(|number| number.to_string()).unwrap_or_default(),
+        judged.model_id,
+        judged.version,
+        if judged.passed { "passed" } else { "not passed" },
+        judged.promotion_score,
     );
-    if !evaluation.failure_reason.is_empty() {
-        text.push_str(&format!("{}\n", output::visible(&evaluation.failure_reason)));
+    if !judged.failure_reason.is_empty() {
+        text.push_str(&format!("{}\n", output::visible(&judged.failure_reason)));
     }
-    text.push_str(&format!("the version is {}\n", recorded.status));
-    for verdict in &recorded.verdicts {
+    text.push_str(&match judged.from == judged.status {
+        true => format!("the version stays {}\n", judged.status),
+        false => format!("the version was {} and is {}\n", judged.from, judged.status),
+    });
+    for verdict in &judged.verdicts {
         let (summary, style) = verdict::summary(verdict);
         text.push_str(&format!("\n{}\n", screen.styled(&summary, style)));
         text.push_str(&verdict::table(verdict).render(&screen));

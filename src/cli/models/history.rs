@@ -2,11 +2,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::model_path;
+use super::{Source, model_path};
 use crate::app::answers::MAX_LIMIT;
-use crate::app::answers::registry::{HistoryPage, PartQuery, RegistryStep, StepName};
+use crate::app::answers::registry::{HistoryPage, RegistryStep, StepName};
+use crate::app::registry::{HistoryQuery, RegistryError};
 use crate::cli::Global;
-use crate::cli::ask::Source;
 use crate::cli::output::{self, Screen, Style, Table};
 use crate::domain::model::ModelId;
 
@@ -23,13 +23,14 @@ pub(super) struct HistoryArgs {
 pub(super) fn run(args: &HistoryArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let limit = args.limit as usize;
     let source = Source::of(global)?;
-    let mut query = PartQuery::default();
+    let mut query = HistoryQuery::default();
     let mut whole = HistoryPage { history: Vec::new(), next: None };
     loop {
         query.limit = Some((limit - whole.history.len()).min(MAX_LIMIT));
         let mut page: HistoryPage = match &source {
             Source::Daemon(daemon) => daemon.get(&format!("{}/history", model_path(&args.model)), &query)?,
-            Source::File(store) => HistoryPage::find(store, &args.model, &query)?,
+            Source::File(registry, _) => HistoryPage::find(registry, &args.model, &query)?
+                .ok_or_else(|| RegistryError::NoModel(args.model.clone()))?,
         };
         whole.history.append(&mut page.history);
         whole.next = page.next;

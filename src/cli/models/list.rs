@@ -2,11 +2,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{figure, score};
+use super::{Source, figure, score};
 use crate::app::answers::MAX_LIMIT;
-use crate::app::answers::registry::{ModelPage, ModelQuery};
+use crate::app::answers::registry::ModelPage;
+use crate::app::registry::ModelQuery;
 use crate::cli::Global;
-use crate::cli::ask::Source;
 use crate::cli::output::{self, Screen, Style, Table};
 use crate::domain::model::{ModelStatus, ModelType};
 use crate::domain::time::Micros;
@@ -30,7 +30,7 @@ pub(super) struct ListArgs {
 pub(super) fn run(args: &ListArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let limit = args.limit as usize;
     let mut query = ModelQuery {
-        r#type: args.model_type,
+        model_type: args.model_type,
         status: args.status,
         symbol: args.symbol.clone(),
         ..ModelQuery::default()
@@ -41,7 +41,7 @@ pub(super) fn run(args: &ListArgs, global: &Global) -> anyhow::Result<ExitCode> 
         query.limit = Some((limit - whole.models.len()).min(MAX_LIMIT));
         let mut page: ModelPage = match &source {
             Source::Daemon(daemon) => daemon.get("/api/models", &query)?,
-            Source::File(store) => ModelPage::find(store, &query)?,
+            Source::File(registry, _) => ModelPage::find(registry, &query)?,
         };
         whole.models.append(&mut page.models);
         whole.next = page.next;

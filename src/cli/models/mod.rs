@@ -11,11 +11,16 @@ mod verdict;
 mod verify;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
+use super::ask::{self, Daemon};
 use super::Global;
+use crate::app::registry::{Registry, Undeployed};
+use crate::config::Config;
 use crate::domain::model::{ModelId, VersionName};
+use crate::store::Store;
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -101,4 +106,32 @@ fn figure(value: Option<f64>) -> String {
 /// A score, likewise.
 fn score(value: Option<f64>) -> String {
     value.map(|value| format!("{value:.1}")).unwrap_or_default()
+}
+
+/// Who answers: the daemon, or a data file that no daemon owns.
+enum Source {
+    Daemon(Daemon),
+    File(Registry, Arc<Store>),
+}
+
+impl Source {
+    fn of(global: &Global) -> anyhow::Result<Self> {
+        Ok(match ask::Source::of(global)? {
+            ask::Source::Daemon(daemon) => Self::Daemon(daemon),
+            ask::Source::File(store) => {
+                let store: Arc<Store> = Arc::from(store);
+                Self::File(Registry::new(store.clone(), &Config::default(), Box::new(Undeployed)), store)
+            }
+        })
+    }
+
+    /// Closes the file, where it is one.
+    fn close(self) {
+        if let Self::File(registry, store) = self {
+            drop(registry);
+            if let Some(store) = Arc::into_inner(store) {
+                store.close();
+            }
+        }
+    }
 }

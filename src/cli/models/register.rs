@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{model_path, version_path};
-use crate::app::answers::registry::VersionDetail;
+use crate::app::answers::registry::{RegisteredAnswer, VersionDetailAnswer};
 use crate::cli::ask::Daemon;
 use crate::cli::{Global, complain, output, time};
 use crate::domain::account::hex;
@@ -83,8 +83,8 @@ pub(super) fn run(args: &RegisterArgs, global: &Global) -> anyhow::Result<ExitCo
     let in_place = if args.in_place { Some(in_place(&files)?) } else { None };
 
     let daemon = Daemon::for_a_change(global)?;
-    let registered: VersionDetail = daemon.post_once(&format!("{}/versions", model_path(&id)), &body)?;
-    let path = version_path(&id, &registered.version.version);
+    let registered: RegisteredAnswer = daemon.post_once(&format!("{}/versions", model_path(&id)), &body)?;
+    let path = version_path(&id, &registered.version);
     let taken = match in_place {
         Some(body) => daemon.post_once::<Value>(&format!("{path}/artifacts"), &body).map(drop),
         None => files.iter().try_for_each(|(name, file)| {
@@ -94,10 +94,10 @@ pub(super) fn run(args: &RegisterArgs, global: &Global) -> anyhow::Result<ExitCo
     };
     if let Err(error) = taken {
         // It is there, without all of its files: whoever reads this has to know under which name.
-        complain(&format!("{id} {} is registered, but not all of its files", registered.version.version));
+        complain(&format!("{id} {} is registered, but not all of its files", registered.version));
         return Err(error);
     }
-    let detail: VersionDetail = daemon.get(&path, &())?;
+    let detail: VersionDetailAnswer = daemon.get(&path, &())?;
     if global.json {
         output::json(&detail)?;
         return Ok(ExitCode::SUCCESS);

@@ -1,15 +1,15 @@
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
 
-use super::{figure, model_path, score, verdict, version_path};
-use crate::app::answers::registry::{GatesAnswer, ModelDetail, VersionAnswer, VersionDetail, VersionPage, VersionQuery};
+use super::{Source, figure, model_path, score, verdict, version_path};
+use crate::app::answers::registry::{GatesAnswer, ModelDetailAnswer, VersionAnswer, VersionDetailAnswer, VersionPage};
+use crate::app::registry::VersionQuery;
 use crate::cli::Global;
-use crate::cli::ask::Source;
 use crate::cli::output::{self, Screen, Style, Table};
 use crate::domain::model::{ArtifactState, ModelId, ModelStatus, VersionName};
 use crate::domain::time::Micros;
+use crate::observe::now;
 
 #[derive(Args)]
 pub(super) struct ShowArgs {
@@ -34,11 +34,11 @@ pub(super) fn run(args: &ShowArgs, global: &Global) -> anyhow::Result<ExitCode> 
 fn model(id: &ModelId, global: &Global) -> anyhow::Result<ExitCode> {
     let source = Source::of(global)?;
     let query = VersionQuery { model: Some(id.clone()), limit: Some(SHOWN), ..VersionQuery::default() };
-    let (detail, versions): (ModelDetail, VersionPage) = match &source {
+    let (detail, versions): (ModelDetailAnswer, VersionPage) = match &source {
         Source::Daemon(daemon) => (daemon.get(&model_path(id), &())?, daemon.get("/api/versions", &query)?),
-        Source::File(store) => (
-            ModelDetail::find(store, id)?.with_context(|| format!("there is no model {id}"))?,
-            VersionPage::find(store, &query)?,
+        Source::File(registry, _) => (
+            ModelDetailAnswer::find(registry, id, now())?,
+            VersionPage::find(registry, &query)?,
         ),
     };
     source.close();
@@ -98,17 +98,17 @@ fn style(status: ModelStatus) -> Style {
 fn version(model: &ModelId, name: &VersionName, global: &Global) -> anyhow::Result<ExitCode> {
     let source = Source::of(global)?;
     let path = version_path(model, name);
-    let (detail, gates): (VersionDetail, Option<GatesAnswer>) = match &source {
+    let (detail, gates): (VersionDetailAnswer, Option<GatesAnswer>) = match &source {
         Source::Daemon(daemon) => {
-            let detail: VersionDetail = daemon.get(&path, &())?;
+            let detail: VersionDetailAnswer = daemon.get(&path, &())?;
             // Of what was deleted there is nothing to judge.
             let judged = detail.version.deleted.is_none() && !global.json;
             let gates = if judged { Some(daemon.get(&format!("{path}/gates"), &())?) } else { None };
             (detail, gates)
         }
-        Source::File(store) => (
-            VersionDetail::find(store, model, name)?
-                .with_context(|| format!("there is no version {name} of {model}"))?,
+        Source::File(registry, _) => (
+            // What the gates ask for is the daemon's to know.
+            VersionDetailAnswer::find(registry, model, name, now())?,
             None,
         ),
     };
