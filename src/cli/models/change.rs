@@ -93,9 +93,7 @@ pub(super) fn delete(args: &DeleteArgs, global: &Global) -> anyhow::Result<ExitC
     let why = serde_urlencoded::to_string([("why", &args.why)])?;
     let path = format!("{}?{why}", args.version.path());
     let done: DeletedAnswer = Daemon::for_a_change(global)?.delete(&path)?;
-    told(&done, global, |done| {
-        (format!("{}: {} is deleted; its name stays taken", done.model_id, done.version), None)
-    })
+    told(&done, global, |done| (format!("{}: {} is deleted; its name stays taken", done.model_id, done.version), None))
 }
 
 /// The daemon's answer, or a line and what to look at besides.

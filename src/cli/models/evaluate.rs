@@ -25,8 +25,8 @@ pub(super) struct EvaluateArgs {
 pub(super) fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let daemon = Daemon::for_a_change(global)?;
     // As it stands: the daemon reads it, and says what does not fit where.
-    let body: Box<RawValue> = serde_json::from_str(&read(&args.file)?)
-        .with_context(|| format!("{} is not JSON", args.file.display()))?;
+    let body: Box<RawValue> =
+        serde_json::from_str(&read(&args.file)?).with_context(|| format!("{} is not JSON", args.file.display()))?;
     let judged: JudgedAnswer = daemon.post_once(&format!("{}/evaluations", args.version.path()), &body)?;
     if global.json {
         output::json(&judged)?;

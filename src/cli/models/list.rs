@@ -64,7 +64,10 @@ pub(super) fn run(args: &ListArgs, global: &Global) -> anyhow::Result<ExitCode> 
         table.row([
             (model.model_id.as_str(), Style::Strong),
             production.map_or(("none", Style::Warning), |version| (version.version.as_str(), Style::Good)),
-            (production.and_then(|version| version.since).map(Micros::rfc3339).unwrap_or_default().as_str(), Style::Plain),
+            (
+                production.and_then(|version| version.since).map(Micros::rfc3339).unwrap_or_default().as_str(),
+                Style::Plain,
+            ),
             (score(production.and_then(|version| version.score)).as_str(), Style::Plain),
             (figure(production.and_then(|version| version.sharpe)).as_str(), Style::Plain),
             (model.versions.to_string().as_str(), Style::Plain),

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::ask::{self, Daemon};
 use super::Global;
+use super::ask::{self, Daemon};
 use crate::app::registry::{Registry, Undeployed};
 use crate::config::Config;
 use crate::domain::model::{ModelId, VersionName};

@@ -139,10 +139,7 @@ fn in_place(files: &[(String, &Path)]) -> anyhow::Result<Value> {
     for (name, file) in files {
         let whole = fs::canonicalize(file).with_context(|| format!("{}", file.display()))?;
         let parent = whole.parent().map(Path::to_path_buf);
-        ensure!(
-            directory.is_none() || directory == parent,
-            "with --in-place all files have to be in one directory"
-        );
+        ensure!(directory.is_none() || directory == parent, "with --in-place all files have to be in one directory");
         directory = parent;
         let sha256 = digest(file).with_context(|| format!("{}", file.display()))?;
         listed.push(json!({ "path": name, "sha256": sha256 }));

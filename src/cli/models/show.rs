@@ -36,10 +36,9 @@ fn model(id: &ModelId, global: &Global) -> anyhow::Result<ExitCode> {
     let query = VersionQuery { model: Some(id.clone()), limit: Some(SHOWN), ..VersionQuery::default() };
     let (detail, versions): (ModelDetailAnswer, VersionPage) = match &source {
         Source::Daemon(daemon) => (daemon.get(&model_path(id), &())?, daemon.get("/api/versions", &query)?),
-        Source::File(registry, _) => (
-            ModelDetailAnswer::find(registry, id, now())?,
-            VersionPage::find(registry, &query)?,
-        ),
+        Source::File(registry, _) => {
+            (ModelDetailAnswer::find(registry, id, now())?, VersionPage::find(registry, &query)?)
+        }
     };
     source.close();
     if global.json {
@@ -173,14 +172,17 @@ fn facts(version: &VersionAnswer) -> Vec<(&'static str, String)> {
     some("tags", pairs(version.tags.iter().map(|(name, value)| format!("{name}={value}")).collect()));
     some("score", version.score.map(|value| format!("{value:.1}")));
     some("Sharpe", version.sharpe.map(|value| format!("{value:.3}")));
-    some("artifacts", version.artifacts.as_ref().map(|artifacts| {
-        let state = match artifacts.state {
-            ArtifactState::Sound => "",
-            ArtifactState::Empty => ", a file has no content",
-            ArtifactState::Gone => ", not there when it was imported",
-        };
-        let place = artifacts.in_place.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
-        format!("{} files, {}{place}{state}", artifacts.files, output::bytes(artifacts.size))
-    }));
+    some(
+        "artifacts",
+        version.artifacts.as_ref().map(|artifacts| {
+            let state = match artifacts.state {
+                ArtifactState::Sound => "",
+                ArtifactState::Empty => ", a file has no content",
+                ArtifactState::Gone => ", not there when it was imported",
+            };
+            let place = artifacts.in_place.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
+            format!("{} files, {}{place}{state}", artifacts.files, output::bytes(artifacts.size))
+        }),
+    );
     facts
 }

@@ -1,5 +1,6 @@
 //! The API: one file a resource.
 
+mod artifacts;
 mod audit;
 mod clm;
 mod compare;
@@ -10,6 +11,7 @@ mod events;
 mod examples;
 mod health;
 mod history;
+mod hooks;
 mod intents;
 mod live;
 mod me;
@@ -50,6 +52,8 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(history::routes());
     routes.extend(compare::routes());
     routes.extend(clm::routes());
+    routes.extend(artifacts::routes());
+    routes.extend(hooks::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
