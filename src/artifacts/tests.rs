@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 
 use super::*;
 use crate::domain::model::{
-    ArtifactFile, ArtifactState, Artifacts, Counts, Keeping, Model, ModelId, ModelName, Origin, Provenance, Stage,
+    ArtifactFile, ArtifactState, Artifacts, Keeping, Model, ModelId, ModelName, Origin, Provenance, Stage,
     Tombstone, Version,
 };
 use crate::domain::time::Micros;

@@ -3,6 +3,7 @@
 mod accept;
 mod answers;
 mod access;
+mod artifacts;
 /// Attacks on the real binary, over raw sockets.
 mod attacks;
 mod client;
