@@ -1,22 +1,20 @@
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
+use tokio::time::timeout;
 
+use super::outgoing::OutgoingFile;
 use super::peer::ADMIN_GROUP;
-use super::upload;
 
 /// How long the daemon may take to begin an answer: longer than it allows itself, so that its own words arrive.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -24,12 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// How often a change that broke off is asked for again, and after which pause: as long as a restart takes.
 const AGAIN: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// How long a file's next piece may take: the disk is ours, and the daemon sees to the rest.
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// What is read of a file at once.
-const FILE_PIECE: usize = 256 << 10;
 
 /// Why a command got no answer that it can use.
 #[derive(Debug, thiserror::Error)]
@@ -137,15 +129,15 @@ impl Client {
         self.change(Method::PUT, path, body, None).await
     }
 
-    /// `PUT path` with a file as its body, read as the daemon takes it; however long that takes, as long as it goes on.
-    pub async fn put_file<T: DeserializeOwned>(&self, path: &str, file: File) -> Result<T, ClientError> {
-        let body = FileBody::new(file).map_err(|source| self.broken("reading the file", source))?;
-        let (body, sent) = upload::watched(Body::new(body), FOR_EVER);
-        let patience = async {
-            sent.await;
-            tokio::time::sleep(PATIENCE).await;
-        };
-        let response = self.request(Method::PUT, path, "application/octet-stream", None, body, patience).await?;
+    /// `PUT path` with a file, which is read as it is sent. It may take as long as it takes: the daemon ends what does not
+    /// go on.
+    pub async fn put_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> Result<T, ClientError> {
+        let body =
+            File::open(file).and_then(OutgoingFile::new).map_err(|source| self.broken("reading a file", source))?;
+        let request = Request::builder().method(Method::PUT).uri(path).header(header::HOST, "localhost");
+        let request = request.header(header::CONTENT_TYPE, "application/octet-stream").body(body);
+        let request = request.map_err(|source| self.broken("asking", source))?;
+        let response = self.connected(request).await?.await.map_err(|source| self.broken("answering", source))?;
         self.parse(path, self.accepted(response).await?).await
     }
 
@@ -181,22 +173,31 @@ impl Client {
         body: Bytes,
         key: Option<&str>,
     ) -> Result<Response<Incoming>, ClientError> {
-        let patience = tokio::time::sleep(PATIENCE);
-        self.request(method, path, "application/json", key, Full::new(body), patience).await
+        let mut request = Request::builder();
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|source| self.broken("asking", source))?;
+        match timeout(PATIENCE, self.connected(request).await?).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(source)) => Err(self.broken("answering", source)),
+            Err(_) => Err(ClientError::Silent(self.socket.clone())),
+        }
     }
 
-    async fn request<B>(
+    /// Connects and begins to send; the answer is what to wait for.
+    async fn connected<B>(
         &self,
-        method: Method,
-        path: &str,
-        kind: &str,
-        key: Option<&str>,
-        body: B,
-        patience: impl Future<Output = ()>,
-    ) -> Result<Response<Incoming>, ClientError>
+        request: Request<B>,
+    ) -> Result<impl Future<Output = hyper::Result<Response<Incoming>>> + use<B>, ClientError>
     where
-        B: HttpBody + Send + 'static,
-        B::Data: Send,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let stream = UnixStream::connect(&self.socket).await.map_err(|source| match source.kind() {
@@ -209,21 +210,7 @@ impl Client {
             .map_err(|source| self.broken("connecting", source))?;
         // Ends with the sender and the answer's body; its error is also theirs.
         tokio::spawn(connection);
-        let mut request = Request::builder();
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
-        }
-        let request = request
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "localhost")
-            .header(header::CONTENT_TYPE, kind)
-            .body(body)
-            .map_err(|source| self.broken("asking", source))?;
-        tokio::select! {
-            answer = sender.send_request(request) => answer.map_err(|source| self.broken("answering", source)),
-            () = patience => Err(ClientError::Silent(self.socket.clone())),
-        }
+        Ok(async move { sender.send_request(request).await })
     }
 
     async fn accepted(&self, response: Response<Incoming>) -> Result<Response<Incoming>, ClientError> {
@@ -247,58 +234,6 @@ impl Client {
 
     fn broken(&self, step: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
         ClientError::Broken { socket: self.socket.clone(), step, source: source.into() }
-    }
-}
-
-/// A file that is read as it is sent: a piece at a time, on a thread that may block.
-struct FileBody {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
-    left: u64,
-}
-
-impl FileBody {
-    fn new(mut file: File) -> io::Result<Self> {
-        let size = file.metadata()?.len();
-        let (sender, pieces) = mpsc::channel(2);
-        tokio::task::spawn_blocking(move || {
-            // What is written behind this while it is sent is not a part of it.
-            let mut left = size;
-            while left > 0 {
-                let mut piece = vec![0; FILE_PIECE.min(usize::try_from(left).unwrap_or(FILE_PIECE))];
-                let read = match file.read(&mut piece) {
-                    Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-                    read => read,
-                };
-                left = left.saturating_sub(read.as_ref().map_or(left, |read| *read as u64));
-                let piece = read.map(|read| Bytes::from(piece).slice(..read));
-                if sender.blocking_send(piece).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Self { pieces, left: size })
-    }
-}
-
-impl HttpBody for FileBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        self.pieces.poll_recv(context).map(|piece| {
-            let piece = piece?;
-            if let Ok(bytes) = &piece {
-                self.left = self.left.saturating_sub(bytes.len() as u64);
-            }
-            Some(piece.map(Frame::data))
-        })
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
     }
 }
 
