@@ -13,6 +13,7 @@ mod openapi;
 mod pages;
 mod property;
 mod routes;
+mod uploads;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
