@@ -91,13 +91,19 @@ async fn parts_of_a_file() {
         assert!(answer.body == body, "{range}: other bytes");
     }
     let answer = ask("bytes=300000-").await;
-    assert_eq!((answer.status, &answer.headers["content-range"]), (StatusCode::RANGE_NOT_SATISFIABLE, &"bytes */300000".parse().unwrap()));
+    assert_eq!(
+        (answer.status, &answer.headers["content-range"]),
+        (StatusCode::RANGE_NOT_SATISFIABLE, &"bytes */300000".parse().unwrap())
+    );
     assert!(answer.detail().contains("300000 bytes"));
     let etag = appliance.get(&admin, &file("m")).await.headers["etag"].to_str().unwrap().to_owned();
     let answer = appliance.ask(&admin, Method::GET, &file("m"), "", &[("if-none-match", &etag)]).await;
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::NOT_MODIFIED, ""));
     let head = appliance.ask(&admin, Method::HEAD, &file("m"), "", &[]).await;
-    assert_eq!((head.status, &head.headers["content-length"], head.body.as_str()), (StatusCode::OK, &"300000".parse().unwrap(), ""));
+    assert_eq!(
+        (head.status, &head.headers["content-length"], head.body.as_str()),
+        (StatusCode::OK, &"300000".parse().unwrap(), "")
+    );
 }
 
 #[tokio::test]
@@ -142,7 +148,8 @@ async fn what_is_not_taken() {
     assert_eq!(std::fs::read_dir(root.join("incoming")).unwrap().count(), 0);
     assert_eq!(std::fs::read_dir(root.join("sha256")).unwrap().count(), 1);
     // What was announced rightly is taken.
-    let answer = put(&appliance, &worker, &file(&format!("c?sha256={ABC}")), "abc", &[("content-digest", &right)]).await;
+    let answer =
+        put(&appliance, &worker, &file(&format!("c?sha256={ABC}")), "abc", &[("content-digest", &right)]).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
 }
 
@@ -154,7 +161,10 @@ async fn who_left_training_takes_no_more_files() {
     appliance.app.registry.promote(&by_admin(), &model(), &"v1".parse().unwrap(), why, true).unwrap();
     let answer = put(&appliance, &worker, &file("n"), "abc", &[]).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
-    assert!(answer.detail().contains("left training") && answer.detail().contains("register a new version"), "{answer:?}");
+    assert!(
+        answer.detail().contains("left training") && answer.detail().contains("register a new version"),
+        "{answer:?}"
+    );
     // An answer that was lost is given again.
     assert_eq!(put(&appliance, &worker, &file("m"), "abc", &[]).await.status, StatusCode::OK);
     register(&appliance.app.registry, "v2");
@@ -190,9 +200,7 @@ async fn in_place_and_read_again() {
     std::fs::write(home.path().join("outside"), "abc").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", home.path().join("link")).unwrap();
     let register = async |body: &Value| appliance.send(&admin, Method::POST, &files("v1"), body).await;
-    let body = |path: &str, sha256: Option<&str>| {
-        json!({ "in_place": home.path(), "files": [{ "path": path, "sha256": sha256 }] })
-    };
+    let body = |path: &str, sha256: Option<&str>| json!({ "in_place": home.path(), "files": [{ "path": path, "sha256": sha256 }] });
     for (sent, status, says) in [
         (body("link", None), 400, "symbolic link"),
         (body("../outside", None), 422, ".."),
