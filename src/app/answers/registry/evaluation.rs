@@ -78,7 +78,12 @@ pub(super) fn sharpe_interval(figures: &Figures) -> Option<IntervalAnswer> {
 
 /// The interval of a share of so many trades (Wilson 1927, the score interval).
 pub(super) fn share_interval(share: Option<Figure>, of: Option<Figure>) -> Option<IntervalAnswer> {
-    let (share, n) = (share?.value, of?.value);
+    let (share, of) = (share?, of?);
+    if share.origin != of.origin {
+        // The one is of days, say, and the other of trades.
+        return None;
+    }
+    let (share, n) = (share.value, of.value);
     if n < 1.0 || !(0.0..=1.0).contains(&share) {
         return None;
     }
