@@ -12,6 +12,7 @@ mod listen;
 mod openapi;
 mod pages;
 mod property;
+mod registry;
 mod routes;
 mod uploads;
 

@@ -141,6 +141,7 @@ impl From<&ArtifactFile> for FileAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestAnswer {
     /// The model.
+    #[serde(rename = "model_id")]
     pub model: ModelId,
     /// The version.
     pub version: VersionName,
@@ -175,6 +176,7 @@ impl From<&Version> for ManifestAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckAnswer {
     /// The model.
+    #[serde(rename = "model_id")]
     pub model: ModelId,
     /// The version.
     pub version: VersionName,
