@@ -13,5 +13,6 @@ mod http;
 mod journal;
 mod mirror;
 mod product;
+mod registry;
 mod static_binary;
 mod tidy;

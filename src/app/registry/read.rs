@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::query::{HistoryQuery, ModelQuery, ModelSort, Page, VersionQuery, read_place, written_place};
+use super::roll_back::way_back;
 use super::{Registry, RegistryError};
 use crate::app::answers::QueryError;
 use crate::app::answers::query::{MAX_LIMIT, limit};
 use crate::domain::gates::Verdict;
-use crate::domain::model::{Evaluation, EvaluationId, HistoryEntry, Model, ModelId, ModelStatus, Version, VersionName};
+use crate::domain::model::{
+    Evaluation, EvaluationId, HistoryEntry, Model, ModelId, ModelName, ModelStatus, Version, VersionName,
+};
 use crate::domain::performance::Series;
 use crate::domain::time::Micros;
 use crate::store::{Approval, Place, ReadTxn, Reign, StoreError, StoredVerdicts};
@@ -44,6 +47,8 @@ pub struct ModelDetail {
 /// A version in a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VersionRow {
+    /// What its model is about.
+    pub name: ModelName,
     /// The version.
     pub version: Version,
     /// Where it stands.
@@ -183,7 +188,7 @@ impl Registry {
             for (_, model, name) in &places {
                 if let (Some(version), Some(model)) = (txn.version(model, name)?, models.get(model)) {
                     let status = model.status(&version);
-                    rows.push(VersionRow { version, status });
+                    rows.push(VersionRow { name: model.name.clone(), version, status });
                 }
             }
             let next = places.last().filter(|_| more).map(written_place);
@@ -193,7 +198,7 @@ impl Registry {
 
     /// One version, or what is left of it.
     pub fn version(&self, id: &ModelId, name: &VersionName, now: Micros) -> Result<VersionDetail, RegistryError> {
-        let found = self.store.read(|txn| {
+        self.store.read(|txn| {
             let Some(model) = txn.model(id)? else { return Ok(Err(RegistryError::NoModel(id.clone()))) };
             let Some(version) = txn.version(id, name)? else {
                 return Ok(Err(RegistryError::NoVersion(id.clone(), name.clone())));
@@ -210,8 +215,7 @@ impl Registry {
                 model,
                 version,
             }))
-        })?;
-        found
+        })?
     }
 
     /// What the gates say of a version now, for each goal.
@@ -300,14 +304,7 @@ impl ReadTxn {
 
     /// Where a rollback to "the one before" leads.
     fn before(&self, model: &Model) -> Result<Option<VersionName>, StoreError> {
-        let mut version = self.in_production(model)?;
-        while let Some(name) = version.and_then(|version| version.succeeded) {
-            version = self.version(&model.id, &name)?;
-            if version.as_ref().is_some_and(|version| version.deleted.is_none()) {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
+        Ok(way_back(model, |name| self.version(&model.id, name))?.map(|version| version.name))
     }
 }
 
