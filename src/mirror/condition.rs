@@ -34,6 +34,15 @@ impl MirrorError {
         matches!(self, Self::Refused(_))
     }
 
+    /// Whether it is one key that Redis does not let us write to, so that others may work.
+    pub(super) fn is_of_one_key(&self) -> bool {
+        let Self::Refused(line) = self else { return false };
+        line.starts_with("WRONGTYPE ")
+            || line.starts_with("NOPERM ")
+            || line.contains("last possible ID")
+            || line.contains("equal or smaller than the target stream top item")
+    }
+
     /// One sentence for health.
     pub(super) fn summary(&self) -> String {
         match self {
@@ -100,7 +109,8 @@ fn refusal(line: &str) -> Option<(&'static str, &'static str)> {
         ),
         "WRONGTYPE" => (
             "the key of a stream or counter holds something else",
-            "find it with TYPE, then RENAME or DEL it, or set another redis.stream or redis.intent_stream",
+            "find it with TYPE, then RENAME or DEL it, or, where it is one of those, set another redis.stream or \
+             redis.intent_stream",
         ),
         "MASTERDOWN" | "NOREPLICAS" => {
             ("Redis is a replica without its master, or a master without replicas", "repair the replication")

@@ -57,6 +57,10 @@ pub struct Metrics {
     pub mirror_position: Seconds,
     /// Failed requests to the mirror.
     pub mirror_errors: Counter,
+    /// Events of the bus written to their streams.
+    pub bus_events: Counter,
+    /// Events of the bus that are not there yet.
+    pub bus_waiting_events: Level,
     /// Connections closed because another one needed the place.
     pub connections_evicted: Counter,
     /// What browsers reported about pages that broke their policy.
@@ -130,6 +134,8 @@ impl Metrics {
         let mirror_position =
             seconds(r, "mirror_position_timestamp_seconds", "Time in the id of the last mirrored event");
         let mirror_errors = counter(r, "mirror_errors", "Failed requests to the mirror");
+        let bus_events = counter(r, "bus_events", "Events of the bus written to their streams");
+        let bus_waiting_events = level(r, "bus_waiting_events", "Events of the bus that are not in their streams yet");
         let connections_evicted = counter(
             r,
             "connections_evicted",
@@ -160,6 +166,8 @@ impl Metrics {
             mirror_lag_events,
             mirror_position,
             mirror_errors,
+            bus_events,
+            bus_waiting_events,
             connections_evicted,
             csp_reports,
             intents_open,

@@ -8,6 +8,8 @@ pub(crate) mod app;
 pub(crate) mod browser;
 /// The real binary as a daemon.
 pub(crate) mod daemon;
+/// Events of the bus.
+pub(crate) mod bus;
 pub(crate) mod feed;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;
