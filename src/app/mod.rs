@@ -23,6 +23,7 @@ use crate::domain::health::{self, Health};
 use crate::domain::normalise::{NormaliseConfig, Normaliser};
 use crate::domain::time::Micros;
 use crate::observe::metrics::Metrics;
+use crate::notify::{self, Webhooks};
 use crate::observe::status::StatusBoard;
 use crate::pipeline::inbox::Inbox;
 use crate::store::Store;
@@ -50,6 +51,8 @@ pub struct App {
     pub inbox: Arc<Inbox>,
     /// Events as they are stored.
     pub tail: Tail,
+    /// Who is told what.
+    pub webhooks: Webhooks,
     /// The places of publications under way.
     publisher: publish::Publisher,
     /// What pages keep in memory.
@@ -64,6 +67,7 @@ impl App {
         let quote_currencies = config.events.quote_currencies.clone();
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
+            webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
             config,
             store,
             board,

@@ -10,6 +10,7 @@ mod http;
 mod journal;
 mod key;
 mod load;
+mod notify;
 mod predecessor;
 mod redis;
 mod redis_target;
@@ -23,6 +24,7 @@ pub use self::events::Events;
 pub use self::http::Http;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
+pub use self::notify::{Notify, Webhook, WebhookUrl};
 pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
@@ -44,6 +46,8 @@ pub struct Config {
     pub redis: Redis,
     /// Detection.
     pub rules: Rules,
+    /// Who is told what.
+    pub notify: Notify,
     /// Sessions and tokens.
     pub auth: Auth,
 }
@@ -57,6 +61,7 @@ impl Default for Config {
             events: Events::default(),
             redis: Redis::default(),
             rules: Rules::default(),
+            notify: Notify::default(),
             auth: Auth::default(),
         }
     }

@@ -150,6 +150,28 @@ impl Codec for OptionalFile {
     }
 }
 
+/// Yes or no.
+pub(super) struct Switch;
+
+impl Codec for Switch {
+    type Value = bool;
+
+    fn text(text: &str) -> Result<bool, String> {
+        text.parse().map_err(|_| format!("expected true or false, found {}", quoted(text)))
+    }
+
+    fn toml(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
+        match value.get_ref() {
+            DeValue::Boolean(yes) => Ok(*yes),
+            _ => wrong(value, "true or false"),
+        }
+    }
+
+    fn show(yes: &bool) -> Value {
+        json!(yes)
+    }
+}
+
 /// A whole number, with `_` between digits if it helps.
 pub(super) struct Whole<T>(PhantomData<T>);
 

@@ -7,6 +7,16 @@ use sha2::{Digest as _, Sha256};
 use super::model::{ModelId, ModelType, VersionName};
 use super::time::Micros;
 
+/// Every type that is published (SPEC §4.4).
+pub const PUBLISHED: [&str; 6] = [
+    "clm.training_job_created",
+    "clm.model_trained",
+    "clm.model_evaluated",
+    "clm.model_promoted",
+    "clm.model_rollback",
+    "clm.strategy_candidate_created",
+];
+
 /// An event of the bus (SPEC §4.4), committed to the outbox with what it tells of. Followers add [`message_id`], by which
 /// a receiver knows a repeat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

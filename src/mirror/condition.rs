@@ -1,6 +1,7 @@
 use std::io;
 
 use crate::config::SecretError;
+use crate::names::Unresolved;
 use crate::store::StoreError;
 
 /// Why the mirror does not get on.
@@ -8,8 +9,8 @@ use crate::store::StoreError;
 pub(super) enum MirrorError {
     #[error("Redis at {at} cannot be reached: {source}")]
     Unreachable { at: String, source: io::Error },
-    #[error("the name {host:?} of redis.url cannot be resolved: {why}")]
-    Unresolved { host: String, why: String },
+    #[error("redis.url: {0}")]
+    Unresolved(#[source] Unresolved),
     #[error("the connection to Redis broke: {0}")]
     Broken(#[from] io::Error),
     #[error("Redis did not answer within {0} s")]
@@ -65,7 +66,7 @@ impl MirrorError {
                  mirror catches up by itself"
                     .into()
             }
-            Self::Unresolved { .. } => {
+            Self::Unresolved(_) => {
                 "correct the host in redis.url, or name it in /etc/hosts or by its IP address".into()
             }
             Self::NotRedis(_) => "correct the port in redis.url".into(),

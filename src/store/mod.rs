@@ -10,6 +10,7 @@ mod bloom;
 mod codec;
 mod copy;
 mod counters;
+mod deliveries;
 mod feed;
 mod follower;
 #[cfg(feature = "fuzzing")]
@@ -44,6 +45,7 @@ use crate::domain::time::Micros;
 pub use audit::AuditFilter;
 pub use copy::CopyReport;
 pub use counters::{CounterChanges, CounterFilter, CounterKey};
+pub use deliveries::webhook_follower;
 pub use feed::{FeedState, StoredGap, Tick};
 pub use follower::FollowerPosition;
 pub use idempotency::Carried;

@@ -82,6 +82,11 @@ impl Store {
 }
 
 impl WriteTxn {
+    /// The newest message's sequence.
+    pub fn last_put_out(&self) -> u64 {
+        self.outbox.get()
+    }
+
     /// Puts a message out; its sequence.
     pub fn put_out(&self, kind: OutboxKind, at: Micros, payload: String) -> Result<u64, StoreError> {
         let seq = self.outbox.get() + 1;
