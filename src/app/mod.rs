@@ -13,6 +13,8 @@ pub mod registry;
 pub mod tail;
 /// What the pages show.
 pub mod views;
+/// What operators do with webhooks.
+pub mod webhooks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -14,6 +14,8 @@ pub(crate) mod feed;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;
 pub(crate) mod proxy;
+/// A server that takes webhooks.
+pub(crate) mod receiver;
 pub(crate) mod redis;
 
 use std::time::{Duration, Instant};
