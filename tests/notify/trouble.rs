@@ -152,7 +152,7 @@ fn a_private_authority_is_trusted_where_it_is_named_and_only_there() {
     bed.webhook("ops", &url).url = format!("https://127.0.0.1:{}/hook", receiver.port).parse().expect("a URL");
     let ops = bed.start("ops");
     put(&bed.store(), 2..3);
-    wait_why(&bed, &ops, "NotValidForName");
+    wait_why(&bed, &ops, "not valid for name");
     ops.crash(&bed);
 }
 
