@@ -67,12 +67,7 @@ pub async fn test(app: &App, name: &WebhookName, actor: &Actor) -> Result<Delive
 }
 
 /// Sends the event of a line of the log once more, under its id, in the name of `actor`.
-pub async fn replay(
-    app: &App,
-    name: &WebhookName,
-    number: u64,
-    actor: &Actor,
-) -> Result<DeliveryAnswer, WebhookError> {
+pub async fn replay(app: &App, name: &WebhookName, number: u64, actor: &Actor) -> Result<DeliveryAnswer, WebhookError> {
     let webhook = find(app, name)?.clone();
     let (store, of) = (app.store.clone(), name.clone());
     let looking = move || -> Result<(OutboxMessage, BusEvent), WebhookError> {

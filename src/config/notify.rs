@@ -130,7 +130,7 @@ pub(super) fn keys() -> Vec<Key> {
         key!(
             notify.webhooks,
             Webhooks,
-            |webhooks| check(webhooks),
+            check,
             "Who is told of models' events by a signed HTTPS request: for each receiver its url, and in secret_file what \
              the request is signed with (Standard Webhooks). Where events names some, only those; ca_file names private \
              certificates, allow_http = true permits http:// beyond this machine, give_up_after = \"3d\" says how long an \
@@ -244,7 +244,8 @@ fn webhook(name: &WebhookName, table: &DeTable<'_>, at: usize) -> Result<Webhook
             }
         }
     }
-    let missing = |key: &str| Fault { at: Some(at), message: format!("\"{name}\" has no {key}: every webhook needs one") };
+    let missing =
+        |key: &str| Fault { at: Some(at), message: format!("\"{name}\" has no {key}: every webhook needs one") };
     let url = url.ok_or_else(|| missing("url"))?;
     let secret_file = secret_file.ok_or_else(|| missing("secret_file"))?;
     Ok(Webhook { url, secret_file, ca_file, events, allow_http, give_up_after })

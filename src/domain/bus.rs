@@ -122,7 +122,8 @@ mod tests {
     fn an_id_is_one_messages_and_stays_the_same() {
         let id = message_id(42, Micros(7), "{}");
         assert_eq!(id, "42-6b52595db39f9ea0");
-        for other in [message_id(43, Micros(7), "{}"), message_id(42, Micros(8), "{}"), message_id(42, Micros(7), "[]")] {
+        for other in [message_id(43, Micros(7), "{}"), message_id(42, Micros(8), "{}"), message_id(42, Micros(7), "[]")]
+        {
             assert_ne!(id, other);
         }
     }

@@ -255,8 +255,7 @@ mod tests {
 
     #[test]
     fn pauses_double_from_seconds_to_an_hour() {
-        let least: Vec<u64> =
-            (1..=12).map(|failures| Pauses::USUAL.after(failures, 0) * 2 / Micros::SECOND).collect();
+        let least: Vec<u64> = (1..=12).map(|failures| Pauses::USUAL.after(failures, 0) * 2 / Micros::SECOND).collect();
         assert_eq!(least, [5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600]);
         for failures in [1, 5, 40, u32::MAX] {
             for random in [0, 500, 501, u64::MAX] {

@@ -91,18 +91,13 @@ fn request(uri: &Uri, headers: HeaderMap, body: String) -> Result<Request<Full<B
     let failed = |error: &dyn std::fmt::Display| NoAnswer::Request(error.to_string());
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let host = uri.authority().map_or("", |authority| authority.as_str());
-    let mut request = Request::post(target)
-        .header(HOST, host)
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|error| failed(&error))?;
+    let mut request =
+        Request::post(target).header(HOST, host).body(Full::new(Bytes::from(body))).map_err(|error| failed(&error))?;
     request.headers_mut().extend(headers);
     Ok(request)
 }
 
-async fn connect(
-    uri: &Uri,
-    ca_file: Option<&Path>,
-) -> Result<impl Read + Write + Unpin + Send + use<>, NoAnswer> {
+async fn connect(uri: &Uri, ca_file: Option<&Path>) -> Result<impl Read + Write + Unpin + Send + use<>, NoAnswer> {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
     let config = tls(ca_file).await?;
@@ -154,10 +149,7 @@ fn trusted(path: &Path) -> Result<RootCertStore, NoAnswer> {
     if roots.is_empty() { Err(failed("it holds no certificate in PEM".into())) } else { Ok(roots) }
 }
 
-async fn exchange(
-    stream: impl Read + Write + Unpin + Send,
-    request: Request<Full<Bytes>>,
-) -> Result<Answer, NoAnswer> {
+async fn exchange(stream: impl Read + Write + Unpin + Send, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
     let (mut sender, connection) = http1::handshake(stream).await?;
     let asking = async move { read(sender.send_request(request).await?).await };
     tokio::pin!(asking, connection);
@@ -206,6 +198,9 @@ mod tests {
     fn the_request_names_the_host_and_no_more() {
         let uri: Uri = "https://h.example:8443/a?b=c".parse().unwrap();
         let request = request(&uri, HeaderMap::new(), "{}".into()).unwrap();
-        assert_eq!((request.uri().to_string(), &request.headers()[HOST]), ("/a?b=c".into(), &"h.example:8443".parse().unwrap()));
+        assert_eq!(
+            (request.uri().to_string(), &request.headers()[HOST]),
+            ("/a?b=c".into(), &"h.example:8443".parse().unwrap())
+        );
     }
 }

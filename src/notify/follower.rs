@@ -174,12 +174,7 @@ impl Follower {
         Step { position: message.seq, progress, deliveries: vec![delivery] }
     }
 
-    async fn failed(
-        &self,
-        message: &OutboxMessage,
-        event: BusEvent,
-        attempt: &Attempt,
-    ) -> Result<Step, StoreError> {
+    async fn failed(&self, message: &OutboxMessage, event: BusEvent, attempt: &Attempt) -> Result<Step, StoreError> {
         let mut progress = self.progress.clone();
         let now = now();
         let why = attempt.error.clone().unwrap_or_default();

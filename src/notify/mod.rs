@@ -105,7 +105,10 @@ impl Webhooks {
             let lately = store.deliveries(&name, u64::MAX, 1)?.first().map(|(_, delivery)| delivery.at);
             if !known && lately.is_none_or(|at| at < now.minus(7 * Micros::DAY)) {
                 store.write::<_, StoreError>(|txn| txn.forget_webhook(&name))?;
-                tracing::info!(webhook = name, "is configured no more: its place in the outbox and its log are forgotten");
+                tracing::info!(
+                    webhook = name,
+                    "is configured no more: its place in the outbox and its log are forgotten"
+                );
             }
         }
         Ok(())

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
+use super::Webhook;
 use super::client::{self, NoAnswer, Patience};
 use super::signature::{self, BadKey};
-use super::Webhook;
 use crate::config::SecretError;
 use crate::domain::bus::{BusEvent, message_id};
 use crate::domain::time::Micros;

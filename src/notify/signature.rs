@@ -85,7 +85,10 @@ mod tests {
     fn several_keys_sign_side_by_side() {
         let keys = ["a".repeat(24), "b".repeat(24)].map(|secret| key(&secret).ok().unwrap());
         let both = signatures(&keys, "1-a", 7, "{}");
-        assert_eq!(both, format!("{} {}", signatures(&keys[..1], "1-a", 7, "{}"), signatures(&keys[1..], "1-a", 7, "{}")));
+        assert_eq!(
+            both,
+            format!("{} {}", signatures(&keys[..1], "1-a", 7, "{}"), signatures(&keys[1..], "1-a", 7, "{}"))
+        );
     }
 
     #[test]

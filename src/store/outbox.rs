@@ -75,9 +75,7 @@ impl Store {
 
     /// The message `seq`, if it is kept.
     pub fn outbox_message(&self, seq: u64) -> Result<Option<OutboxMessage>, StoreError> {
-        self.read(|ReadTxn { txn }| {
-            txn.open_table(OUTBOX)?.get(seq)?.map(|row| codec::decode(row.value())).transpose()
-        })
+        self.read(|ReadTxn { txn }| txn.open_table(OUTBOX)?.get(seq)?.map(|row| codec::decode(row.value())).transpose())
     }
 }
 

@@ -77,7 +77,13 @@ fn what_is_refused_comes_again_under_its_id_before_what_is_behind_it() {
     let delivered = Outcome::Delivered;
     assert_eq!(
         facts,
-        [(1, failed, Some(500)), (2, failed, None), (3, failed, Some(307)), (4, delivered, Some(204)), (1, delivered, Some(204))]
+        [
+            (1, failed, Some(500)),
+            (2, failed, None),
+            (3, failed, Some(307)),
+            (4, delivered, Some(204)),
+            (1, delivered, Some(204))
+        ]
     );
     assert_eq!(log[0].why, "it answers 500: try later");
     assert!(log[1].why.starts_with("the exchange broke off"), "{}", log[1].why);

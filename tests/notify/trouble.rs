@@ -85,9 +85,7 @@ fn what_is_too_old_is_given_up_and_what_is_younger_is_not() {
     let progress = Progress { failures: 9, failing_since: Some(week_ago), ..Progress::default() };
     let note = serde_json::to_string(&progress).expect("JSON");
     let row = FollowerPosition { note, ..FollowerPosition::default() };
-    bed.store()
-        .write::<_, StoreError>(|txn| txn.put_follower(&webhook_follower("ops"), &row))
-        .expect("a commit");
+    bed.store().write::<_, StoreError>(|txn| txn.put_follower(&webhook_follower("ops"), &row)).expect("a commit");
     let old = put_at(&bed.store(), 0..3, now().minus(2 * Micros::DAY));
     let young = put(&bed.store(), 3..5);
     receiver.next(&[Reply::Say(500, "", ""), Reply::Say(500, "", "")]);

@@ -64,10 +64,7 @@ async fn list(State(app): State<App>) -> Result<Json<WebhookList>, ApiError> {
     Ok(Json(blocking(move || webhooks::list(&app)).await?))
 }
 
-async fn show(
-    State(app): State<App>,
-    PathPart(name): PathPart<WebhookName>,
-) -> Result<Json<WebhookAnswer>, ApiError> {
+async fn show(State(app): State<App>, PathPart(name): PathPart<WebhookName>) -> Result<Json<WebhookAnswer>, ApiError> {
     Ok(Json(blocking(move || webhooks::one(&app, &name)).await?))
 }
 

@@ -122,7 +122,8 @@ impl WebhookPage {
     async fn of(app: App, name: WebhookName, caller: &Caller, before: Option<u64>) -> Result<Self, ApiError> {
         let frame = Frame::of(format!("Webhook {name}"), caller).at("/webhooks");
         let query = DeliveryQuery { limit: Some(LINES), cursor: before.map(|before| before.to_string()) };
-        let look = move || Ok::<_, WebhookError>((webhooks::one(&app, &name)?, webhooks::deliveries(&app, &name, &query)?));
+        let look =
+            move || Ok::<_, WebhookError>((webhooks::one(&app, &name)?, webhooks::deliveries(&app, &name, &query)?));
         let (webhook, log) = blocking(look).await?;
         Ok(Self { frame, webhook, log, first: before.is_none(), now: observe::now() })
     }
