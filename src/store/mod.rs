@@ -13,6 +13,7 @@ mod codec;
 mod copy;
 mod counters;
 mod evaluations;
+mod deliveries;
 mod feed;
 mod follower;
 #[cfg(feature = "fuzzing")]
@@ -53,6 +54,7 @@ pub use artifacts::StoredArtifact;
 pub use audit::AuditFilter;
 pub use copy::CopyReport;
 pub use counters::{CounterChanges, CounterFilter, CounterKey};
+pub use deliveries::webhook_follower;
 pub use evaluations::{Evaluations, series_fingerprint};
 pub use feed::{FeedState, StoredGap, Tick};
 pub use follower::FollowerPosition;

@@ -23,6 +23,7 @@ mod status;
 mod tokens;
 mod users;
 mod versions;
+mod webhooks;
 
 use axum::extract::FromRef;
 
@@ -54,6 +55,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(clm::routes());
     routes.extend(artifacts::routes());
     routes.extend(hooks::routes());
+    routes.extend(webhooks::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
