@@ -17,6 +17,9 @@ mod score;
 mod terms;
 mod trials;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::evidence::{Evidence, Shadow, together};
 pub use self::judge::judge;
 pub use self::plain::{failure_reason, passed, plain};
