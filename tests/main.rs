@@ -3,8 +3,12 @@
 
 mod support;
 
+#[path = "../examples/gates_table/strategy.rs"]
+mod strategy;
+
 mod browser;
 mod cli;
+mod gates;
 mod http;
 mod journal;
 mod mirror;

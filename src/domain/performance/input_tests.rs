@@ -190,7 +190,7 @@ fn more_than_a_million_is_refused_while_it_is_read() {
 #[test]
 fn a_million_trades() {
     let trade = |at: i64| TradeInput {
-        closed_at: Closed(1_700_000_000_000_000 + (at * 7_919 % 1_000_000) * 60_000_000),
+        closed_at: Closed(1_699_920_000_000_000 + (at * 7_919 % 1_000_000) * 60_000_000),
         gain: Some(if at % 9 < 5 { 0.001 } else { -0.001 }),
         ..TradeInput::default()
     };
