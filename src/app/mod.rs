@@ -98,8 +98,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, .. } = self;
-        drop(accounts);
+        let Self { store, accounts, webhooks, .. } = self;
+        drop((accounts, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }
