@@ -116,8 +116,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, registry, files, deployments, .. } = self;
-        drop((accounts, registry, files, deployments));
+        let Self { store, accounts, registry, files, deployments, webhooks, .. } = self;
+        drop((accounts, registry, files, deployments, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }
