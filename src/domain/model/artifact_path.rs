@@ -67,7 +67,8 @@ impl FromStr for ArtifactPath {
             return Err(BadArtifactPath::Length);
         }
         // Not only the control characters: what turns the direction of writing makes one name look like another.
-        let hides = |c: char| matches!(c, '\\' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let hides =
+            |c: char| matches!(c, '\\' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if text.contains(|c: char| c.is_control() || hides(c)) {
             return Err(BadArtifactPath::Character);
         }
@@ -159,6 +160,8 @@ mod tests {
     fn a_directory_is_above_what_is_in_it_and_nothing_else() {
         let path = |text: &str| text.parse::<ArtifactPath>().unwrap();
         assert!(path("a").is_above(&path("a/b")) && path("a/b").is_above(&path("a/b/c/d")));
-        assert!(!path("a").is_above(&path("a")) && !path("a").is_above(&path("ab/c")) && !path("a/b").is_above(&path("a")));
+        assert!(
+            !path("a").is_above(&path("a")) && !path("a").is_above(&path("ab/c")) && !path("a/b").is_above(&path("a"))
+        );
     }
 }

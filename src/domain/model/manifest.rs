@@ -16,7 +16,9 @@ pub enum Added {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// The path is taken.
-    #[error("{path} is there already with other content (sha256 {had}): a file is not replaced; register a new version")]
+    #[error(
+        "{path} is there already with other content (sha256 {had}): a file is not replaced; register a new version"
+    )]
     Taken {
         /// Which.
         path: ArtifactPath,
@@ -30,7 +32,9 @@ pub enum ManifestError {
     #[error("a version has at most {FILES_MOST} files: put them into an archive")]
     TooMany,
     /// They are large enough.
-    #[error("the files of a version may take {limit} bytes together (artifacts.max_version), and these would take {size}")]
+    #[error(
+        "the files of a version may take {limit} bytes together (artifacts.max_version), and these would take {size}"
+    )]
     TooLarge {
         /// What may be.
         limit: u64,

@@ -9,8 +9,12 @@ fn what_python_writes() {
     let Json::Object(members) = Json::parse(text).unwrap() else { panic!("an object") };
     assert_eq!(members["a"], Json::Null, "the last of two counts");
     let number = |text: &str| Json::Number(text.to_owned());
-    let list =
-        vec![Json::NotFinite("Infinity"), Json::NotFinite("-Infinity"), number("-1.5e-7"), number("18446744073709551616")];
+    let list = vec![
+        Json::NotFinite("Infinity"),
+        Json::NotFinite("-Infinity"),
+        number("-1.5e-7"),
+        number("18446744073709551616"),
+    ];
     assert_eq!(members["b"], Json::List(list));
     assert_eq!(members["c"], Json::Text("é😀\u{fffd}".to_owned()));
     let portable = r#"["Infinity","-Infinity",-1.5e-7,18446744073709551616]"#;
@@ -70,8 +74,10 @@ proptest! {
     fn it_reads_what_serde_json_writes(value in value(), pretty: bool) {
         let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
         let read = Json::parse(text.as_bytes()).map_err(|fault| TestCaseError::fail(format!("{fault}: {text}")))?;
-        let again: Value = serde_json::from_str(&read.portable()).unwrap();
-        prop_assert_eq!(again, value);
+        // Not the value itself: serde_json may read a number as its neighbour.
+        let (again, expected): (Value, Value) =
+            (serde_json::from_str(&read.portable()).unwrap(), serde_json::from_str(&text).unwrap());
+        prop_assert_eq!(again, expected);
     }
 
     #[test]
@@ -96,11 +102,15 @@ proptest! {
 fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
     match Json::parse(bytes) {
         // What serde_json refuses beyond this are Python's numbers and halves of pairs, which come out repaired.
-        Ok(read) => drop(
-            serde_json::from_str::<Value>(&read.portable())
-                .or_else(|error| if error.to_string().contains("number out of range") { Ok(Value::Null) } else { Err(error) })
-                .map_err(|error| TestCaseError::fail(format!("{error}: {}", read.portable())))?,
-        ),
+        Ok(read) => {
+            drop(
+                serde_json::from_str::<Value>(&read.portable())
+                    .or_else(|error| {
+                        if error.to_string().contains("number out of range") { Ok(Value::Null) } else { Err(error) }
+                    })
+                    .map_err(|error| TestCaseError::fail(format!("{error}: {}", read.portable())))?,
+            )
+        }
         Err(fault) => {
             let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() + 1;
             prop_assert!((1..=lines).contains(&fault.line) && fault.column >= 1, "{fault}");
