@@ -17,5 +17,5 @@ pub use self::history::{HistoryEntry, Step};
 pub use self::hook::{Hook, HookState};
 pub use self::manifest::{Added, FILES_MOST, ManifestError};
 pub use self::name::{BadName, ModelId, ModelName, ModelType, VersionName};
-pub use self::status::{ModelStatus, NoWay, Stage, may_move};
+pub use self::status::{BadStatus, ModelStatus, NoWay, Stage, may_move};
 pub use self::version::{DataWindow, Forced, Model, Origin, Provenance, StageCounts, Tombstone, Version};
