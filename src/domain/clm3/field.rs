@@ -9,8 +9,11 @@ use crate::domain::time::Micros;
 /// The longest text that is taken over.
 const TEXT_BYTES: usize = 1_000;
 
-/// The largest value of a parameter, as JSON.
-const PARAMETER_BYTES: usize = 64 << 10;
+/// The parameters of a version, names and JSON together.
+const PARAMETERS_BYTES: usize = 64 << 10;
+
+/// The most figures of a kind, and the most parameters.
+const MOST: usize = 256;
 
 /// The fields of an object, and what was wrong with those that were asked for. `null` is as good as absent.
 pub(super) struct Fields<'a> {
@@ -97,7 +100,10 @@ impl<'a> Fields<'a> {
             None => {}
             Some(Json::Object(members)) => {
                 for (key, value) in members.iter().filter(|(_, value)| **value != Json::Null) {
-                    match number(value).filter(|_| key.len() <= TEXT_BYTES) {
+                    match number(value) {
+                        Some(_) if key.len() > TEXT_BYTES || figures.len() >= MOST => {
+                            self.note(format!("{name}.{} is too much: left out", cut_to(key, 60)));
+                        }
                         Some(figure) => drop(figures.insert(key.clone(), figure)),
                         None => self.note(format!("{name}.{} is {}: left out", cut(key), shown(value))),
                     }
@@ -114,13 +120,17 @@ impl<'a> Fields<'a> {
         match self.get(name) {
             None => {}
             Some(Json::Object(members)) => {
+                let mut bytes = 0;
                 for (key, value) in members {
                     let json = value.portable();
-                    if json.len() <= PARAMETER_BYTES && key.len() <= TEXT_BYTES {
+                    let with_it = bytes + key.len() + json.len();
+                    if with_it <= PARAMETERS_BYTES && parameters.len() < MOST {
+                        bytes = with_it;
                         parameters.insert(key.clone(), json);
                     } else {
-                        let most = PARAMETER_BYTES >> 10;
-                        self.note(format!("{name}.{} is longer than {most} KiB: left out", cut(key)));
+                        let most = PARAMETERS_BYTES >> 10;
+                        let key = cut_to(key, 60);
+                        self.note(format!("{name}.{key} is left out: more than {MOST} keys or {most} KiB"));
                     }
                 }
             }
@@ -162,7 +172,7 @@ pub(super) fn cut(text: &str) -> String {
     cut_to(text, TEXT_BYTES)
 }
 
-fn cut_to(text: &str, most: usize) -> String {
+pub(super) fn cut_to(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }

@@ -14,6 +14,7 @@ mod place;
 mod plan;
 mod record;
 mod report;
+mod take_over;
 mod version;
 
 #[cfg(test)]
@@ -27,3 +28,4 @@ pub use self::record::{
     ArtifactRecord, EvaluationRecord, Found, JobRecord, ModelRecord, ReportedFigures, Source, VersionRecord,
 };
 pub use self::report::{Counts, FileReport, Outcome};
+pub use self::take_over::{about, artifact_path, figures_of, version_of};

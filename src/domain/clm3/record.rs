@@ -210,6 +210,22 @@ pub struct ReportedFigures {
     pub risk_adjusted_return: Option<f64>,
 }
 
+impl ReportedFigures {
+    /// A figure that cannot be what it says: a drawdown of -0.3 would pass a gate that asks for at most 0.15.
+    pub fn misfit(&self) -> Option<&'static str> {
+        let share = |figure: Option<f64>| figure.is_some_and(|figure| !(0.0..=1.0).contains(&figure));
+        let negative = |figure: Option<f64>| figure.is_some_and(|figure| figure < 0.0);
+        [
+            ("win_rate", share(self.win_rate)),
+            ("max_drawdown", share(self.max_drawdown)),
+            ("total_trades", negative(self.total_trades)),
+            ("profit_factor", negative(self.profit_factor)),
+        ]
+        .into_iter()
+        .find_map(|(name, misfits)| misfits.then_some(name))
+    }
+}
+
 /// RFC 3339 with microseconds, which the order of a retirement and the promotion behind it hangs on.
 mod instant {
     use chrono::{DateTime, SecondsFormat};
