@@ -2,7 +2,7 @@ use super::{Import, Known};
 use crate::app::registry::RegistryError;
 use crate::domain::clm3::{EvaluationRecord, Outcome, Place, figures_of, place};
 use crate::domain::gates::{GateOutcome, Terms, failure_reason, passed, plain, score};
-use crate::domain::model::{Evaluation, EvaluationId, EvaluationKind, Figures, Version, VersionName};
+use crate::domain::model::{Evaluation, EvaluationId, EvaluationKind, Figures, Version};
 use crate::domain::time::Micros;
 use crate::store::StoreError;
 
