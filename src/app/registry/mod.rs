@@ -50,6 +50,9 @@ pub trait Deployment: Send + Sync {
     /// Something else is in production of this model, or may be: the pointer on the disk has to follow. Called after the
     /// commit, and what fails is repaired later: so the answer is no error, but a sentence for who asked.
     fn reconcile(&self, model: &ModelId) -> Option<String>;
+
+    /// A version was deleted, and what it had on the disk can go. Called after the commit, likewise.
+    fn deleted(&self, model: &ModelId, version: &VersionName);
 }
 
 /// A registry whose decisions nobody puts into effect: that of tests and of commands that look.
@@ -60,6 +63,8 @@ impl Deployment for Undeployed {
     fn reconcile(&self, _: &ModelId) -> Option<String> {
         None
     }
+
+    fn deleted(&self, _: &ModelId, _: &VersionName) {}
 }
 
 /// Models, versions, gates, promotion.
