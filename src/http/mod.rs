@@ -22,6 +22,8 @@ pub mod csp;
 pub mod doc;
 /// What a form of ours carries.
 mod csrf;
+/// Files as answers, whole or in part.
+mod download;
 /// What stands before every route: who asks.
 pub mod door;
 /// The one place that maps errors to statuses.

@@ -1,6 +1,8 @@
 //! The API: one file a resource.
 
+mod artifacts;
 mod audit;
+mod hooks;
 mod counters;
 mod description;
 mod events;
@@ -36,6 +38,8 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
+    routes.extend(artifacts::routes());
+    routes.extend(hooks::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
