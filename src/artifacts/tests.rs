@@ -95,11 +95,7 @@ impl Place {
         file.sha256
     }
 
-    fn change(
-        &self,
-        name: &str,
-        change: impl FnOnce(&crate::store::WriteTxn, &mut Version) -> Result<(), StoreError>,
-    ) {
+    fn change(&self, name: &str, change: impl FnOnce(&crate::store::WriteTxn, &mut Version) -> Result<(), StoreError>) {
         self.store
             .write::<_, StoreError>(|txn| {
                 let mut version = txn.version(&model_id(), &name.parse().unwrap())?.unwrap();
@@ -267,7 +263,11 @@ fn a_start_removes_leftovers_and_nothing_else() {
     // As a death between the place and the commit leaves it, and one between the commit and the end.
     let orphan = place.take(b"orphan");
     fs::create_dir_all(place.directory.layout.content(&orphan.digest).parent().unwrap()).unwrap();
-    fs::hard_link(files(&incoming).iter().find(|path| path.extension().is_some()).unwrap(), place.directory.layout.content(&orphan.digest)).unwrap();
+    fs::hard_link(
+        files(&incoming).iter().find(|path| path.extension().is_some()).unwrap(),
+        place.directory.layout.content(&orphan.digest),
+    )
+    .unwrap();
     fs::write(incoming.join(format!("{random}.{used}")), b"abc").unwrap();
     std::mem::forget(orphan);
     for name in ["notes.txt", "0123.x", "README"] {
@@ -320,7 +320,8 @@ fn nothing_leads_out_of_the_directory_that_is_named() {
     symlink(place.path("secret"), home.join("link")).unwrap();
     symlink("model", home.join("inside")).unwrap();
     symlink(place.home.path(), home.join("out")).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, home.join("pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, home.join("pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
     place.attach("v1", "model", b"abc");
     let refused = |directory: &Path, path: &str| {
         let file = Registered { path: path.parse().unwrap(), sha256: None };
@@ -386,7 +387,11 @@ fn the_pointer_follows_the_data_file() {
     now();
     assert!(fs::symlink_metadata(&pointer).is_err());
     assert_eq!(files(&place.path("production")), [PathBuf::new(); 0]);
-    assert!(board.all().iter().all(|component| component.state == crate::domain::health::State::Ok), "{:?}", board.all());
+    assert!(
+        board.all().iter().all(|component| component.state == crate::domain::health::State::Ok),
+        "{:?}",
+        board.all()
+    );
 }
 
 #[test]

@@ -43,10 +43,12 @@ pub enum ApiError {
     #[error("{0}")]
     Conflict(String),
     /// 413.
-    #[error("the body is larger than {limit} bytes")]
+    #[error("the body is larger than {limit} bytes{advice}")]
     TooLarge {
         /// The limit.
         limit: u64,
+        /// What to do, behind a colon, where there is something.
+        advice: &'static str,
     },
     /// 414: path or query are too long.
     #[error("{0}")]

@@ -40,6 +40,8 @@ pub mod files;
 pub mod open;
 /// The description of the API.
 pub mod openapi;
+/// A file as the body of what the commands send.
+mod outgoing;
 /// Who is at the other end of a connection, and which role that is worth.
 pub mod peer;
 /// Which connections there are, and which one makes room for another.

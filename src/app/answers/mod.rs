@@ -7,8 +7,9 @@ mod hooks;
 mod intents;
 mod publish;
 pub(crate) mod query;
-mod wire;
+pub mod registry;
 mod status;
+mod wire;
 
 pub use counters::{CounterAnswer, CounterList, CounterQuery};
 pub use events::{EventAnswer, EventPage, EventQuery, StreamQuery, events_json};

@@ -35,6 +35,17 @@ pub enum Goal {
     Production,
 }
 
+impl Goal {
+    /// As API and commands write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Candidate => "candidate",
+            Self::Production => "production",
+        }
+    }
+}
+
 /// One thing that is asked for. The stored form is the variant's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -61,6 +72,25 @@ pub enum Gate {
     ShadowDays,
     /// The files are there and have content.
     Artifacts,
+}
+
+impl Gate {
+    /// As API and commands write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sharpe => "sharpe",
+            Self::WinRate => "win_rate",
+            Self::ProfitFactor => "profit_factor",
+            Self::MaxDrawdown => "max_drawdown",
+            Self::Trades => "trades",
+            Self::Psr => "psr",
+            Self::Dsr => "dsr",
+            Self::PsrWithShadow => "psr_with_shadow",
+            Self::ShadowTrades => "shadow_trades",
+            Self::ShadowDays => "shadow_days",
+            Self::Artifacts => "artifacts",
+        }
+    }
 }
 
 /// What a gate says. The stored form is the variant's number.

@@ -304,7 +304,7 @@ impl From<FileError> for ApiError {
 impl From<ArtifactError> for ApiError {
     fn from(error: ArtifactError) -> Self {
         match error {
-            ArtifactError::TooLarge { limit } => Self::TooLarge { limit },
+            ArtifactError::TooLarge { limit } => Self::TooLarge { limit, advice: "" },
             ArtifactError::Empty
             | ArtifactError::Digest { .. }
             | ArtifactError::Unusable { .. }
@@ -313,18 +313,6 @@ impl From<ArtifactError> for ApiError {
                 Self::Unavailable(error.to_string())
             }
             ArtifactError::Io { .. } => Self::internal(error),
-        }
-    }
-}
-
-impl From<RegistryError> for ApiError {
-    fn from(error: RegistryError) -> Self {
-        let words = error.to_string();
-        match error {
-            RegistryError::NoModel(_) | RegistryError::NoVersion(..) => Self::NotFound(words),
-            RegistryError::Store(error) => error.into(),
-            RegistryError::File { .. } | RegistryError::Answer(_) => Self::internal(error),
-            _ => Self::Conflict(words),
         }
     }
 }

@@ -2,20 +2,27 @@
 
 mod artifacts;
 mod audit;
-mod hooks;
+mod clm;
+mod compare;
 mod counters;
 mod description;
+mod evaluations;
 mod events;
 mod examples;
 mod health;
+mod history;
+mod hooks;
 mod intents;
 mod live;
 mod me;
+mod models;
+mod promotion;
 mod publish;
 mod sessions;
 mod status;
 mod tokens;
 mod users;
+mod versions;
 
 use axum::extract::FromRef;
 
@@ -38,6 +45,13 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
+    routes.extend(models::routes());
+    routes.extend(versions::routes());
+    routes.extend(evaluations::routes());
+    routes.extend(promotion::routes());
+    routes.extend(history::routes());
+    routes.extend(compare::routes());
+    routes.extend(clm::routes());
     routes.extend(artifacts::routes());
     routes.extend(hooks::routes());
     routes.extend(me::routes());
