@@ -31,7 +31,7 @@ use crate::domain::time::Micros;
 use crate::store::{Store, StoreError};
 
 pub use self::advance::Moved;
-pub use self::attach::Attached;
+pub use self::attach::{Attached, take_file};
 pub use self::compare::{Compared, Comparison, MOST_COMPARED};
 pub use self::delete::Deleted;
 pub use self::evaluate::Judged;

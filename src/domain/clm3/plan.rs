@@ -1,4 +1,5 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use sha2::{Digest as _, Sha256};
 
@@ -30,22 +31,18 @@ impl Jobs {
         self.jobs.get(&id.to_ascii_lowercase()).map(|(_, job)| job)
     }
 
-    /// What becomes of each: its facts go with the versions that it made, which `models` hold. There is no place yet for
-    /// one that made none.
-    pub fn outcomes(&self, made: &BTreeSet<String>) -> Vec<FileReport> {
-        let outcome = |(path, job): &(String, JobRecord)| {
-            if made.contains(&job.id) {
-                return FileReport::new(
-                    path,
-                    Outcome::Taken,
-                    vec!["it stands with the version that it made".to_owned()],
-                );
+    /// What becomes of each: its facts go with the version that it made, and so does its outcome, by the id of the job.
+    /// There is no place yet for one that made none.
+    pub fn outcomes(&self, made: &BTreeMap<String, Outcome>) -> Vec<FileReport> {
+        let outcome = |(id, (path, job)): (&String, &(String, JobRecord))| match made.get(id) {
+            Some(outcome @ (Outcome::Taken | Outcome::Already)) => FileReport::new(path, *outcome, Vec::new()),
+            _ => {
+                let status = job.status.as_deref().unwrap_or("unknown");
+                let why = format!("no version that was taken came of this job ({status}); jobs of their own are not taken over");
+                FileReport::new(path, Outcome::Aside, vec![why])
             }
-            let status = job.status.as_deref().unwrap_or("unknown");
-            let why = format!("no version came of this job ({status}), and jobs of their own are not taken over");
-            FileReport::new(path, Outcome::Aside, vec![why])
         };
-        self.jobs.values().map(outcome).collect()
+        self.jobs.iter().map(outcome).collect()
     }
 }
 
@@ -60,18 +57,29 @@ pub struct Planned {
     pub notes: BTreeMap<String, Vec<String>>,
 }
 
+const TWICE: &str = "another file is of the same job: their names differ in the case of letters only";
+
 /// Reads the files below `training_jobs`.
 pub fn jobs(files: impl IntoIterator<Item = File>) -> (Jobs, Vec<FileReport>) {
     let mut jobs = Jobs::default();
     let mut refused = Vec::new();
-    for file in sorted(files) {
+    // One after the other: there may be many, and what is needed of each is little.
+    for file in files {
         let Place::Job { id } = place(&file.path) else { continue };
         let read = content(&file).and_then(|(_, json)| job::read(&id, &json));
         match read {
-            Ok((job, _)) => drop(jobs.jobs.insert(id.to_ascii_lowercase(), (file.path, job))),
+            Ok((job, _)) => match jobs.jobs.entry(id.to_ascii_lowercase()) {
+                Entry::Occupied(mut other) if file.path < other.get().0 => {
+                    let (path, _) = other.insert((file.path, job));
+                    refused.push(FileReport::not_taken(&path, TWICE));
+                }
+                Entry::Occupied(_) => refused.push(FileReport::not_taken(&file.path, TWICE)),
+                Entry::Vacant(place) => drop(place.insert((file.path, job))),
+            },
             Err(why) => refused.push(FileReport::not_taken(&file.path, why)),
         }
     }
+    refused.sort_by(|a, b| a.path.cmp(&b.path));
     (jobs, refused)
 }
 

@@ -101,6 +101,9 @@ pub struct ArtifactRecord {
     pub sha256: Option<Digest>,
     /// What was found.
     pub found: Found,
+    /// Where it was found, by its whole path.
+    #[serde(default)]
+    pub at: Option<String>,
 }
 
 /// What was found of a version's file.

@@ -82,12 +82,9 @@ fn artifacts(artifact: &ArtifactRecord) -> Option<Artifacts> {
         Found::There => None,
         Found::Gone => Some(Artifacts { state: ArtifactState::Gone, ..Artifacts::kept() }),
         Found::Empty => {
-            let directory = artifact.path.rsplit_once('/').map_or("", |(directory, _)| directory);
-            let file = ArtifactFile {
-                path: artifact_path(&artifact.path)?,
-                size: 0,
-                sha256: Digest(Sha256::digest(b"").into()),
-            };
+            let at = artifact.at.as_ref().unwrap_or(&artifact.path);
+            let directory = at.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let file = ArtifactFile { path: artifact_path(at)?, size: 0, sha256: Digest(Sha256::digest(b"").into()) };
             let keeping = Keeping::InPlace(directory.to_owned());
             Some(Artifacts { keeping, state: ArtifactState::Empty, files: vec![file] })
         }
@@ -96,8 +93,7 @@ fn artifacts(artifact: &ArtifactRecord) -> Option<Artifacts> {
 
 /// The path that a file of the predecessor has within its version: its own name.
 pub fn artifact_path(path: &str) -> Option<ArtifactPath> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.parse().or_else(|_| "model".parse()).ok()
+    path.rsplit('/').next().unwrap_or(path).parse().ok()
 }
 
 /// What its job tells of it, and what has no field here.

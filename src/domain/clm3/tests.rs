@@ -1,6 +1,6 @@
 //! From files to a plan: each kind of damage by a table, and any damage by a property.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -178,7 +178,7 @@ fn jobs_go_with_their_versions() {
     let why = "it says id \"j4\", but the file's name says \"j3\": put it in its place, or mend it";
     assert_eq!(refused, [FileReport::not_taken("training_jobs/j3.json", why)]);
     assert!(jobs.get("J1").is_some());
-    let outcomes = jobs.outcomes(&BTreeSet::from(["j1".to_owned()]));
+    let outcomes = jobs.outcomes(&BTreeMap::from([("j1".to_owned(), Outcome::Taken)]));
     let outcomes: Vec<_> = outcomes.iter().map(|report| (report.path.as_str(), report.outcome)).collect();
     assert_eq!(outcomes, [("training_jobs/j1.json", Outcome::Taken), ("training_jobs/j2.json", Outcome::Aside)]);
 }

@@ -137,5 +137,5 @@ fn artifact(fields: &mut Fields<'_>) -> Option<ArtifactRecord> {
     if let (Some(hash), None) = (&hash, &sha256) {
         fields.notes.push(format!("model_hash {hash:?} is no SHA-256: left out"));
     }
-    Some(ArtifactRecord { path, size: fields.whole("model_size_bytes"), sha256, found: Found::Gone })
+    Some(ArtifactRecord { path, size: fields.whole("model_size_bytes"), sha256, found: Found::Gone, at: None })
 }

@@ -79,6 +79,6 @@ fn about_file(artifact: &ArtifactRecord) -> Option<String> {
     match artifact.found {
         Found::There => None,
         Found::Empty => Some(format!("its file {path} is empty: it is kept and marked so, and cannot be promoted")),
-        Found::Gone => Some(format!("its file {path} was not found: it is marked so, and cannot be promoted without")),
+        Found::Gone => Some(format!("its file {path} was not found as it was: it is marked so, and cannot be promoted")),
     }
 }
