@@ -6,6 +6,7 @@ mod support;
 mod browser;
 mod cli;
 mod http;
+mod import;
 mod journal;
 mod mirror;
 mod product;
