@@ -10,5 +10,6 @@ mod import;
 mod journal;
 mod mirror;
 mod product;
+mod registry;
 mod static_binary;
 mod tidy;

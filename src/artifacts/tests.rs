@@ -5,8 +5,8 @@ use std::sync::{Arc, Barrier};
 
 use super::*;
 use crate::domain::model::{
-    ArtifactFile, ArtifactState, Artifacts, Counts, Keeping, Model, ModelId, ModelName, Origin, Provenance, Stage,
-    Tombstone, Version,
+    ArtifactFile, ArtifactState, Artifacts, Keeping, Model, ModelId, ModelName, Origin, Provenance, Stage, Tombstone,
+    Version,
 };
 use crate::domain::time::Micros;
 use crate::observe::status::StatusBoard;

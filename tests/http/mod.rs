@@ -3,6 +3,7 @@
 mod accept;
 mod answers;
 mod access;
+mod artifacts;
 /// Attacks on the real binary, over raw sockets.
 mod attacks;
 mod client;
@@ -11,6 +12,7 @@ mod listen;
 mod openapi;
 mod pages;
 mod property;
+mod registry;
 mod routes;
 
 use std::net::SocketAddr;

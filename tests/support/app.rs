@@ -74,8 +74,14 @@ pub(crate) fn root() -> Actor {
 
 impl Appliance {
     pub(crate) fn new() -> Self {
+        Self::configured(|_| {})
+    }
+
+    /// One with other settings than the defaults.
+    pub(crate) fn configured(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let config = Config { data_file: directory.path().join("q.redb"), ..Config::default() };
+        let mut config = Config { data_file: directory.path().join("q.redb"), ..Config::default() };
+        change(&mut config);
         let store = Store::open(&config.data_file).unwrap();
         let board = StatusBoard::new();
         for name in ["journal", "store", "rules"] {

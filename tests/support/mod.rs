@@ -13,6 +13,8 @@ pub(crate) mod daemon;
 pub(crate) mod feed;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;
+/// Models and versions.
+pub(crate) mod models;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 
