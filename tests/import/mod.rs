@@ -9,7 +9,7 @@ use quantum_clm::domain::clm3::Outcome;
 use quantum_clm::domain::model::{EvaluationId, EvaluationKind, FigureOrigin, ModelId, ModelStatus, Step};
 use serde_json::json;
 
-use self::bed::{Bed, at, ask, count, records};
+use self::bed::{Bed, ask, at, count, records};
 use crate::support::clm3::{Files, Predecessor, python};
 
 const MODEL: &str = "xgboost_BTCUSDT_1h";
@@ -55,7 +55,11 @@ fn three_promotions() -> Predecessor {
     let two = predecessor.train("xgboost", "BTCUSDT", 1);
     for (version, status, times) in [
         (&one, "production", json!({"promoted_at": "2026-03-03 00:00:00", "retired_at": "2026-02-02 00:00:00"})),
-        (&two, "retired", json!({"promoted_at": "2026-02-02T00:00:00.000100", "retired_at": "2026-03-02 23:59:59.999"})),
+        (
+            &two,
+            "retired",
+            json!({"promoted_at": "2026-02-02T00:00:00.000100", "retired_at": "2026-03-02 23:59:59.999"}),
+        ),
     ] {
         let version = predecessor.version(MODEL, version);
         version["status"] = json!(status);
@@ -139,10 +143,16 @@ fn what_is_here_stays_as_it_is() {
     let said = |path: String| answers[0].files.iter().find(|file| file.path == path).unwrap().clone();
     let changed = said(format!("models/{MODEL}/v1.json"));
     assert_eq!(changed.outcome, Outcome::NotTaken);
-    assert_eq!(changed.notes, ["it has changed since it was imported at 2026-09-01T00:00:00.000Z: what is here stays as it is"]);
+    assert_eq!(
+        changed.notes,
+        ["it has changed since it was imported at 2026-09-01T00:00:00.000Z: what is here stays as it is"]
+    );
     let added = said(format!("models/{MODEL}/{new}.json"));
     assert_eq!(added.outcome, Outcome::Taken);
-    assert!(added.notes.iter().any(|note| note.ends_with("it becomes retired, as 1.0.0 is in production")), "{added:?}");
+    assert!(
+        added.notes.iter().any(|note| note.ends_with("it becomes retired, as 1.0.0 is in production")),
+        "{added:?}"
+    );
     assert_eq!(answers[0].production.as_ref().map(|name| name.as_str()), Some("1.0.0"));
     assert_eq!(bed.production_at(MODEL, "2026-08-09T00:00:00Z").as_deref(), Some("v1"), "the past was told before");
     let state = bed.state();
@@ -155,7 +165,8 @@ fn a_name_that_is_taken_or_deleted_is_not_given_again() {
     let predecessor = three_promotions();
     let bed = Bed::new();
     let files = predecessor.files();
-    let lone: Files = files.iter().filter(|(path, _)| path.contains("v1")).map(|(p, b)| (p.clone(), b.clone())).collect();
+    let lone: Files =
+        files.iter().filter(|(path, _)| path.contains("v1")).map(|(p, b)| (p.clone(), b.clone())).collect();
     bed.import(&files, at(0));
     let id: ModelId = MODEL.parse().unwrap();
     bed.registry.roll_back(&ask(at(1)), &id, &Target::Version("1.0.0".parse().unwrap()), "better").unwrap();

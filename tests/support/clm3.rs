@@ -27,14 +27,25 @@ impl Predecessor {
     /// One that has done nothing yet.
     pub(crate) fn new(seed: u64, models_dir: &str) -> Self {
         let now = DateTime::parse_from_rfc3339("2026-01-10T06:00:00Z").unwrap().naive_utc();
-        Self { random: Random(seed), now, versions: BTreeMap::new(), files: Files::new(), models_dir: models_dir.to_owned() }
+        Self {
+            random: Random(seed),
+            now,
+            versions: BTreeMap::new(),
+            files: Files::new(),
+            models_dir: models_dir.to_owned(),
+        }
     }
 
     /// Some weeks of work on some models.
     pub(crate) fn worked(seed: u64, models_dir: &str, models: usize, rounds: usize) -> Self {
         let mut predecessor = Self::new(seed, models_dir);
-        let names =
-            [("xgboost", "BTCUSDT"), ("lightgbm", "ETHUSDT"), ("rl_v3", "multi"), ("patchtst", "SOLUSDT"), ("other", "XRPUSDT")];
+        let names = [
+            ("xgboost", "BTCUSDT"),
+            ("lightgbm", "ETHUSDT"),
+            ("rl_v3", "multi"),
+            ("patchtst", "SOLUSDT"),
+            ("other", "XRPUSDT"),
+        ];
         for round in 0..rounds {
             for (model_type, symbol) in names.iter().cycle().take(models) {
                 let version = predecessor.train(model_type, symbol, round);
@@ -182,7 +193,8 @@ impl Predecessor {
 /// As `json.dump(…, indent=2, default=str)` writes it, numbers that are none included.
 pub(crate) fn python(value: &Value) -> Vec<u8> {
     let text = serde_json::to_string_pretty(value).unwrap();
-    let text = ["NaN", "Infinity", "-Infinity"].iter().fold(text, |text, name| text.replace(&format!("\"@{name}@\""), name));
+    let text =
+        ["NaN", "Infinity", "-Infinity"].iter().fold(text, |text, name| text.replace(&format!("\"@{name}@\""), name));
     text.into_bytes()
 }
 

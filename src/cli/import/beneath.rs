@@ -104,7 +104,9 @@ impl Beneath {
                 continue;
             }
             let kind = match entry.file_type() {
-                FileType::Unknown => FileType::from_raw_mode(statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode),
+                FileType::Unknown => {
+                    FileType::from_raw_mode(statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode)
+                }
                 kind => kind,
             };
             let kind = match (name.to_str(), kind) {

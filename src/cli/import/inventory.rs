@@ -37,7 +37,9 @@ impl Inventory {
         }
         if !is_registry {
             let path = root.path.display();
-            bail!("{path} is no registry: it has no directory models, as the predecessor's has (CLM's data/clm_v3/registry)");
+            bail!(
+                "{path} is no registry: it has no directory models, as the predecessor's has (CLM's data/clm_v3/registry)"
+            );
         }
         Ok(inventory)
     }

@@ -112,16 +112,20 @@ impl Report {
     fn text(&self, screen: &Screen) -> String {
         let mut text = String::new();
         for model in &self.models {
-            let production = model.production.as_ref().map_or_else(String::new, |name| format!("; in production: {name}"));
+            let production =
+                model.production.as_ref().map_or_else(String::new, |name| format!("; in production: {name}"));
             let id = screen.styled(model.model_id.as_str(), Style::Strong);
             text.push_str(&format!("{id}: {}{production}\n", told(&model.counts)));
             for note in &model.notes {
                 text.push_str(&format!("  {}\n", visible(note)));
             }
         }
-        for (outcome, heading) in
-            [(Outcome::Taken, "taken, but:"), (Outcome::Already, "here already, but:"), (Outcome::Aside, "left aside:"), (Outcome::NotTaken, "not taken:")]
-        {
+        for (outcome, heading) in [
+            (Outcome::Taken, "taken, but:"),
+            (Outcome::Already, "here already, but:"),
+            (Outcome::Aside, "left aside:"),
+            (Outcome::NotTaken, "not taken:"),
+        ] {
             let of_it = self.files.iter().filter(|file| file.outcome == outcome && !file.notes.is_empty());
             for (index, file) in of_it.enumerate() {
                 if index == 0 {

@@ -67,7 +67,9 @@ impl Shelves {
         if let Some(expected) = artifact.sha256 {
             match digest(found.file) {
                 Ok(digest) if digest == expected => {}
-                Ok(digest) => return Some(format!("its file {at} is not what it was: SHA-256 {digest}, not {expected}")),
+                Ok(digest) => {
+                    return Some(format!("its file {at} is not what it was: SHA-256 {digest}, not {expected}"));
+                }
                 Err(error) => return Some(format!("its file {at} cannot be read: {error}")),
             }
         }

@@ -38,7 +38,9 @@ impl Jobs {
             Some(outcome @ (Outcome::Taken | Outcome::Already)) => FileReport::new(path, *outcome, Vec::new()),
             _ => {
                 let status = job.status.as_deref().unwrap_or("unknown");
-                let why = format!("no version that was taken came of this job ({status}); jobs of their own are not taken over");
+                let why = format!(
+                    "no version that was taken came of this job ({status}); jobs of their own are not taken over"
+                );
                 FileReport::new(path, Outcome::Aside, vec![why])
             }
         };

@@ -27,7 +27,8 @@ pub fn about(model: &ModelRecord) -> ModelName {
     let jobs = || model.versions.iter().filter_map(|version| version.job.as_ref());
     let symbol = jobs().find_map(|job| job.symbol.as_deref());
     let timeframe = jobs().find_map(|job| job.timeframe.as_deref()).unwrap_or(NO_TIMEFRAME);
-    let model_type = model.versions.first().map_or(crate::domain::model::ModelType::Other, |version| version.model_type);
+    let model_type =
+        model.versions.first().map_or(crate::domain::model::ModelType::Other, |version| version.model_type);
     ModelName::new(model_type, symbol, timeframe, None).unwrap_or_else(|_| ModelName {
         model_type,
         symbol: None,

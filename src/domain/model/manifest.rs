@@ -1,4 +1,6 @@
-use super::{ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, Origin, Stage, Version, VersionName};
+use super::{
+    ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, Origin, Stage, Version, VersionName,
+};
 
 /// The most files of a version.
 pub const FILES_MOST: usize = 1_000;

@@ -49,7 +49,9 @@ impl Import<'_> {
             self.score(evaluation)?;
         }
         if of_training > 0 {
-            self.notes.push(format!("evaluations that only show figures of the training, and count for nothing: {of_training}"));
+            self.notes.push(format!(
+                "evaluations that only show figures of the training, and count for nothing: {of_training}"
+            ));
         }
         if overruled > 0 {
             self.notes.push(format!("evaluations that passed there, and do not pass the gates here: {overruled}"));

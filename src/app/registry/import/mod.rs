@@ -168,7 +168,10 @@ impl<'a> Import<'a> {
             Some(file) if file.sha256 == source.sha256 => Known::Same,
             Some(file) => {
                 let at = file.at.rfc3339();
-                self.refuse(source, format!("it has changed since it was imported at {at}: what is here stays as it is"));
+                self.refuse(
+                    source,
+                    format!("it has changed since it was imported at {at}: what is here stays as it is"),
+                );
                 Known::Changed
             }
         })

@@ -12,8 +12,7 @@ impl Import<'_> {
         let mut new = Vec::new();
         let mut names = BTreeSet::new();
         for record in records {
-            let expected =
-                Place::Version { model: self.model.id.to_string(), name: record.version.to_string() };
+            let expected = Place::Version { model: self.model.id.to_string(), name: record.version.to_string() };
             if place(&record.source.path) != expected || !names.insert(&record.version) {
                 let why = format!("{} is not where a version {} stands, once", record.source.path, record.version);
                 return Err(RegistryError::bad("versions", why));
@@ -24,7 +23,9 @@ impl Import<'_> {
                 Known::New => match self.txn.version(&self.model.id, &record.version)? {
                     Some(_) => {
                         let name = &record.version;
-                        let why = format!("there is a version {name} here that came another way: a name is never given twice");
+                        let why = format!(
+                            "there is a version {name} here that came another way: a name is never given twice"
+                        );
                         self.refuse(&record.source, why);
                     }
                     None => new.push(record.clone()),
@@ -79,6 +80,8 @@ fn about_file(artifact: &ArtifactRecord) -> Option<String> {
     match artifact.found {
         Found::There => None,
         Found::Empty => Some(format!("its file {path} is empty: it is kept and marked so, and cannot be promoted")),
-        Found::Gone => Some(format!("its file {path} was not found as it was: it is marked so, and cannot be promoted")),
+        Found::Gone => {
+            Some(format!("its file {path} was not found as it was: it is marked so, and cannot be promoted"))
+        }
     }
 }
