@@ -75,7 +75,8 @@ impl App {
         let quote_currencies = config.events.quote_currencies.clone();
         let directory = Arc::new(Directory::new(store.clone(), config.artifacts));
         let deployments = Arc::new(Deployments::new(directory.clone(), board.clone()));
-        let following = Following { deployments: deployments.clone(), directory: directory.clone() };
+        let following =
+            Following { store: store.clone(), deployments: deployments.clone(), directory: directory.clone() };
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
             registry: Arc::new(Registry::new(store.clone(), &config, Box::new(following))),

@@ -45,7 +45,7 @@ async fn sent_listed_and_handed_out() {
 
     let answer = appliance.get(&viewer, &files("v1")).await;
     let expected = json!({
-        "model": MODEL, "version": "v1", "in_place": null, "state": "sound", "size": 3, "files": [entry],
+        "model_id": MODEL, "version": "v1", "in_place": null, "state": "sound", "size": 3, "files": [entry],
     });
     assert_eq!((answer.status, answer.json()), (StatusCode::OK, expected));
 

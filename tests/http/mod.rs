@@ -14,6 +14,7 @@ mod pages;
 mod property;
 mod registry;
 mod routes;
+mod uploads;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! The product as its users meet it: the real binary, a real journal, a real Redis.
 
+#[cfg(feature = "failpoints")]
+mod deploy;
 mod disk;
 mod exactly_once;
 #[cfg(feature = "failpoints")]
@@ -10,6 +12,7 @@ mod predecessor;
 mod publish;
 mod several_units;
 mod stop;
+mod uploads;
 
 use std::collections::BTreeMap;
 

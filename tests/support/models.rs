@@ -1,11 +1,17 @@
 //! Models and versions to try things on.
 
-use quantum_clm::app::registry::{Ask, NewVersion, Registry};
+use std::sync::Arc;
+
+use quantum_clm::app::registry::{Ask, NewVersion, Registry, Undeployed};
+use quantum_clm::config::Config;
 use quantum_clm::domain::access::{Actor, Grant};
 use quantum_clm::domain::model::{DataWindow, ModelId, Origin, Provenance};
 use quantum_clm::domain::role::Role;
 use quantum_clm::domain::time::Micros;
 use quantum_clm::observe::now;
+use quantum_clm::store::Store;
+
+use super::daemon::Bed;
 
 /// The model of most tests.
 pub(crate) const MODEL: &str = "xgboost_btcusdt_1h_main";
@@ -44,4 +50,16 @@ pub(crate) fn register(registry: &Registry, version: &str) {
         success: true,
     };
     registry.register(&by_admin(), &model(), &new).unwrap();
+}
+
+/// Registers versions in the data file of a bed, which no daemon has yet.
+pub(crate) fn registered(bed: &Bed, versions: &[&str]) {
+    let store = Arc::new(Store::open(bed.data_file()).unwrap());
+    let registry = Registry::new(store, &Config::default(), Box::new(Undeployed));
+    versions.iter().for_each(|version| register(&registry, version));
+}
+
+/// Where a version's file is sent to, and found.
+pub(crate) fn file(version: &str, path: &str) -> String {
+    format!("/api/models/{MODEL}/versions/{version}/artifacts/{path}")
 }

@@ -12,6 +12,7 @@ pub struct HookAnswer {
     /// Its number.
     pub number: u64,
     /// The model.
+    #[serde(rename = "model_id")]
     pub model: ModelId,
     /// What went into production.
     pub version: VersionName,

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use crate::config::{Config, Promotion};
 use crate::domain::access::{Actor, Grant};
 use crate::domain::gates::Terms;
-use crate::domain::model::{BadName, EvaluationId, ManifestError, ModelId, NoWay, VersionName};
+use crate::domain::model::{BadName, EvaluationId, ManifestError, ModelId, NoWay, Version, VersionName};
 use crate::domain::performance::Misfit;
 use crate::domain::request_key::RequestKey;
 use crate::domain::time::Micros;
@@ -51,6 +51,10 @@ pub trait Deployment: Send + Sync {
     /// commit, and what fails is repaired later: so the answer is no error, but a sentence for who asked.
     fn reconcile(&self, model: &ModelId) -> Option<String>;
 
+    /// What of a version's files is not on the disk as it should be, in words; `None` where all are there. They are looked
+    /// at, not read.
+    fn lacks(&self, version: &Version) -> Option<String>;
+
     /// A version was deleted, and what it had on the disk can go. Called after the commit, likewise.
     fn deleted(&self, model: &ModelId, version: &VersionName);
 }
@@ -61,6 +65,10 @@ pub struct Undeployed;
 
 impl Deployment for Undeployed {
     fn reconcile(&self, _: &ModelId) -> Option<String> {
+        None
+    }
+
+    fn lacks(&self, _: &Version) -> Option<String> {
         None
     }
 

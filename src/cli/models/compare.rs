@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::Source;
+use super::{Source, number};
 use crate::app::answers::registry::{CellAnswer, CompareAnswer, VersionPair};
 use crate::cli::Global;
 use crate::cli::output::{self, Screen, Style, Table};
@@ -59,9 +59,7 @@ fn cell(cell: &CellAnswer) -> String {
     let mut text = match &cell.value {
         Value::Null => return "-".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Number(number) if number.is_f64() => {
-            number.as_f64().map(|value| format!("{value:.4}")).unwrap_or_default()
-        }
+        Value::Number(value) if value.is_f64() => value.as_f64().map(number).unwrap_or_default(),
         other => other.to_string(),
     };
     if let Some(interval) = cell.interval {

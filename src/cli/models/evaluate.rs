@@ -48,11 +48,7 @@ pub(super) fn run(args: &EvaluateArgs, global: &Global) -> anyhow::Result<ExitCo
         true => format!("the version stays {}\n", judged.status),
         false => format!("the version was {} and is {}\n", judged.from, judged.status),
     });
-    for verdict in &judged.verdicts {
-        let (summary, style) = verdict::summary(verdict);
-        text.push_str(&format!("\n{}\n", screen.styled(&summary, style)));
-        text.push_str(&verdict::table(verdict).render(&screen));
-    }
+    text.push_str(&format!("\n{}", verdict::shown(&judged.verdicts, &screen)));
     output::print(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

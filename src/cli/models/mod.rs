@@ -108,6 +108,16 @@ fn score(value: Option<f64>) -> String {
     value.map(|value| format!("{value:.1}")).unwrap_or_default()
 }
 
+/// A number with four digits behind the point, or none where it is whole.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.4}") }
+}
+
+/// `1 file`, `2 files`.
+fn files(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "file" } else { "files" })
+}
+
 /// Who answers: the daemon, or a data file that no daemon owns.
 enum Source {
     Daemon(Daemon),

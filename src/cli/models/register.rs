@@ -1,19 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{model_path, version_path};
 use crate::app::answers::registry::{RegisteredAnswer, VersionDetailAnswer};
 use crate::cli::ask::Daemon;
 use crate::cli::{Global, complain, output, time};
-use crate::domain::account::hex;
 use crate::domain::model::{ModelName, ModelType, VersionName};
 use crate::domain::time::Micros;
 
@@ -105,10 +102,10 @@ pub(super) fn run(args: &RegisterArgs, global: &Global) -> anyhow::Result<ExitCo
     let version = &detail.version;
     let size = version.artifacts.as_ref().map_or(0, |artifacts| artifacts.size);
     let text = format!(
-        "{} {} is registered with {} files, {}\n",
+        "{} {} is registered with {}, {}\n",
         version.model_id,
         version.version,
-        detail.files.len(),
+        super::files(detail.files.len()),
         output::bytes(size)
     );
     output::print(text.as_bytes())?;
@@ -141,23 +138,10 @@ fn in_place(files: &[(String, &Path)]) -> anyhow::Result<Value> {
         let parent = whole.parent().map(Path::to_path_buf);
         ensure!(directory.is_none() || directory == parent, "with --in-place all files have to be in one directory");
         directory = parent;
-        let sha256 = digest(file).with_context(|| format!("{}", file.display()))?;
-        listed.push(json!({ "path": name, "sha256": sha256 }));
+        listed.push(json!({ "path": name }));
     }
     let Some(directory) = directory else { bail!("--in-place needs a file") };
     Ok(json!({ "in_place": directory, "files": listed }))
-}
-
-fn digest(file: &Path) -> std::io::Result<String> {
-    let mut file = File::open(file)?;
-    let mut sha = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hex(&sha.finalize())),
-            read => sha.update(buffer.get(..read).unwrap_or_default()),
-        }
-    }
 }
 
 fn parameters(file: &Path) -> anyhow::Result<Map<String, Value>> {

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Source, figure, model_path, score, verdict, version_path};
+use super::{Source, figure, files, model_path, score, verdict, version_path};
 use crate::app::answers::registry::{GatesAnswer, ModelDetailAnswer, VersionAnswer, VersionDetailAnswer, VersionPage};
 use crate::app::registry::VersionQuery;
 use crate::cli::Global;
@@ -134,10 +134,8 @@ fn version(model: &ModelId, name: &VersionName, global: &Global) -> anyhow::Resu
         let told = format!("by {} at {}: {}", deleted.by, deleted.at.rfc3339(), deleted.why);
         line(&mut text, &screen, "deleted", &told);
     }
-    for verdict in gates.iter().flat_map(|gates| &gates.verdicts) {
-        let (summary, style) = verdict::summary(verdict);
-        text.push_str(&format!("\n{}\n", screen.styled(&summary, style)));
-        text.push_str(&verdict::table(verdict).render(&screen));
+    if let Some(gates) = gates {
+        text.push_str(&format!("\n{}", verdict::shown(&gates.verdicts, &screen)));
     }
     output::print(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
@@ -181,7 +179,7 @@ fn facts(version: &VersionAnswer) -> Vec<(&'static str, String)> {
                 ArtifactState::Gone => ", not there when it was imported",
             };
             let place = artifacts.in_place.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
-            format!("{} files, {}{place}{state}", artifacts.files, output::bytes(artifacts.size))
+            format!("{}, {}{place}{state}", files(artifacts.files), output::bytes(artifacts.size))
         }),
     );
     facts

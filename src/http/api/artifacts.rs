@@ -118,7 +118,7 @@ fn entry() -> Value {
 
 fn manifest() -> Value {
     json!({
-        "model": MODEL, "version": VERSION, "in_place": null, "state": "sound", "size": 48_213_504, "files": [entry()],
+        "model_id": MODEL, "version": VERSION, "in_place": null, "state": "sound", "size": 48_213_504, "files": [entry()],
     })
 }
 
@@ -130,7 +130,7 @@ fn in_place() -> Value {
 
 fn check() -> Value {
     json!({
-        "model": MODEL, "version": VERSION, "sound": false,
+        "model_id": MODEL, "version": VERSION, "sound": false,
         "files": [
             { "path": "model.onnx", "state": "ok", "why": null },
             { "path": "scaler.json", "state": "missing", "why": "it is not there" },

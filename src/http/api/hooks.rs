@@ -28,7 +28,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
 fn example() -> serde_json::Value {
     json!({
         "hooks": [{
-            "number": 7, "model": "xgboost_btcusdt_1h_main", "version": "v20260117_034606",
+            "number": 7, "model_id": "xgboost_btcusdt_1h_main", "version": "v20260117_034606",
             "previous": "v20260110_120000", "at": "2026-01-17T03:50:00.000Z", "state": "pending",
         }],
         "next": null,

@@ -12,6 +12,10 @@ fn redact(value: &mut Value) {
     match value {
         Value::Object(fields) => fields.values_mut().for_each(redact),
         Value::Array(values) => values.iter_mut().for_each(redact),
+        // The last digits of a figure are the processor's.
+        Value::Number(number) if number.is_f64() => {
+            *value = json!(format!("{:.9e}", number.as_f64().unwrap()).parse::<f64>().unwrap());
+        }
         Value::String(text) => *text = instant.replace_all(text, "<now>").into_owned(),
         _ => {}
     }

@@ -72,7 +72,7 @@ async fn versions_that_are_none() {
             (&with("job", "\"a\\nb\""), 422, "without control characters"),
             (&window("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"), 422, "must begin before it ends"),
             (&window("2026-02-30T00:00:00Z", "2026-03-01T00:00:00Z"), 422, "out of range"),
-            (&window("yesterday", "today"), 422, "invalid characters"),
+            (&window("yesterday", "today"), 422, "\"yesterday\" is not RFC 3339"),
             (&with("version", "\"../../x\""), 422, "is no version"),
             (&with("version", "\"a b\""), 422, "is no version"),
             (&with("version", "7"), 422, "invalid type"),

@@ -31,7 +31,7 @@ async fn who_saw_something_else_is_told_what_changed() {
     let answer = promote("v2", &seen).await;
     assert_eq!(answer.status, StatusCode::CONFLICT, "{answer:?}");
     let detail = answer.detail();
-    for what in ["v1", "token:operator registry", "the first one"] {
+    for what in ["v1 was promoted", "token:operator registry"] {
         assert!(detail.contains(what), "{what} is not in {detail:?}");
     }
     // What somebody believes to be in production.

@@ -137,6 +137,8 @@ impl CompareAnswer {
                 let differs = values.windows(2).any(|pair| pair[0].value != pair[1].value);
                 RowAnswer { kind: key.0, name: key.2, differs, values }
             })
+            // What none of them has tells nothing.
+            .filter(|row| row.values.iter().any(|cell| !cell.value.is_null()))
             .collect();
         // What it was by kind and name stays so within both halves.
         rows.sort_by_key(|row| !row.differs);

@@ -78,7 +78,12 @@ pub(super) fn sharpe_interval(figures: &Figures) -> Option<IntervalAnswer> {
 
 /// The interval of a share of so many trades (Wilson 1927, the score interval).
 pub(super) fn share_interval(share: Option<Figure>, of: Option<Figure>) -> Option<IntervalAnswer> {
-    let (share, n) = (share?.value, of?.value);
+    let (share, of) = (share?, of?);
+    if share.origin != of.origin {
+        // The one is of days, say, and the other of trades.
+        return None;
+    }
+    let (share, n) = (share.value, of.value);
     if n < 1.0 || !(0.0..=1.0).contains(&share) {
         return None;
     }
@@ -240,5 +245,48 @@ impl EvaluationDetail {
             trade_returns: series.trades,
             calibration: series.calibration.iter().map(CalibrationAnswer::from).collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::model::FigureOrigin;
+
+    fn figure(value: f64, origin: FigureOrigin) -> Option<Figure> {
+        Some(Figure { value, origin })
+    }
+
+    /// Newcombe (1998), table I: 81 of 263, 15 of 148, 0 of 20 and 1 of 29, by the score method.
+    #[test]
+    fn intervals_of_a_share() {
+        for (won, of, from, until) in [
+            (81.0, 263.0, 0.2553, 0.3662),
+            (15.0, 148.0, 0.0624, 0.1605),
+            (0.0, 20.0, 0.0, 0.1611),
+            (1.0, 29.0, 0.0061, 0.1718),
+        ] {
+            let figure = |value| figure(value, FigureOrigin::Computed);
+            let found = share_interval(figure(won / of), figure(of)).expect("an interval");
+            assert!((found.from - from).abs() < 5e-5 && (found.until - until).abs() < 5e-5, "{won} of {of}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_and_a_number_that_do_not_belong_together() {
+        let (computed, reported) = (FigureOrigin::Computed, FigureOrigin::Reported);
+        assert_eq!(share_interval(figure(0.5, computed), figure(100.0, reported)), None);
+        assert_eq!(share_interval(figure(0.5, computed), figure(0.0, computed)), None);
+        assert_eq!(share_interval(None, figure(10.0, computed)), None);
+    }
+
+    #[test]
+    fn the_interval_of_a_sharpe_ratio_is_annual() {
+        let figures = Figures { sharpe_per_period: Some(0.1), sharpe_error: Some(0.05), ..Figures::default() };
+        let found = sharpe_interval(&figures).expect("an interval");
+        let year = 365.0_f64.sqrt();
+        assert!((found.from - (0.1 - 1.959_964 * 0.05) * year).abs() < 1e-6, "{found:?}");
+        assert!((found.until - (0.1 + 1.959_964 * 0.05) * year).abs() < 1e-6, "{found:?}");
+        assert_eq!(sharpe_interval(&Figures { sharpe_error: None, ..figures }), None);
     }
 }
