@@ -81,7 +81,7 @@ fn a_registry_is_taken_over() {
         not_taken,
         [
             format!("{}: line 1, column 1: the file is empty", at("v3.json")),
-            format!("{}: line 2, column 16: the file ends within a text", at("v4.json")),
+            format!("{}: line 2, column 19: the file ends within a text", at("v4.json")),
             format!(
                 "{}: it says version \"v1\", but the file's name says \"v5\": put it in its place, or mend it",
                 at("v5.json")

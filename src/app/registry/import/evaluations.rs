@@ -39,8 +39,9 @@ impl Import<'_> {
         let (mut overruled, mut of_training) = (0_usize, 0_usize);
         for (at, record) in new {
             let evaluation = self.evaluation(record, at, terms)?;
-            overruled += usize::from(record.passed == Some(true) && !evaluation.passed);
-            of_training += usize::from(record.kind == EvaluationKind::TrainingMetrics);
+            let is_of_training = record.kind == EvaluationKind::TrainingMetrics;
+            overruled += usize::from(!is_of_training && record.passed == Some(true) && !evaluation.passed);
+            of_training += usize::from(is_of_training);
             self.txn.put_evaluation(&evaluation, None)?;
             self.model.evaluations += 1;
             self.taken(&record.source)?;
