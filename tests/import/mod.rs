@@ -195,6 +195,11 @@ fn evaluations_are_somebodys_word() {
         "max_drawdown": 0.05, "passed": true, "promotion_score": 100.0,
     });
     files.insert(format!("evaluations/{MODEL}/{name}_e1.json"), python(&good));
+    let mut bad = good.clone();
+    bad["id"] = json!("e0");
+    bad["evaluated_at"] = json!("2026-01-20 00:00:00");
+    bad["sharpe_ratio"] = json!(0.6);
+    files.insert(format!("evaluations/{MODEL}/{name}_e0.json"), python(&bad));
     let mut training = good;
     training["id"] = json!("e2");
     training["evaluation_type"] = json!("training_metrics");
@@ -218,13 +223,14 @@ fn evaluations_are_somebodys_word() {
     for evaluation in &seen {
         assert_eq!(evaluation.figures.plain.sharpe_ratio.map(|figure| figure.origin), Some(FigureOrigin::Reported));
         assert!(evaluation.figures.psr.is_none() && !evaluation.has_returns);
-        assert_eq!(evaluation.passed, evaluation.kind == EvaluationKind::Backtest);
+        let sharpe = evaluation.figures.plain.sharpe_ratio.map(|figure| figure.value);
+        assert_eq!(evaluation.passed, evaluation.kind == EvaluationKind::Backtest && sharpe == Some(3.0));
     }
     let name = name.parse().unwrap();
     let promoted = bed.registry.promote(&ask(at(1)), &id, &name, "looks good", false);
     assert!(matches!(promoted, Err(RegistryError::Gates(_) | RegistryError::Conflict(_))), "{promoted:?}");
     let detail = bed.registry.version(&id, &name, at(1)).unwrap();
-    assert_eq!(detail.version.sharpe, Some(3.0), "of the backtest, not of the training");
+    assert_eq!(detail.version.sharpe, Some(3.0), "of the newest backtest, not of the training");
 }
 
 /// The files that `damage` leaves whole, and all of them with the others damaged.

@@ -115,7 +115,7 @@ impl Report {
             let production =
                 model.production.as_ref().map_or_else(String::new, |name| format!("; in production: {name}"));
             let id = screen.styled(model.model_id.as_str(), Style::Strong);
-            text.push_str(&format!("{id}: {}{production}\n", told(&model.counts)));
+            text.push_str(&format!("{id}: files: {}{production}\n", told(&model.counts)));
             for note in &model.notes {
                 text.push_str(&format!("  {}\n", visible(note)));
             }

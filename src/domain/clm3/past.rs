@@ -186,6 +186,9 @@ mod tests {
     use crate::domain::clm3::Source;
     use crate::domain::model::{Digest, ModelType};
 
+    /// A number for a version's name, a status and its times.
+    type Numbered = (usize, (usize, [Option<u64>; 3]));
+
     const NOW: Micros = Micros(1_000_000 * Micros::SECOND);
 
     /// `name status created promoted retired`, times in seconds, `-` where there is none.
@@ -319,7 +322,7 @@ mod tests {
             mut given in prop::collection::vec((0..6_usize, prop::array::uniform3(prop::option::of(0..300_u64))), 0..8),
             turn in 0..8_usize,
         ) {
-            let make = |given: &[(usize, (usize, [Option<u64>; 3]))]| -> Vec<VersionRecord> {
+            let make = |given: &[Numbered]| -> Vec<VersionRecord> {
                 given.iter().map(|(number, (status, times))| {
                     let times = times.map(|time| time.map(|seconds| Micros(seconds * 10 * Micros::SECOND)));
                     record(&format!("v{number}"), ModelStatus::ALL[*status], times)

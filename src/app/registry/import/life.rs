@@ -3,7 +3,7 @@
 
 use super::Import;
 use crate::domain::clm3::{Moment, Past, Turn};
-use crate::domain::model::{EvaluationId, HistoryEntry, Stage, Step, VersionName};
+use crate::domain::model::{ArtifactState, Artifacts, EvaluationId, HistoryEntry, Stage, Step, VersionName};
 use crate::domain::time::Micros;
 use crate::store::StoreError;
 
@@ -105,6 +105,13 @@ impl Import<'_> {
 
     /// What an operator will want to look after.
     pub(super) fn remark(&mut self, past: &Past) {
+        let current = self.model.production.as_ref().and_then(|name| self.versions.get(name));
+        let is_gone = |artifacts: &Artifacts| artifacts.state == ArtifactState::Gone;
+        if let Some(version) = current.filter(|version| version.artifacts.as_ref().is_some_and(is_gone)) {
+            let name = &version.name;
+            self.notes
+                .push(format!("{name} is in production without its file: its pointer leads nowhere until that comes"));
+        }
         if self.model.production.is_none()
             && let Some(last) = past.turns.iter().rev().find(|turn| turn.moment == Moment::Retired)
         {

@@ -40,7 +40,7 @@ pub struct ModelImport {
 /// Why the transaction is given up.
 enum GivenUp {
     /// There is an answer, and nothing to commit.
-    Answered(ModelImport),
+    Answered(Box<ModelImport>),
     /// It failed.
     Failed(RegistryError),
 }
@@ -62,14 +62,14 @@ impl Registry {
     pub fn import(&self, ask: &Ask, record: &ModelRecord, dry_run: bool) -> Result<ModelImport, RegistryError> {
         let imported = self.store.write(|txn| {
             let (answer, changed) = self.take_over(txn, ask, record, dry_run)?;
-            if changed && !dry_run { Ok(answer) } else { Err(GivenUp::Answered(answer)) }
+            if changed && !dry_run { Ok(answer) } else { Err(GivenUp::Answered(answer.into())) }
         });
         match imported {
             Ok(answer) => {
                 self.deployment.reconcile(&record.model_id);
                 Ok(answer)
             }
-            Err(GivenUp::Answered(answer)) => Ok(answer),
+            Err(GivenUp::Answered(answer)) => Ok(*answer),
             Err(GivenUp::Failed(error)) => Err(error),
         }
     }

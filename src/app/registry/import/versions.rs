@@ -80,8 +80,10 @@ fn about_file(artifact: &ArtifactRecord) -> Option<String> {
     match artifact.found {
         Found::There => None,
         Found::Empty => Some(format!("its file {path} is empty: it is kept and marked so, and cannot be promoted")),
-        Found::Gone => {
-            Some(format!("its file {path} was not found as it was: it is marked so, and cannot be promoted"))
+        // Why it is not taken, whoever looked has said.
+        Found::Gone if artifact.at.is_some() => {
+            Some("it is marked as without its file, and cannot be promoted".to_owned())
         }
+        Found::Gone => Some(format!("its file {path} was not found: it is marked so, and cannot be promoted")),
     }
 }
