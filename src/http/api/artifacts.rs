@@ -200,18 +200,25 @@ async fn upload(
 
     let (sender, pieces) = mpsc::channel(PIECES);
     let mut taken = tokio::task::spawn_blocking(move || files::take(&app, &ask, &new, pieces));
-    loop {
-        let piece = match body.next().await? {
-            Some(bytes) => Piece::Bytes(bytes),
-            None => Piece::End,
-        };
-        let ends = matches!(piece, Piece::End);
-        // A receiver that is gone has something to say.
-        if sender.send(piece).await.is_err() || ends {
-            break;
+    let sent = async move {
+        while let Some(bytes) = body.next().await? {
+            // A receiver that is gone has something to say.
+            if sender.send(Piece::Bytes(bytes)).await.is_err() {
+                return Ok(());
+            }
         }
-    }
-    let (answer, new) = (&mut taken).await.map_err(ApiError::internal)??;
+        let _ = sender.send(Piece::End).await;
+        Ok::<_, ApiError>(())
+    };
+    let taken = tokio::select! {
+        // What is refused is refused at once, also while the client waits.
+        taken = &mut taken => taken,
+        sent = sent => {
+            sent?;
+            taken.await
+        }
+    };
+    let (answer, new) = taken.map_err(ApiError::internal)??;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
 }
 
