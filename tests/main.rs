@@ -10,6 +10,7 @@ mod browser;
 mod cli;
 mod gates;
 mod http;
+mod import;
 mod journal;
 mod mirror;
 mod notify;

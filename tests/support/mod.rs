@@ -6,6 +6,8 @@ pub(crate) mod ask;
 pub(crate) mod app;
 /// A real browser, and what it finds wrong with a page.
 pub(crate) mod browser;
+/// A registry of the predecessor.
+pub(crate) mod clm3;
 /// The real binary as a daemon.
 pub(crate) mod daemon;
 /// Events of the bus.

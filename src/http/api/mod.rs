@@ -12,6 +12,7 @@ mod examples;
 mod health;
 mod history;
 mod hooks;
+mod import;
 mod intents;
 mod live;
 mod me;
@@ -56,6 +57,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(artifacts::routes());
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
+    routes.extend(import::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
