@@ -39,6 +39,11 @@ pub(in crate::http) struct Time {
     form: &'static str,
 }
 
+/// To the day.
+pub(in crate::http) fn day(at: impl Given<Micros>) -> Time {
+    Time { at: at.given(), form: "%Y-%m-%d" }
+}
+
 /// To the second.
 pub(in crate::http) fn time(at: impl Given<Micros>) -> Time {
     Time { at: at.given(), form: "%Y-%m-%d %H:%M:%S" }
@@ -137,6 +142,29 @@ pub(in crate::http) fn share(part: impl Given<u64>, whole: impl Given<u64>) -> S
     if whole == 0 { "–".to_owned() } else { format!("{:.1}\u{a0}%", part as f64 * 100.0 / whole as f64) }
 }
 
+/// `1.45`: a ratio such as Sharpe's.
+pub(in crate::http) fn ratio(value: impl Given<f64>) -> String {
+    positive_zero(format!("{:.2}", value.given()))
+}
+
+/// `42.0 %` of a share, with a space that does not break.
+pub(in crate::http) fn percent(share: impl Given<f64>) -> String {
+    format!("{}\u{a0}%", positive_zero(format!("{:.1}", share.given() * 100.0)))
+}
+
+/// `63.4`, of 100.
+pub(in crate::http) fn score(score: impl Given<f64>) -> String {
+    format!("{:.1}", score.given())
+}
+
+/// What is rounded to nothing has no sign.
+fn positive_zero(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(rest) if rest.bytes().all(|byte| matches!(byte, b'0' | b'.')) => rest.to_owned(),
+        _ => text,
+    }
+}
+
 /// The most characters of a message in a list; its own page has all of it.
 const LISTED_CHARS: usize = 300;
 
@@ -203,6 +231,8 @@ mod tests {
             [0, 1_023, 1_536, 512 << 20].map(bytes).each_ref().map(String::as_str)
         );
         assert_eq!([share(1, 4), share(0, 0)], ["25.0\u{a0}%", "–"]);
+        assert_eq!([percent(0.1234), percent(-0.0001), percent(-1.0)], ["12.3\u{a0}%", "0.0\u{a0}%", "-100.0\u{a0}%"]);
+        assert_eq!([ratio(1.449), ratio(-0.001), score(49.9)], ["1.45", "0.00", "49.9"]);
         assert_eq!([confidence(0.69), confidence(1.0), confidence(0.0)], ["0.69", "1", "0"]);
     }
 
