@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::value::{Codec, Fault};
-use super::{Config, auth, events, http, journal, redis, rules};
+use super::{Config, auth, events, http, journal, promotion, redis, rules};
 
 /// One key: its name, what it means, and how it is read into [`Config`] and shown.
 pub(super) struct Key {
@@ -78,10 +78,17 @@ impl Key {
 pub(super) const VARIABLE_PREFIX: &str = "QUANTUM_CLM_";
 
 static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
-    [super::keys(), http::keys(), journal::keys(), events::keys(), redis::keys(), rules::keys(), auth::keys()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let sections = [
+        super::keys(),
+        http::keys(),
+        journal::keys(),
+        events::keys(),
+        redis::keys(),
+        rules::keys(),
+        auth::keys(),
+        promotion::keys(),
+    ];
+    sections.into_iter().flatten().collect()
 });
 
 /// Every key, in the order of the sample file.

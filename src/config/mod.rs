@@ -11,6 +11,7 @@ mod journal;
 mod key;
 mod load;
 mod predecessor;
+mod promotion;
 mod redis;
 mod redis_target;
 mod rules;
@@ -23,6 +24,7 @@ pub use self::events::Events;
 pub use self::http::Http;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
+pub use self::promotion::Promotion;
 pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
@@ -46,6 +48,8 @@ pub struct Config {
     pub rules: Rules,
     /// Sessions and tokens.
     pub auth: Auth,
+    /// How versions go into production.
+    pub promotion: Promotion,
 }
 
 impl Default for Config {
@@ -58,6 +62,7 @@ impl Default for Config {
             redis: Redis::default(),
             rules: Rules::default(),
             auth: Auth::default(),
+            promotion: Promotion::default(),
         }
     }
 }

@@ -278,6 +278,28 @@ impl<T: Choice> Codec for OneOf<T> {
     }
 }
 
+/// Yes or no.
+pub(super) struct Switch;
+
+impl Codec for Switch {
+    type Value = bool;
+
+    fn text(text: &str) -> Result<bool, String> {
+        text.trim().parse().map_err(|_| format!("expected true or false, found {}", quoted(text)))
+    }
+
+    fn toml(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
+        match value.get_ref() {
+            DeValue::Boolean(is) => Ok(*is),
+            _ => wrong(value, "true or false"),
+        }
+    }
+
+    fn show(is: &bool) -> Value {
+        json!(is)
+    }
+}
+
 /// A syslog severity, by name or by number.
 pub(super) struct Severity;
 

@@ -14,4 +14,4 @@ pub use self::history::{HistoryEntry, Step};
 pub use self::name::{BadName, ModelId, ModelName, ModelType, VersionName};
 pub use self::status::{ModelStatus, NoWay, Stage, may_move};
 pub use self::timeline::{Beginning, Term, terms};
-pub use self::version::{DataWindow, Forced, Model, Origin, Provenance, Tombstone, Version};
+pub use self::version::{DataWindow, Forced, Model, Origin, Provenance, StageCounts, Tombstone, Version};

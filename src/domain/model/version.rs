@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
 
-use super::{Artifacts, ModelId, ModelName, ModelStatus, Stage, VersionName};
+use super::{Artifacts, EvaluationId, ModelId, ModelName, ModelStatus, Stage, VersionName};
 use crate::domain::time::Micros;
 
 /// A model: what its versions have in common, and which of them is in production.
@@ -18,11 +18,83 @@ pub struct Model {
     pub production: Option<VersionName>,
     /// The number of its newest history entry: it changes with everything that happens to the model.
     pub revision: u64,
-    /// When a version was last promoted; what was tried since counts as trials.
+    /// When that entry was made; the next one is never before it, whatever the clock does.
+    pub changed_at: Micros,
+    /// When a version was last promoted.
     pub promoted_at: Option<Micros>,
+    /// The newest evaluation at that time: what was tried since counts as trials.
+    pub trials_after: EvaluationId,
+    /// Its versions, by where they stand.
+    pub counts: StageCounts,
+    /// Evaluations that are stored, those of deleted versions too.
+    pub evaluations: u64,
+}
+
+/// How many versions of a model stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct StageCounts {
+    /// Being made.
+    pub training: u32,
+    /// Watching.
+    pub shadow: u32,
+    /// Fit for production.
+    pub candidate: u32,
+    /// In production, or retired.
+    pub deployed: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Deleted: tombstones.
+    pub deleted: u32,
+}
+
+impl StageCounts {
+    /// The count of a stage.
+    pub fn of(&mut self, stage: Stage) -> &mut u32 {
+        match stage {
+            Stage::Training => &mut self.training,
+            Stage::Shadow => &mut self.shadow,
+            Stage::Candidate => &mut self.candidate,
+            Stage::Deployed => &mut self.deployed,
+            Stage::Failed => &mut self.failed,
+        }
+    }
+
+    /// Versions that are not deleted.
+    pub fn living(&self) -> u32 {
+        self.training + self.shadow + self.candidate + self.deployed + self.failed
+    }
 }
 
 impl Model {
+    /// A model that has no version yet.
+    pub fn new(id: ModelId, name: ModelName, created_at: Micros) -> Self {
+        Self {
+            id,
+            name,
+            created_at,
+            production: None,
+            revision: 0,
+            changed_at: Micros(0),
+            promoted_at: None,
+            trials_after: EvaluationId(0),
+            counts: StageCounts::default(),
+            evaluations: 0,
+        }
+    }
+
+    /// How many of its versions have this status.
+    pub fn count(&self, status: ModelStatus) -> u32 {
+        let current = u32::from(self.production.is_some());
+        match status {
+            ModelStatus::Training => self.counts.training,
+            ModelStatus::Shadow => self.counts.shadow,
+            ModelStatus::Candidate => self.counts.candidate,
+            ModelStatus::Production => current,
+            ModelStatus::Retired => self.counts.deployed.saturating_sub(current),
+            ModelStatus::Failed => self.counts.failed,
+        }
+    }
+
     /// Where `version` stands.
     pub fn status(&self, version: &Version) -> ModelStatus {
         version.stage.status(self.production.as_ref() == Some(&version.name))
@@ -99,6 +171,8 @@ pub struct Version {
     pub promoted_at: Option<Micros>,
     /// When it last left production.
     pub retired_at: Option<Micros>,
+    /// What was in production when it was promoted: a rollback to "the one before" leads there.
+    pub succeeded: Option<VersionName>,
     /// The version that it was made from.
     pub parent: Option<VersionName>,
     /// How it came to be.
