@@ -10,8 +10,12 @@ mod chart;
 mod confirm;
 /// The path of one decision.
 mod correlation;
+/// Figures over time, and the tables behind them.
+mod curve;
 /// What a page says after a form has done its work.
 mod done;
+/// Small pictures that the server draws.
+mod drawing;
 /// One event.
 mod event;
 /// The list of events.
@@ -32,6 +36,14 @@ mod intent;
 mod intents;
 /// Addresses of pages.
 mod links;
+/// One model.
+mod model;
+/// What is in production, and what waits to be.
+mod models;
+/// What the pages of the registry have in common.
+mod registry;
+/// What the gates say of a version.
+mod scorecard;
 /// Where somebody is signed in.
 mod sessions;
 /// How pages write instants, spans and figures.
@@ -66,6 +78,8 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(trade_path::routes());
     routes.extend(intents::routes());
     routes.extend(intent::routes());
+    routes.extend(models::routes());
+    routes.extend(model::routes());
     routes.extend(sign_in::routes());
     routes.extend(account::routes());
     routes.extend(users::routes());

@@ -120,6 +120,14 @@ pub(in crate::http) fn count(number: impl Given<u64>) -> String {
     text
 }
 
+/// `1 shadow`, `12 shadows`.
+pub(in crate::http) fn counted(number: impl Given<u32>, what: &str) -> String {
+    match number.given() {
+        1 => format!("1 {what}"),
+        number => format!("{} {what}s", count(u64::from(number))),
+    }
+}
+
 /// `1.5 GiB`.
 pub(in crate::http) fn bytes(number: impl Given<u64>) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
