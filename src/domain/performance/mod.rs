@@ -1,11 +1,7 @@
 //! Figures of returns and trades: Sharpe, Sortino, Calmar, drawdown, the probabilistic and the deflated Sharpe ratio.
 
-mod equity;
-
 use bincode::{Decode, Encode};
 use chrono::NaiveDate;
-
-pub use self::equity::{EquityPoint, equity, thinned};
 
 /// Periods of a year: crypto trades every day.
 pub const DAYS_A_YEAR: f64 = 365.0;
