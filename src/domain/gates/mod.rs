@@ -1,8 +1,25 @@
 //! Gates: what a version has to show before it goes on, and what it has shown.
+//!
+//! Pure: figures, evidence and terms in, answers out. The formulas, why they are as they are, and the measured odds are
+//! in `docs/GATES.md`.
 
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+mod evidence;
+mod judge;
+mod plain;
+mod score;
+mod terms;
+mod trials;
+
+pub use self::evidence::{Evidence, Shadow, together};
+pub use self::judge::judge;
+pub use self::plain::{failure_reason, passed, plain};
+pub use self::score::score;
+pub use self::terms::Terms;
+pub use self::trials::{Trial, trials};
 
 /// Where the gates lead. The stored form is the variant's number.
 #[derive(
