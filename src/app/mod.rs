@@ -17,6 +17,7 @@ pub mod views;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
+use self::registry::{Registry, Undeployed};
 use self::tail::Tail;
 use crate::config::Config;
 use crate::domain::health::{self, Health};
@@ -40,6 +41,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Users, sessions, tokens, the audit log.
     pub accounts: Arc<Accounts>,
+    /// Models, versions, gates, promotion.
+    pub registry: Arc<Registry>,
     /// When the daemon started.
     pub started: Micros,
     /// Reads fields from a message.
@@ -64,6 +67,7 @@ impl App {
         let quote_currencies = config.events.quote_currencies.clone();
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
+            registry: Arc::new(Registry::new(store.clone(), &config, Box::new(Undeployed))),
             config,
             store,
             board,
@@ -92,8 +96,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, .. } = self;
-        drop(accounts);
+        let Self { store, accounts, registry, .. } = self;
+        drop((accounts, registry));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

@@ -5,6 +5,7 @@
 //! Readers take short snapshots beside it.
 
 mod approvals;
+mod artifacts;
 mod audit;
 mod block;
 mod bloom;
@@ -17,6 +18,7 @@ mod follower;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod guard;
+mod hooks;
 mod idempotency;
 mod intents;
 mod migrate;
@@ -47,6 +49,7 @@ use self::space::Purpose;
 use crate::domain::time::Micros;
 
 pub use approvals::Approval;
+pub use artifacts::StoredArtifact;
 pub use audit::AuditFilter;
 pub use copy::CopyReport;
 pub use counters::{CounterChanges, CounterFilter, CounterKey};

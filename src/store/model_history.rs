@@ -31,7 +31,8 @@ impl ReadTxn {
         let table = self.txn.open_table(PRODUCTION)?;
         let id = model.as_str();
         let row = table.range((id, 0, 0)..=(id, at.0, u64::MAX))?.next_back();
-        row.map(|row| row.map_err(StoreError::from).and_then(|(key, value)| reign(key.value(), value.value()))).transpose()
+        row.map(|row| row.map_err(StoreError::from).and_then(|(key, value)| reign(key.value(), value.value())))
+            .transpose()
     }
 
     /// What was in production, the newest first.
@@ -39,16 +40,19 @@ impl ReadTxn {
         let table = self.txn.open_table(PRODUCTION)?;
         let id = model.as_str();
         let rows = table.range((id, 0, 0)..=(id, u64::MAX, u64::MAX))?.rev().take(limit);
-        rows.map(|row| row.map_err(StoreError::from).and_then(|(key, value)| reign(key.value(), value.value()))).collect()
+        rows.map(|row| row.map_err(StoreError::from).and_then(|(key, value)| reign(key.value(), value.value())))
+            .collect()
     }
 }
 
 fn reign((_, since, revision): (&str, u64, u64), version: &str) -> Result<Reign, StoreError> {
-    let damaged = |error: crate::domain::model::BadName| StoreError::Damaged { what: "production", why: error.to_string() };
+    let damaged =
+        |error: crate::domain::model::BadName| StoreError::Damaged { what: "production", why: error.to_string() };
     Ok(Reign { since: Micros(since), revision, version: version.parse().map_err(damaged)? })
 }
 
-type Row<'a> = Result<(redb::AccessGuard<'a, (&'static str, u64)>, redb::AccessGuard<'a, &'static [u8]>), redb::StorageError>;
+type Row<'a> =
+    Result<(redb::AccessGuard<'a, (&'static str, u64)>, redb::AccessGuard<'a, &'static [u8]>), redb::StorageError>;
 
 fn entries<'a>(rows: impl Iterator<Item = Row<'a>>) -> Result<Vec<HistoryEntry>, StoreError> {
     rows.map(|row| codec::decode(row?.1.value())).collect()

@@ -83,8 +83,10 @@ pub enum BadName {
     #[error("{0:?} is no version: it has 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit")]
     Version(String),
     /// An id that no new model has.
-    #[error("{0:?} is no id of a new model: use <type>_<symbol or multi>_<timeframe>, with _<regime> where there is one, in \
-             lower case, such as xgboost_btcusdt_1h")]
+    #[error(
+        "{0:?} is no id of a new model: use <type>_<symbol or multi>_<timeframe>, with _<regime> where there is one, in \
+             lower case, such as xgboost_btcusdt_1h"
+    )]
     NotCanonical(String),
     /// A part of a new model's id.
     #[error("{what} {text:?}: use 1 to 32 of a-z and 0-9")]
@@ -287,7 +289,13 @@ mod tests {
             }
         }
         for text in [
-            "xgboost_BTCUSDT_1h", "xgboost", "xgboost_1h", "xgboost__1h", "rl_v9_multi_1h", "xgboost_a_b_c_d", "xgboost_a.b_1h",
+            "xgboost_BTCUSDT_1h",
+            "xgboost",
+            "xgboost_1h",
+            "xgboost__1h",
+            "rl_v9_multi_1h",
+            "xgboost_a_b_c_d",
+            "xgboost_a.b_1h",
             "Xgboost_multi_1h",
         ] {
             let id = text.parse().expect("an id");

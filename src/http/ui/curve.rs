@@ -100,10 +100,13 @@ impl Curve {
     fn figures(&self, row: usize) -> impl Iterator<Item = Option<(f64, String)>> + '_ {
         self.lines.iter().map(move |line| {
             let value = line.figures.get(row).copied().flatten()?;
-            Some((value, match self.unit {
-                Unit::Ratio => show::ratio(value),
-                Unit::Percent => show::percent(value),
-            }))
+            Some((
+                value,
+                match self.unit {
+                    Unit::Ratio => show::ratio(value),
+                    Unit::Percent => show::percent(value),
+                },
+            ))
         })
     }
 

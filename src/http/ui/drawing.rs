@@ -28,7 +28,8 @@ impl Sparkline {
     }
 
     fn places(&self) -> Vec<(f64, f64)> {
-        let (least, most) = self.figures.iter().fold((f64::MAX, f64::MIN), |(a, b), value| (a.min(*value), b.max(*value)));
+        let (least, most) =
+            self.figures.iter().fold((f64::MAX, f64::MIN), |(a, b), value| (a.min(*value), b.max(*value)));
         let (wide, high) = (WIDTH - 2.0 * EDGE, HEIGHT - 2.0 * EDGE);
         let last = self.figures.len().saturating_sub(1).max(1) as f64;
         let place = |(index, value): (usize, &f64)| {
@@ -45,7 +46,11 @@ impl HtmlSafe for Sparkline {}
 impl fmt::Display for Sparkline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = self.places();
-        write!(f, "<svg class=\"spark\" width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{}\">", self.label)?;
+        write!(
+            f,
+            "<svg class=\"spark\" width=\"{WIDTH}\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+            self.label
+        )?;
         if let [_, _, ..] = places.as_slice() {
             f.write_str("<polyline points=\"")?;
             for (x, y) in &places {

@@ -209,14 +209,18 @@ fn chart(view: &ModelView, metric: Metric, threshold: Option<f64>) -> Option<Cur
     };
     let figures: Vec<Option<f64>> = view.newest.iter().map(figure).collect();
     let known = figures.iter().flatten().count();
-    let summary = format!("Of the {} newest versions {known} were evaluated; by the time they were registered.", figures.len());
+    let summary =
+        format!("Of the {} newest versions {known} were evaluated; by the time they were registered.", figures.len());
     let row = |version: &Version| Row {
         at: version.created_at,
         link: Some((version.name.to_string(), links::version(&view.model.id, &version.name))),
     };
     let rows = view.newest.iter().map(row).collect();
     let line = Line { name: metric.name().to_owned(), figures };
-    Some(Curve::of_each("metric-chart", metric.name(), summary, metric.unit(), "Version", rows, line).threshold(threshold))
+    Some(
+        Curve::of_each("metric-chart", metric.name(), summary, metric.unit(), "Version", rows, line)
+            .threshold(threshold),
+    )
 }
 
 impl ModelPage {

@@ -3,9 +3,7 @@
 use super::form::sentence;
 use crate::app::App;
 use crate::domain::health::State;
-use crate::domain::model::{
-    ArtifactState, HistoryEntry, ModelId, ModelStatus, Origin, Step, Version, VersionName,
-};
+use crate::domain::model::{ArtifactState, HistoryEntry, ModelId, ModelStatus, Origin, Step, Version, VersionName};
 use crate::http::error::ApiError;
 
 /// The model of a path. What cannot be one is one that is not there.

@@ -166,9 +166,8 @@ fn signed(gate: Gate, margin: f64) -> String {
 fn trials(trials: &Trials) -> String {
     let annual = trials.benchmark * DAYS_A_YEAR.sqrt();
     match trials.counted {
-        0 | 1 => {
-            "One trial since the last promotion: nothing was chosen from, so the deflated Sharpe ratio is PSR(0).".into()
-        }
+        0 | 1 => "One trial since the last promotion: nothing was chosen from, so the deflated Sharpe ratio is PSR(0)."
+            .into(),
         counted => {
             let alike = match trials.correlation {
                 Some(correlation) => format!(
@@ -188,10 +187,7 @@ fn trials(trials: &Trials) -> String {
 fn wait(verdict: &Verdict) -> Option<String> {
     let days = verdict.wait_days?.ceil();
     let days = if days == 1.0 { "1 more day".to_owned() } else { format!("{} more days", show::count(days as u64)) };
-    Some(format!(
-        "Were the returns to go on as they are, {days} of them would open the way to {}.",
-        goal(verdict.goal)
-    ))
+    Some(format!("Were the returns to go on as they are, {days} of them would open the way to {}.", goal(verdict.goal)))
 }
 
 #[cfg(test)]
@@ -201,7 +197,15 @@ mod tests {
     fn answer(gate: Gate, value: f64, threshold: f64) -> GateAnswer {
         let outcome = if value >= threshold { GateOutcome::Pass } else { GateOutcome::Fail };
         let note = String::new();
-        GateAnswer { gate, value: Some(value), threshold, margin: Some(value - threshold), outcome, reported: false, note }
+        GateAnswer {
+            gate,
+            value: Some(value),
+            threshold,
+            margin: Some(value - threshold),
+            outcome,
+            reported: false,
+            note,
+        }
     }
 
     #[test]

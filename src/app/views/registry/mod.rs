@@ -4,3 +4,7 @@
 pub mod model;
 /// All models.
 pub mod models;
+/// Returns as curves.
+pub mod returns;
+/// One version: where it comes from, what it has shown, what the gates say.
+pub mod version;

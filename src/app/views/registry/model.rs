@@ -70,7 +70,8 @@ impl ModelView {
     pub fn find(store: &Store, id: &ModelId, query: &ModelQuery, now: Micros) -> Result<Option<Self>, StoreError> {
         let mut all = store.versions_of(id)?;
         all.sort_by(|one, other| (other.created_at, &other.name).cmp(&(one.created_at, &one.name)));
-        let (deleted, living): (Vec<Version>, Vec<Version>) = all.into_iter().partition(|version| version.deleted.is_some());
+        let (deleted, living): (Vec<Version>, Vec<Version>) =
+            all.into_iter().partition(|version| version.deleted.is_some());
         store.read(|txn| {
             let Some(model) = txn.model(id)? else { return Ok(None) };
             let (terms, more_terms) = newest_terms(txn, id)?;
@@ -85,7 +86,9 @@ impl ModelView {
                 Some(name) => txn.version(id, name)?,
                 None => None,
             };
-            let is_back = |version: &Version| version.stage == Stage::Deployed && model.production.as_ref() != Some(&version.name);
+            let is_back = |version: &Version| {
+                version.stage == Stage::Deployed && model.production.as_ref() != Some(&version.name)
+            };
             let newest: Vec<Version> = living.iter().take(VERSIONS).rev().cloned().collect();
             let (can_roll_back, deleted_count) = (living.iter().any(is_back), deleted.len());
             let listed = if query.deleted { deleted } else { living };

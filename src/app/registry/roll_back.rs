@@ -1,0 +1,95 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::change::{Change, Missing, reason};
+use super::{Ask, Registry, RegistryError, Target};
+use crate::domain::bus::BusEvent;
+use crate::domain::model::{ModelId, ModelStatus, NoWay, Step, Version, VersionName};
+
+/// What came of a rollback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RolledBack {
+    /// The model.
+    pub model: ModelId,
+    /// What is in production.
+    pub version: VersionName,
+    /// What was in production until then.
+    pub previous: Option<VersionName>,
+    /// Whether anything changed; `false` where the version was in production already.
+    pub changed: bool,
+    /// The model's revision since.
+    pub revision: u64,
+}
+
+impl Registry {
+    /// Puts back what was in production before, whatever gates and approvals say. To what is in production now it
+    /// succeeds without effect, and without an entry.
+    pub fn roll_back(&self, ask: &Ask, id: &ModelId, target: &Target, why: &str) -> Result<RolledBack, RegistryError> {
+        let why = reason(why)?;
+        let to = match target {
+            Target::Version(name) => name.as_str(),
+            Target::Before => "(the one before)",
+        };
+        let request = format!("model.rollback {id} {to}: {why}");
+        let rolled_back = self.change(ask, id, Missing::Refuse, &request, |change| {
+            let mut version = match target {
+                Target::Version(name) => change.version(name)?,
+                Target::Before => change.before()?,
+            };
+            let name = version.name.clone();
+            match change.model.status(&version) {
+                ModelStatus::Production => {
+                    let revision = change.model.revision;
+                    return Ok(RolledBack {
+                        model: id.clone(),
+                        version: name.clone(),
+                        previous: Some(name),
+                        changed: false,
+                        revision,
+                    });
+                }
+                ModelStatus::Retired => {}
+                from => {
+                    let why = "only what was in production before can come back by a rollback";
+                    return Err(NoWay { from, to: ModelStatus::Production, why }.into());
+                }
+            }
+            let previous = change.replace(&mut version)?;
+            change.txn.put_version(&version)?;
+            change.enter(&name, Step::RolledBack { previous: previous.clone() }, why, None)?;
+            change.void_approvals(&name)?;
+            change.audit("model.rollback", &name, why)?;
+            let by = change.ask.actor.name.clone();
+            change.tell(&BusEvent::rolled_back(id, previous.as_ref(), &name, why, &by, change.at))?;
+            self.due_hook(change, &name, previous.as_ref())?;
+            let revision = change.model.revision;
+            Ok(RolledBack { model: id.clone(), version: name, previous, changed: true, revision })
+        })?;
+        if rolled_back.changed {
+            crate::failpoint!("registry.rollback.committed");
+            self.deployment.reconcile(id);
+        }
+        Ok(rolled_back)
+    }
+}
+
+impl Change<'_> {
+    /// What was in production when the present one was promoted; where that was deleted, what was in production when
+    /// that one was promoted, and so on.
+    fn before(&self) -> Result<Version, RegistryError> {
+        let id = &self.model.id;
+        let Some(current) = &self.model.production else {
+            return Err(RegistryError::Conflict(format!("nothing of {id} has been in production yet")));
+        };
+        let mut version = self.txn.version(id, current)?;
+        while let Some(before) = version.and_then(|version| version.succeeded) {
+            version = self.txn.version(id, &before)?;
+            if let Some(found) = version.as_ref().filter(|version| version.deleted.is_none()) {
+                return Ok(found.clone());
+            }
+        }
+        Err(RegistryError::Conflict(format!(
+            "nothing of {id} was in production before {current} was promoted: say which version"
+        )))
+    }
+}
