@@ -10,6 +10,8 @@ pub mod domain;
 pub mod pipeline;
 /// The data file: schema, codec, one file an aggregate, the writer, retention, migration, copy.
 pub mod store;
+/// The files of models' versions: the directory beside the data file, and what is in production.
+pub mod artifacts;
 /// Redis out: the events' stream, counters, intents. The only follower that speaks Redis.
 pub mod mirror;
 /// The one value that a task or a handler is given, and what the product answers when somebody asks.

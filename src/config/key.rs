@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::value::{Codec, Fault};
-use super::{Config, auth, events, http, journal, promotion, redis, rules};
+use super::{Config, artifacts, auth, events, http, journal, promotion, redis, rules};
 
 /// One key: its name, what it means, and how it is read into [`Config`] and shown.
 pub(super) struct Key {
@@ -86,6 +86,7 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         redis::keys(),
         rules::keys(),
         auth::keys(),
+        artifacts::keys(),
         promotion::keys(),
     ];
     sections.into_iter().flatten().collect()

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+mod artifacts;
 mod auth;
 mod events;
 mod file;
@@ -19,6 +20,7 @@ mod sample;
 mod secret;
 mod value;
 
+pub use self::artifacts::Artifacts;
 pub use self::auth::Auth;
 pub use self::events::Events;
 pub use self::http::Http;
@@ -48,6 +50,8 @@ pub struct Config {
     pub rules: Rules,
     /// Sessions and tokens.
     pub auth: Auth,
+    /// Models' files.
+    pub artifacts: Artifacts,
     /// How versions go into production.
     pub promotion: Promotion,
 }
@@ -62,6 +66,7 @@ impl Default for Config {
             redis: Redis::default(),
             rules: Rules::default(),
             auth: Auth::default(),
+            artifacts: Artifacts::default(),
             promotion: Promotion::default(),
         }
     }

@@ -33,6 +33,12 @@ pub enum ApiError {
         /// The limit.
         seconds: u64,
     },
+    /// 408: the body stopped coming.
+    #[error("nothing of the body came for {seconds} s: nothing of it was kept")]
+    StalledBody {
+        /// The limit.
+        seconds: u64,
+    },
     /// 409: somebody else was first.
     #[error("{0}")]
     Conflict(String),
@@ -40,7 +46,7 @@ pub enum ApiError {
     #[error("the body is larger than {limit} bytes")]
     TooLarge {
         /// The limit.
-        limit: usize,
+        limit: u64,
     },
     /// 414: path or query are too long.
     #[error("{0}")]
@@ -132,7 +138,7 @@ impl ApiError {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::SlowBody { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::SlowBody { .. } | Self::StalledBody { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LongTarget(_) => StatusCode::URI_TOO_LONG,
@@ -167,7 +173,7 @@ impl IntoResponse for ApiError {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
             // What is left of an unread body would be taken for the next request.
-            Self::SlowBody { .. } | Self::TooLarge { .. } => {
+            Self::SlowBody { .. } | Self::StalledBody { .. } | Self::TooLarge { .. } => {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

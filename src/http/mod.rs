@@ -48,5 +48,7 @@ pub mod routes;
 mod stall;
 /// Answers that go on until the client leaves or the daemon stops.
 pub mod stream;
+/// Bodies that are handed on as they come.
+pub mod upload;
 /// The pages: one file a page.
 pub mod ui;

@@ -20,7 +20,8 @@ pub fn document<S: Clone + Send + Sync + 'static>(routes: &[Route<S>]) -> Value 
     for route in routes {
         let (Kind::Api, Some(doc)) = (route.kind(), route.described()) else { continue };
         let operation = schemas.operation(route, doc);
-        let methods = paths.entry(route.path()).or_insert_with(|| json!({}));
+        // A part that takes all the rest has no mark of its own in OpenAPI.
+        let methods = paths.entry(route.path().replace("{*", "{")).or_insert_with(|| json!({}));
         methods[route.method().as_str().to_ascii_lowercase()] = operation;
     }
     let error = schemas.answers.subschema_for::<ErrorAnswer>();
@@ -194,7 +195,7 @@ fn without_null(schema: &mut Value) {
 
 /// `get_api_events_by_id`.
 fn operation_id<S: Clone + Send + Sync + 'static>(route: &Route<S>) -> String {
-    let path = route.path().trim_start_matches('/').replace("{", "by_").replace('}', "");
+    let path = route.path().trim_start_matches('/').replace("{*", "{").replace('{', "by_").replace('}', "");
     let path = path.replace(['/', '-', '.'], "_");
     format!("{}_{path}", route.method().as_str().to_ascii_lowercase())
 }

@@ -6,6 +6,8 @@
 
 mod approvals;
 mod artifacts;
+mod artifacts;
+mod approvals;
 mod audit;
 mod block;
 mod bloom;
