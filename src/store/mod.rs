@@ -6,8 +6,6 @@
 
 mod approvals;
 mod artifacts;
-mod artifacts;
-mod approvals;
 mod audit;
 mod block;
 mod bloom;

@@ -59,6 +59,11 @@ pub(in crate::http) fn rollback(model: &ModelId) -> String {
     format!("/models/{model}/rollback")
 }
 
+/// A path of several parts, each encoded.
+pub(in crate::http) fn path(text: &str) -> String {
+    text.split('/').map(encoded).collect::<Vec<_>>().join("/")
+}
+
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -56,6 +56,8 @@ mod tokens;
 mod trade_path;
 /// One user.
 mod user;
+/// One version of a model.
+mod version;
 /// Everybody who may sign in.
 mod users;
 
@@ -80,6 +82,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(intent::routes());
     routes.extend(models::routes());
     routes.extend(model::routes());
+    routes.extend(version::routes());
     routes.extend(sign_in::routes());
     routes.extend(account::routes());
     routes.extend(users::routes());

@@ -3,7 +3,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use super::show;
+use super::show::{self, Given};
 use crate::domain::gates::{Gate, GateAnswer, GateOutcome, Goal, Trials, Verdict};
 use crate::domain::performance::DAYS_A_YEAR;
 
@@ -91,8 +91,8 @@ impl GateRow {
 }
 
 /// A goal in lower case, as statuses are written.
-pub(in crate::http) fn goal(goal: Goal) -> &'static str {
-    match goal {
+pub(in crate::http) fn goal(goal: impl Given<Goal>) -> &'static str {
+    match goal.given() {
         Goal::Shadow => "shadow",
         Goal::Candidate => "candidate",
         Goal::Production => "production",

@@ -1,16 +1,18 @@
-use super::models::waiting;
 use super::returns::EquityCurve;
+use crate::app::registry::{Registry, RegistryError, VersionDetail};
 use crate::domain::gates::Verdict;
-use crate::domain::model::{Evaluation, EvaluationId, EvaluationKind, Model, ModelId, Version, VersionName};
+use crate::domain::model::{
+    Evaluation, EvaluationId, EvaluationKind, Model, ModelId, ModelStatus, Version, VersionName,
+};
 use crate::domain::performance::Series;
 use crate::domain::time::Micros;
-use crate::store::{Approval, ReadTxn, Store, StoreError};
+use crate::store::Approval;
 
 /// Evaluations of a version that the page lists.
 const LISTED: usize = 50;
 
-/// Evaluations of its model that are looked through for them.
-const LOOKED_AT: usize = 10_000;
+/// Evaluations whose returns can be chosen.
+const CHOICES: usize = 8;
 
 /// Points of a curve: as many as a screen has room for.
 pub(super) const POINTS: usize = 400;
@@ -22,16 +24,20 @@ pub struct VersionView {
     pub model: Model,
     /// The version.
     pub version: Version,
-    /// What the gates said, for each goal.
+    /// Where it stands.
+    pub status: ModelStatus,
+    /// What the gates say now, for each goal.
     pub verdicts: Vec<Verdict>,
     /// Its evaluations, newest first.
     pub evaluations: Vec<Evaluation>,
+    /// How many older ones are not among them.
+    pub older: usize,
     /// Those of them whose returns are stored.
     pub with_returns: Vec<(EvaluationId, EvaluationKind)>,
     /// The one whose returns are shown.
     pub shown: Option<Shown>,
-    /// Whether its promotion waits for a second person: at most one.
-    pub approvals: Vec<Approval>,
+    /// Its promotion, where that waits for a second person.
+    pub approval: Option<Approval>,
 }
 
 /// An evaluation and what it rests on.
@@ -46,49 +52,36 @@ pub struct Shown {
 }
 
 impl VersionView {
-    /// Looks it up, with the returns of the evaluation `chosen`, or of the newest.
+    /// Looks it up, with the returns of the evaluation `chosen`, or of the newest. What the gates say is asked anew: other
+    /// versions' trials count against it, too.
     pub fn find(
-        store: &Store,
+        registry: &Registry,
         id: &ModelId,
         name: &VersionName,
         chosen: Option<EvaluationId>,
         now: Micros,
-    ) -> Result<Option<Self>, StoreError> {
-        store.read(|txn| {
-            let (Some(model), Some(version)) = (txn.model(id)?, txn.version(id, name)?) else { return Ok(None) };
-            let evaluations = evaluations(txn, id, name)?;
-            let with_returns: Vec<_> =
-                evaluations.iter().filter(|one| one.has_returns).map(|one| (one.id, one.kind)).take(8).collect();
-            let chosen = evaluations.iter().find(|one| Some(one.id) == chosen && one.has_returns);
-            let shown = match chosen.or_else(|| evaluations.iter().find(|one| one.has_returns)) {
-                Some(evaluation) => Shown::find(txn, evaluation)?,
-                None => None,
-            };
-            let mut approvals = waiting(txn, Some(id), now)?;
-            approvals.retain(|approval| approval.version == *name);
-            let verdicts = txn.verdicts(id, name)?.map(|stored| stored.verdicts).unwrap_or_default();
-            Ok(Some(Self { model, version, verdicts, evaluations, with_returns, shown, approvals }))
-        })
+    ) -> Result<Self, RegistryError> {
+        let VersionDetail { model, version, status, approval, .. } = registry.version(id, name, now)?;
+        let verdicts = registry.verdicts(id, name)?;
+        let mut evaluations = registry.evaluations(id, name)?;
+        let with_returns: Vec<_> =
+            evaluations.iter().filter(|one| one.has_returns).map(|one| (one.id, one.kind)).take(CHOICES).collect();
+        let chosen = evaluations.iter().find(|one| Some(one.id) == chosen && one.has_returns);
+        let shown = match chosen.or_else(|| evaluations.iter().find(|one| one.has_returns)) {
+            Some(evaluation) => Shown::find(registry, evaluation)?,
+            None => None,
+        };
+        let older = evaluations.len().saturating_sub(LISTED);
+        evaluations.truncate(LISTED);
+        Ok(Self { model, version, status, verdicts, evaluations, older, with_returns, shown, approval })
     }
 }
 
 impl Shown {
-    fn find(txn: &ReadTxn, evaluation: &Evaluation) -> Result<Option<Self>, StoreError> {
-        let Some(series) = txn.series(evaluation.id)? else { return Ok(None) };
+    fn find(registry: &Registry, evaluation: &Evaluation) -> Result<Option<Self>, RegistryError> {
+        let (evaluation, series) = registry.evaluation(&evaluation.model, &evaluation.version, evaluation.id)?;
+        let Some(series) = series else { return Ok(None) };
         let curve = series.daily.as_ref().map(|daily| EquityCurve::of(daily, POINTS)).unwrap_or_default();
-        Ok(Some(Self { evaluation: evaluation.clone(), series, curve }))
+        Ok(Some(Self { evaluation, series, curve }))
     }
-}
-
-/// The newest evaluations of a version, newest first.
-pub(super) fn evaluations(txn: &ReadTxn, id: &ModelId, name: &VersionName) -> Result<Vec<Evaluation>, StoreError> {
-    let (mut found, mut left) = (Vec::new(), LOOKED_AT);
-    txn.walk_evaluations(id, EvaluationId(u64::MAX), |evaluation| {
-        left -= 1;
-        if evaluation.version == *name {
-            found.push(evaluation);
-        }
-        Ok(found.len() < LISTED && left > 0)
-    })?;
-    Ok(found)
 }
