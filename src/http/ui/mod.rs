@@ -2,12 +2,16 @@
 
 /// Who is signed in, and their own password.
 mod account;
+/// A page before something is done to a version.
+mod act;
 /// Who did what.
 mod audit;
 /// Charts, and the tables behind them.
 mod chart;
 /// One question before what cannot be taken back.
 mod confirm;
+/// What follows from putting another version into production.
+mod consequences;
 /// The path of one decision.
 mod correlation;
 /// Figures over time, and the tables behind them.
@@ -40,8 +44,12 @@ mod links;
 mod model;
 /// What is in production, and what waits to be.
 mod models;
+/// Into production.
+mod promote;
 /// What the pages of the registry have in common.
 mod registry;
+/// Back to what was in production before.
+mod rollback;
 /// What the gates say of a version.
 mod scorecard;
 /// Where somebody is signed in.
@@ -50,6 +58,8 @@ mod sessions;
 mod show;
 /// Signing in and out.
 mod sign_in;
+/// What else can be done with a version.
+mod step;
 /// What programs are known by.
 mod tokens;
 /// What became of the signals.
@@ -83,6 +93,9 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(models::routes());
     routes.extend(model::routes());
     routes.extend(version::routes());
+    routes.extend(promote::routes());
+    routes.extend(rollback::routes());
+    routes.extend(step::routes());
     routes.extend(sign_in::routes());
     routes.extend(account::routes());
     routes.extend(users::routes());
