@@ -2,7 +2,7 @@ use redb::ReadableTable;
 
 use super::codec::{self, records};
 use super::schema::{EVALUATION_SERIES, EVALUATIONS};
-use super::{ReadTxn, StoreError, WriteTxn};
+use super::{Fingerprint, ReadTxn, StoreError, WriteTxn, fingerprint};
 use crate::domain::model::{Evaluation, EvaluationId, ModelId, VersionName};
 use crate::domain::performance::Series;
 
@@ -58,6 +58,11 @@ fn unpack(table: &impl ReadableTable<u64, &'static [u8]>, id: EvaluationId) -> R
     let damaged = |error: std::io::Error| StoreError::Damaged { what: "series", why: error.to_string() };
     let Some(row) = table.get(id.0)? else { return Ok(None) };
     codec::decode(&zstd::bulk::decompress(row.value(), SERIES_BYTES).map_err(damaged)?).map(Some)
+}
+
+/// The fingerprint of what an evaluation rests on, to tell a repeated request from another one.
+pub fn series_fingerprint(series: &Series) -> Result<Fingerprint, StoreError> {
+    Ok(fingerprint(&codec::encode(series)?))
 }
 
 impl WriteTxn {

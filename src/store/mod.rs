@@ -53,7 +53,7 @@ pub use artifacts::StoredArtifact;
 pub use audit::AuditFilter;
 pub use copy::CopyReport;
 pub use counters::{CounterChanges, CounterFilter, CounterKey};
-pub use evaluations::Evaluations;
+pub use evaluations::{Evaluations, series_fingerprint};
 pub use feed::{FeedState, StoredGap, Tick};
 pub use follower::FollowerPosition;
 pub use idempotency::Carried;

@@ -132,7 +132,7 @@ impl Registry {
         })?;
         if judged.status == ModelStatus::Production {
             crate::failpoint!("registry.promote.committed");
-            self.deployment.reconcile(id);
+            let _ = self.deployment.reconcile(id);
         }
         Ok(judged)
     }

@@ -42,11 +42,9 @@ impl Registry {
             let told = format!("{} asked for it{past}: {}{said}", approval.asked_by, approval.why);
             change.audit("model.approve", name, &told)?;
             let revision = change.model.revision;
-            Ok(Promoted::Done { model: id.clone(), version: name.clone(), previous, forced, revision })
+            Ok(Promoted::Done { model: id.clone(), version: name.clone(), previous, forced, revision, warning: None })
         })?;
-        crate::failpoint!("registry.promote.committed");
-        self.deployment.reconcile(id);
-        Ok(promoted)
+        Ok(self.in_effect(id, promoted))
     }
 
     /// Refuses a promotion that waits, or withdraws one's own.

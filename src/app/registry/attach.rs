@@ -3,9 +3,8 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Missing};
 use super::{Ask, Registry, RegistryError};
-use crate::domain::model::{
-    Added, ArtifactFile, Artifacts, Digest, Keeping, ModelId, ModelStatus, Version, VersionName,
-};
+use crate::domain::model::{Added, ArtifactFile, Artifacts, Digest, Keeping, ModelId, Version, VersionName};
+use crate::store::StoreError;
 
 /// What became of a file, or of several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,14 +34,13 @@ impl Registry {
     ) -> Result<Attached, RegistryError> {
         let request = format!("model.attach {id} {name}: {} {} {}", file.path, file.size, file.sha256);
         self.change(ask, id, Missing::Refuse, &request, |change| {
-            let mut version = open_for_files(change, name)?;
-            let mut artifacts = version.artifacts.take().unwrap_or_else(Artifacts::kept);
-            let added = artifacts.add(file.clone(), limit)?;
+            let mut version = change.version(name)?;
+            let added = version.take_file(file.clone(), limit)?;
             if added == Added::New {
                 change.txn.use_artifact(file)?;
                 change.audit("model.attach", name, &told(&file.path, file.size, &file.sha256))?;
             }
-            Ok(put(change, version, artifacts, added == Added::New)?)
+            Ok(put(change, &version, added == Added::New)?)
         })
     }
 
@@ -59,44 +57,26 @@ impl Registry {
         };
         let request = format!("model.attach {id} {name}: {}", super::change::print(artifacts));
         self.change(ask, id, Missing::Refuse, &request, |change| {
-            let version = open_for_files(change, name)?;
-            match &version.artifacts {
-                Some(had) if had == artifacts => return Ok(put(change, version, artifacts.clone(), false)?),
-                Some(_) => {
-                    return Err(RegistryError::Conflict(format!(
-                        "version {name} of {id} has its files already: they are not replaced; register a new version"
-                    )));
-                }
-                None => {}
+            let mut version = change.version(name)?;
+            let added = version.take_in_place(artifacts.clone())?;
+            if added == Added::New {
+                change.audit("model.attach", name, &format!("in place: {directory}, {} files", artifacts.files.len()))?;
             }
-            change.audit("model.attach", name, &format!("in place: {directory}, {} files", artifacts.files.len()))?;
-            Ok(put(change, version, artifacts.clone(), true)?)
+            Ok(put(change, &version, added == Added::New)?)
         })
     }
 }
 
-/// A version whose files may still change: what was in production stays what it was.
-fn open_for_files(change: &Change<'_>, name: &VersionName) -> Result<Version, RegistryError> {
-    let version = change.version(name)?;
-    match change.model.status(&version) {
-        status @ (ModelStatus::Production | ModelStatus::Retired) => Err(RegistryError::Conflict(format!(
-            "version {name} of {} is {status}: its files stay as they are; register a new version",
-            change.model.id
-        ))),
-        _ => Ok(version),
-    }
-}
-
-fn put(
-    change: &Change<'_>,
-    mut version: Version,
-    artifacts: Artifacts,
-    new: bool,
-) -> Result<Attached, crate::store::StoreError> {
-    let (files, size) = (artifacts.files.len(), artifacts.size());
-    version.artifacts = Some(artifacts);
-    change.txn.put_version(&version)?;
-    Ok(Attached { model: version.model, version: version.name, new, files, size })
+fn put(change: &Change<'_>, version: &Version, new: bool) -> Result<Attached, StoreError> {
+    change.txn.put_version(version)?;
+    let artifacts = version.artifacts.as_ref();
+    Ok(Attached {
+        model: version.model.clone(),
+        version: version.name.clone(),
+        new,
+        files: artifacts.map_or(0, |artifacts| artifacts.files.len()),
+        size: artifacts.map_or(0, Artifacts::size),
+    })
 }
 
 fn told(path: &impl std::fmt::Display, size: u64, digest: &Digest) -> String {

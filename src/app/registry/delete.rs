@@ -22,7 +22,7 @@ impl Registry {
     pub fn delete(&self, ask: &Ask, id: &ModelId, name: &VersionName, why: &str) -> Result<Deleted, RegistryError> {
         let why = reason(why)?;
         let request = format!("model.delete {id} {name}: {why}");
-        self.change(ask, id, Missing::Refuse, &request, |change| {
+        let deleted = self.change(ask, id, Missing::Refuse, &request, |change| {
             let mut version = change.version(name)?;
             if let Some(what) = refers(change, &version)? {
                 return Err(RegistryError::Conflict(format!("version {name} of {id} cannot be deleted: {what}")));
@@ -41,7 +41,9 @@ impl Registry {
             change.enter(name, Step::Deleted, why, None)?;
             change.audit("model.delete", name, why)?;
             Ok(Deleted { model: id.clone(), version: name.clone(), revision: change.model.revision })
-        })
+        })?;
+        self.deployment.deleted(id, name);
+        Ok(deleted)
     }
 }
 

@@ -1,29 +1,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::change::{Change, Missing, print};
-use super::judge::verdict_for;
+use super::judge::{score_of, verdict_for};
 use super::{Ask, Registry, RegistryError};
+use crate::domain::account::hex;
 use crate::domain::bus::BusEvent;
-use crate::domain::gates::{Goal, Verdict};
+use crate::domain::gates::{Goal, Verdict, failure_reason, passed, plain, score};
 use crate::domain::model::{
-    Evaluation, EvaluationId, EvaluationKind, Figures, ModelId, ModelStatus, Stage, Step, Version, VersionName,
+    Evaluation, EvaluationId, ModelId, ModelStatus, PlainFigures, Stage, Step, Version, VersionName,
 };
-use crate::domain::performance::Series;
-use crate::store::{StoreError, StoredVerdicts};
-
-/// A trial of a version, read and computed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Submission {
-    /// How it was tried.
-    pub kind: EvaluationKind,
-    /// Days that it covers.
-    pub period_days: f64,
-    /// Its figures.
-    pub figures: Figures,
-    /// What they rest on.
-    pub series: Option<Series>,
-}
+use crate::domain::performance::{self, EvaluationInput};
+use crate::store::{StoreError, StoredVerdicts, series_fingerprint};
 
 /// What the gates made of a version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,44 +46,52 @@ impl Registry {
         ask: &Ask,
         id: &ModelId,
         name: &VersionName,
-        new: &Submission,
+        input: &EvaluationInput,
     ) -> Result<Judged, RegistryError> {
-        let request = format!("model.evaluate {id} {name}: {}", print(new));
-        self.change(ask, id, Missing::Refuse, &request, |change| {
+        // Before the transaction: a million trades take a while, and the feed shall not wait for them.
+        let kind = input.kind;
+        let new = performance::evaluate(input, ask.now).map_err(RegistryError::Misfits)?;
+        let sent = hex(&series_fingerprint(&new.series)?);
+        let request = format!("model.evaluate {id} {name}: {kind:?} {} {:?} {sent}", new.period_days, new.figures);
+        self.change(ask, id, Missing::Refuse, &print(&request), |change| {
             let mut version = change.version(name)?;
             let from = change.model.status(&version);
-            let number = change.txn.new_evaluation()?;
+            let answers = plain(&new.figures.plain, &self.terms);
+            let passed = passed(&answers);
             let evaluation = Evaluation {
-                id: number,
+                id: change.txn.new_evaluation()?,
                 model: id.clone(),
                 version: name.clone(),
-                kind: new.kind,
+                kind,
                 at: change.at,
                 by: ask.actor.name.clone(),
                 period_days: new.period_days,
                 figures: new.figures,
-                passed: true,
-                score: 0.0,
-                failure_reason: String::new(),
-                has_returns: new.series.as_ref().is_some_and(|series| series.daily.is_some()),
+                passed,
+                score: score(&new.figures.plain, !passed),
+                failure_reason: failure_reason(&answers),
+                has_returns: new.series.daily.is_some(),
             };
-            change.txn.put_evaluation(&evaluation, new.series.as_ref())?;
+            change.txn.put_evaluation(&evaluation, Some(&new.series).filter(|series| !series.is_empty()))?;
             change.model.evaluations += 1;
-            version.score = Some(evaluation.score);
-            version.sharpe = new.figures.plain.sharpe_ratio.map(|figure| figure.value);
             let verdicts = self.judge(change.txn, &change.model, &version)?;
-            change.enter(name, Step::Evaluated, new.kind.as_str(), verdict_for(&verdicts, Goal::Shadow).cloned())?;
+            if kind.is_out_of_sample() {
+                version.score = Some(score_of(&new.figures.plain, &verdicts));
+                version.sharpe = new.figures.plain.sharpe_ratio.map(|figure| figure.value);
+            }
+            let told = told(&evaluation);
+            change.enter(name, Step::Evaluated, &told, next_verdict(&verdicts, version.stage).cloned())?;
             self.move_on(change, &mut version, &verdicts, "the gates let it pass")?;
             change.txn.put_version(&version)?;
             change.txn.put_verdicts(id, name, &StoredVerdicts { at: change.at, verdicts: verdicts.clone() })?;
-            change.audit("model.evaluate", name, new.kind.as_str())?;
-            let metrics = serde_json::to_value(new.figures.plain)?;
-            change.tell(&BusEvent::evaluated(id, name, evaluation.passed, evaluation.score, metrics, change.at))?;
+            change.audit("model.evaluate", name, &told)?;
+            let metrics = bus_metrics(&new.figures.plain)?;
+            change.tell(&BusEvent::evaluated(id, name, passed, evaluation.score, metrics, change.at))?;
             Ok(Judged {
                 model: id.clone(),
                 version: name.clone(),
-                evaluation: Some(number),
-                passed: evaluation.passed,
+                evaluation: Some(evaluation.id),
+                passed,
                 score: evaluation.score,
                 failure_reason: evaluation.failure_reason,
                 from,
@@ -143,4 +140,30 @@ impl Change<'_> {
         let name = version.name.clone();
         self.enter(&name, Step::Moved { from, to: self.model.status(version) }, why, verdict)
     }
+}
+
+/// What the gates say of the next step from `stage`; of the last one, once nothing is next.
+fn next_verdict(verdicts: &[Verdict], stage: Stage) -> Option<&Verdict> {
+    let goal = match stage {
+        Stage::Training => Goal::Shadow,
+        Stage::Shadow => Goal::Candidate,
+        Stage::Candidate | Stage::Deployed | Stage::Failed => Goal::Production,
+    };
+    verdict_for(verdicts, goal)
+}
+
+/// An evaluation in a line: `evaluation 17, backtest: passed`.
+fn told(evaluation: &Evaluation) -> String {
+    let Evaluation { id, kind, passed, failure_reason, .. } = evaluation;
+    let came = if *passed { "passed" } else { failure_reason.as_str() };
+    format!("evaluation {id}, {}: {came}", kind.as_str())
+}
+
+/// The figures as other programs know them: a number under each name, null where it is not known.
+fn bus_metrics(figures: &PlainFigures) -> Result<Value, serde_json::Error> {
+    let mut metrics = serde_json::to_value(figures)?;
+    for figure in metrics.as_object_mut().into_iter().flat_map(|metrics| metrics.values_mut()) {
+        *figure = figure.get("value").cloned().unwrap_or(Value::Null);
+    }
+    Ok(metrics)
 }

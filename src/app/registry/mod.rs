@@ -22,7 +22,9 @@ use std::sync::Arc;
 
 use crate::config::{Config, Promotion};
 use crate::domain::access::{Actor, Grant};
+use crate::domain::gates::Terms;
 use crate::domain::model::{BadName, EvaluationId, ManifestError, ModelId, NoWay, VersionName};
+use crate::domain::performance::Misfit;
 use crate::domain::request_key::RequestKey;
 use crate::domain::time::Micros;
 use crate::store::{Store, StoreError};
@@ -31,7 +33,7 @@ pub use self::advance::Moved;
 pub use self::attach::Attached;
 pub use self::compare::{Compared, Comparison, MOST_COMPARED};
 pub use self::delete::Deleted;
-pub use self::evaluate::{Judged, Submission};
+pub use self::evaluate::Judged;
 pub use self::promote::{FORCE_WHY_CHARS, Promoted};
 pub use self::query::{HistoryQuery, ModelQuery, ModelSort, Page, VersionQuery};
 pub use self::read::{Counts, ModelDetail, ModelRow, Reigning, VersionDetail, VersionRow};
@@ -44,8 +46,11 @@ pub const WHY_BYTES: usize = crate::app::intents::WHY_BYTES;
 /// Who puts into effect what the registry has committed.
 pub trait Deployment: Send + Sync {
     /// Something else is in production of this model, or may be: the pointer on the disk has to follow. Called after the
-    /// commit; what fails is repaired later, so nothing is answered.
-    fn reconcile(&self, model: &ModelId);
+    /// commit, and what fails is repaired later: so the answer is no error, but a sentence for who asked.
+    fn reconcile(&self, model: &ModelId) -> Option<String>;
+
+    /// A version was deleted, and what it had on the disk can go. Called after the commit, likewise.
+    fn deleted(&self, model: &ModelId, version: &VersionName);
 }
 
 /// A registry whose decisions nobody puts into effect: that of tests and of commands that look.
@@ -53,20 +58,25 @@ pub trait Deployment: Send + Sync {
 pub struct Undeployed;
 
 impl Deployment for Undeployed {
-    fn reconcile(&self, _: &ModelId) {}
+    fn reconcile(&self, _: &ModelId) -> Option<String> {
+        None
+    }
+
+    fn deleted(&self, _: &ModelId, _: &VersionName) {}
 }
 
 /// Models, versions, gates, promotion.
 pub struct Registry {
     store: Arc<Store>,
     promotion: Promotion,
+    terms: Terms,
     deployment: Box<dyn Deployment>,
 }
 
 impl Registry {
     /// The registry of a data file.
     pub fn new(store: Arc<Store>, config: &Config, deployment: Box<dyn Deployment>) -> Self {
-        Self { store, promotion: config.promotion.clone(), deployment }
+        Self { store, promotion: config.promotion.clone(), terms: Terms::default(), deployment }
     }
 }
 
@@ -130,6 +140,9 @@ pub enum RegistryError {
         /// What is wrong with it.
         why: String,
     },
+    /// Values of an evaluation that do not do.
+    #[error("{}", misfits(.0))]
+    Misfits(Vec<Misfit>),
     /// A name that cannot be one.
     #[error(transparent)]
     Name(#[from] BadName),
@@ -165,6 +178,14 @@ pub enum RegistryError {
     /// The data file.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn misfits(misfits: &[Misfit]) -> String {
+    let told = |misfit: &Misfit| match misfit.field.as_str() {
+        "" => misfit.why.clone(),
+        field => format!("{field}: {}", misfit.why),
+    };
+    misfits.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
 impl RegistryError {

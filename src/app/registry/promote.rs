@@ -32,6 +32,8 @@ pub enum Promoted {
         forced: bool,
         /// The model's revision since.
         revision: u64,
+        /// What those who load it should know: the pointer on the disk is not there yet, or a file is missing.
+        warning: Option<String>,
     },
     /// It waits for a second person.
     Waiting {
@@ -78,13 +80,18 @@ impl Registry {
             let past = if forced { "past its gates: " } else { "" };
             change.audit("model.promote", name, &format!("{past}{why}"))?;
             let revision = change.model.revision;
-            Ok(Promoted::Done { model: id.clone(), version: name.clone(), previous, forced, revision })
+            Ok(Promoted::Done { model: id.clone(), version: name.clone(), previous, forced, revision, warning: None })
         })?;
-        if matches!(promoted, Promoted::Done { .. }) {
+        Ok(self.in_effect(id, promoted))
+    }
+
+    /// Has the disk follow what was committed, and says what is in the way of that.
+    pub(super) fn in_effect(&self, id: &ModelId, mut promoted: Promoted) -> Promoted {
+        if let Promoted::Done { warning, .. } = &mut promoted {
             crate::failpoint!("registry.promote.committed");
-            self.deployment.reconcile(id);
+            *warning = self.deployment.reconcile(id);
         }
-        Ok(promoted)
+        promoted
     }
 
     /// What the production gates say now, and whether they are passed by. Closed ones are an error without force.
@@ -130,7 +137,7 @@ impl Registry {
             version.forced.push(Forced { by, at: change.at, why: why.to_owned() });
         }
         change.model.promoted_at = Some(change.at);
-        change.model.trials_after = change.txn.last_evaluation_id()?;
+        change.model.mark_trials(change.txn.last_evaluation_id()?);
         let name = version.name.clone();
         change.enter(&name, Step::Promoted { from, previous: previous.clone(), forced }, why, Some(verdict))?;
         change.void_approvals(&name)?;

@@ -19,6 +19,8 @@ pub struct RolledBack {
     pub changed: bool,
     /// The model's revision since.
     pub revision: u64,
+    /// What those who load it should know: the pointer on the disk is not there yet, or a file is missing.
+    pub warning: Option<String>,
 }
 
 impl Registry {
@@ -31,7 +33,7 @@ impl Registry {
             Target::Before => "(the one before)",
         };
         let request = format!("model.rollback {id} {to}: {why}");
-        let rolled_back = self.change(ask, id, Missing::Refuse, &request, |change| {
+        let mut rolled_back = self.change(ask, id, Missing::Refuse, &request, |change| {
             let mut version = match target {
                 Target::Version(name) => change.version(name)?,
                 Target::Before => change.before()?,
@@ -46,6 +48,7 @@ impl Registry {
                         previous: Some(name),
                         changed: false,
                         revision,
+                        warning: None,
                     });
                 }
                 ModelStatus::Retired => {}
@@ -63,11 +66,11 @@ impl Registry {
             change.tell(&BusEvent::rolled_back(id, previous.as_ref(), &name, why, &by, change.at))?;
             self.due_hook(change, &name, previous.as_ref())?;
             let revision = change.model.revision;
-            Ok(RolledBack { model: id.clone(), version: name, previous, changed: true, revision })
+            Ok(RolledBack { model: id.clone(), version: name, previous, changed: true, revision, warning: None })
         })?;
         if rolled_back.changed {
             crate::failpoint!("registry.rollback.committed");
-            self.deployment.reconcile(id);
+            rolled_back.warning = self.deployment.reconcile(id);
         }
         Ok(rolled_back)
     }

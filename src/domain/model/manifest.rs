@@ -1,4 +1,4 @@
-use super::{ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping};
+use super::{ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, Stage, Version, VersionName};
 
 /// The most files of a version.
 pub const FILES_MOST: usize = 1_000;
@@ -41,9 +41,40 @@ pub enum ManifestError {
         /// What would be.
         size: u64,
     },
+    /// What was tried stays what it was.
+    #[error("version {0} has left training: what is said of it is said of the files that it has; register a new version")]
+    Frozen(VersionName),
+    /// All or none are in place.
+    #[error("version {0} has files already: register its files in place all at once, or take all of them in")]
+    HasFiles(VersionName),
     /// They are elsewhere.
     #[error("its files are registered in place, in {0}: they are not mixed with files that are taken in")]
     InPlace(String),
+}
+
+impl Version {
+    /// Takes a file into the manifest, as [`Artifacts::add`] does; a new one only while the version is in training.
+    pub fn take_file(&mut self, file: ArtifactFile, limit: u64) -> Result<Added, ManifestError> {
+        let mut artifacts = self.artifacts.clone().unwrap_or_else(Artifacts::kept);
+        let added = artifacts.add(file, limit)?;
+        if added == Added::New && self.stage != Stage::Training {
+            return Err(ManifestError::Frozen(self.name.clone()));
+        }
+        self.artifacts = Some(artifacts);
+        Ok(added)
+    }
+
+    /// Takes files that are registered in place: all of the version's at once, and only while it is in training.
+    pub fn take_in_place(&mut self, artifacts: Artifacts) -> Result<Added, ManifestError> {
+        match &self.artifacts {
+            Some(had) if *had == artifacts => return Ok(Added::Same),
+            Some(_) => return Err(ManifestError::HasFiles(self.name.clone())),
+            None if self.stage != Stage::Training => return Err(ManifestError::Frozen(self.name.clone())),
+            None => {}
+        }
+        self.artifacts = Some(artifacts);
+        Ok(Added::New)
+    }
 }
 
 impl Artifacts {

@@ -22,8 +22,9 @@ pub struct Model {
     pub changed_at: Micros,
     /// When a version was last promoted.
     pub promoted_at: Option<Micros>,
-    /// The newest evaluation at that time: what was tried since counts as trials.
-    pub trials_after: EvaluationId,
+    /// The newest evaluation of all at the time of each promotion, oldest first, at most [`Model::MARKS`]: what was tried
+    /// since counts as trials.
+    pub trial_marks: Vec<EvaluationId>,
     /// Its versions, by where they stand.
     pub counts: StageCounts,
     /// Evaluations that are stored, those of deleted versions too.
@@ -66,6 +67,23 @@ impl StageCounts {
 }
 
 impl Model {
+    /// Promotions whose mark is kept.
+    pub const MARKS: usize = 64;
+
+    /// A promotion begins a new round of trials.
+    pub fn mark_trials(&mut self, newest: EvaluationId) {
+        if self.trial_marks.len() >= Self::MARKS {
+            self.trial_marks.remove(0);
+        }
+        self.trial_marks.push(newest);
+    }
+
+    /// The trials that compete with `evidence` are those after this one. A version that was tried before the last
+    /// promotion competes with what was tried in its own round, too: a promotion in between makes no luck undone.
+    pub fn trials_after(&self, evidence: EvaluationId) -> EvaluationId {
+        self.trial_marks.iter().rev().find(|mark| **mark < evidence).copied().unwrap_or(EvaluationId(0))
+    }
+
     /// A model that has no version yet.
     pub fn new(id: ModelId, name: ModelName, created_at: Micros) -> Self {
         Self {
@@ -76,7 +94,7 @@ impl Model {
             revision: 0,
             changed_at: Micros(0),
             promoted_at: None,
-            trials_after: EvaluationId(0),
+            trial_marks: Vec::new(),
             counts: StageCounts::default(),
             evaluations: 0,
         }
@@ -185,9 +203,9 @@ pub struct Version {
     pub validation_metrics: BTreeMap<String, f64>,
     /// What people want to find it by.
     pub tags: BTreeMap<String, String>,
-    /// The score of its newest evaluation, 0 to 100.
+    /// The score of its newest evaluation out of sample, 0 to 100; under 50 where any gate on the way to candidate fails.
     pub score: Option<f64>,
-    /// The annual Sharpe ratio of its newest evaluation.
+    /// The annual Sharpe ratio of its newest evaluation out of sample.
     pub sharpe: Option<f64>,
     /// The promotions that went past its gates.
     pub forced: Vec<Forced>,
