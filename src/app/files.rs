@@ -9,7 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::App;
 use super::registry::{Ask, Deployment, RegistryError};
-use crate::artifacts::{ArtifactError, Content, Deployments, Directory, FileCheck, FileState, Registered, SweepError, Swept};
+use crate::artifacts::{
+    ArtifactError, Content, Deployments, Directory, FileCheck, FileState, Registered, SweepError, Swept,
+};
 use crate::domain::audit::AuditEntry;
 use crate::domain::model::{
     ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, ModelId, Version, VersionName,
@@ -214,8 +216,8 @@ pub fn take(
     };
     let file = ArtifactFile { path: new.path.clone(), size: taken.size, sha256: taken.digest };
     let limit = directory.limits().max_version;
-    let attached =
-        directory.keep(taken, || app.registry.attach(ask, &new.model, &new.version, &file, limit).map_err(FileError::from))?;
+    let attached = directory
+        .keep(taken, || app.registry.attach(ask, &new.model, &new.version, &file, limit).map_err(FileError::from))?;
     Ok((FileAnswer::from(&file), attached.new))
 }
 
@@ -272,11 +274,7 @@ pub fn verify(app: &App, ask: &Ask, model: &ModelId, version: &VersionName) -> R
 }
 
 /// Reads the files of every living version again, one after the other; `see` gets each version's result.
-pub fn verify_all(
-    store: &Store,
-    directory: &Directory,
-    mut see: impl FnMut(CheckAnswer),
-) -> Result<(), FileError> {
+pub fn verify_all(store: &Store, directory: &Directory, mut see: impl FnMut(CheckAnswer)) -> Result<(), FileError> {
     for model in store.models()? {
         for version in store.versions_of(&model.id)? {
             let Some(artifacts) = version.artifacts.as_ref().filter(|_| version.deleted.is_none()) else { continue };

@@ -60,7 +60,11 @@ impl Registry {
             let mut version = change.version(name)?;
             let added = version.take_in_place(artifacts.clone())?;
             if added == Added::New {
-                change.audit("model.attach", name, &format!("in place: {directory}, {} files", artifacts.files.len()))?;
+                change.audit(
+                    "model.attach",
+                    name,
+                    &format!("in place: {directory}, {} files", artifacts.files.len()),
+                )?;
             }
             Ok(put(change, &version, added == Added::New)?)
         })

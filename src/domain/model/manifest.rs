@@ -42,7 +42,9 @@ pub enum ManifestError {
         size: u64,
     },
     /// What was tried stays what it was.
-    #[error("version {0} has left training: what is said of it is said of the files that it has; register a new version")]
+    #[error(
+        "version {0} has left training: what is said of it is said of the files that it has; register a new version"
+    )]
     Frozen(VersionName),
     /// All or none are in place.
     #[error("version {0} has files already: register its files in place all at once, or take all of them in")]

@@ -105,13 +105,7 @@ impl Sent {
         let revision = self.revision.parse().map_err(|_| {
             ApiError::Refused("the form does not say what it was shown for: load the page again".to_owned())
         })?;
-        Ok(Ask {
-            actor: asker.actor.clone(),
-            grant: asker.caller.grant,
-            now: observe::now(),
-            key: None,
-            expected: Some(Expected::Revision(revision)),
-        })
+        Ok(Ask { expected: Some(Expected::Revision(revision)), ..asker.ask() })
     }
 }
 
@@ -122,6 +116,14 @@ pub(in crate::http) struct Asker {
     pub(in crate::http) caller: Caller,
     /// Under which name.
     actor: Actor,
+}
+
+impl Asker {
+    /// Who asks, believing nothing.
+    pub(in crate::http) fn ask(&self) -> Ask {
+        let (actor, grant) = (self.actor.clone(), self.caller.grant);
+        Ask { actor, grant, now: observe::now(), key: None, expected: None }
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asker {

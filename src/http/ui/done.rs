@@ -8,7 +8,7 @@ use super::form::see;
 use super::{Frame, Tone};
 
 /// The words and what they stand for.
-const DONE: [(&str, &str); 20] = [
+const DONE: [(&str, &str); 22] = [
     ("intent-acknowledged", "You have taken it on: the intent is acknowledged."),
     ("intent-resolved", "The intent is resolved."),
     ("user-added", "The user was added."),
@@ -22,9 +22,11 @@ const DONE: [(&str, &str); 20] = [
     ("others-ended", "Your other sessions were ended."),
     ("own-password", "Your password was changed. Sign in with the new one."),
     ("promoted", "The version is in production."),
+    ("promoted-only", "The version is in production, but the pointer on disk does not lead to it yet: see below."),
     ("approval-asked", "Nothing has changed yet: the promotion waits for a second person."),
     ("approval-denied", "The promotion was refused. What is in production stays there."),
     ("rolled-back", "The version is in production again."),
+    ("rolled-back-only", "The version is in production again, but the pointer on disk does not lead to it: see below."),
     ("version-moved", "The version has its new status."),
     ("version-failed", "The version is failed, and stays so."),
     ("version-deleted", "The version was deleted. Its name is never given again."),

@@ -8,6 +8,8 @@ mod act;
 mod audit;
 /// Charts, and the tables behind them.
 mod chart;
+/// Several versions beside each other.
+mod compare;
 /// One question before what cannot be taken back.
 mod confirm;
 /// What follows from putting another version into production.
@@ -93,6 +95,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(models::routes());
     routes.extend(model::routes());
     routes.extend(version::routes());
+    routes.extend(compare::routes());
     routes.extend(promote::routes());
     routes.extend(rollback::routes());
     routes.extend(step::routes());

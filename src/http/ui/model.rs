@@ -94,6 +94,8 @@ struct ModelPage {
     metric: Metric,
     chart: Option<Curve>,
     troubles: Vec<String>,
+    /// The production pointer, and where it leads.
+    pointer: (String, Option<String>),
     now: Micros,
 }
 
@@ -120,7 +122,13 @@ async fn model(
     let troubles = registry::troubles(&app);
     let threshold = threshold(&app, metric);
     let name = id.clone();
-    let view = blocking(move || ModelView::find(&app.store, &name, &asked, now)).await?.ok_or_else(no_model)?;
+    let look = move || {
+        let Some(view) = ModelView::find(&app.store, &name, &asked, now)? else { return Ok(None) };
+        let (pointer, leads) = app.files.directory.pointer(&view.model);
+        let pointer = (pointer.display().to_string(), leads.map(|leads| leads.display().to_string()));
+        Ok::<_, ApiError>(Some((view, pointer)))
+    };
+    let (view, pointer) = blocking(look).await?.ok_or_else(no_model)?;
     let frame = Done::new(&query.done).onto(Frame::of(id.to_string(), &caller).at("/models"));
     let (status, frame) = misfits.looked(frame);
     let shown = ModelPage {
@@ -136,6 +144,7 @@ async fn model(
         chart: chart(&view, metric, threshold),
         metric,
         troubles,
+        pointer,
         view,
         query,
         now,

@@ -226,7 +226,7 @@ async fn promote(
     let (ask, registry) = (sent.ask(&asker)?, app.registry.clone());
     let (model, version, why, force) = (id.clone(), name.clone(), sent.why.clone(), sent.forces());
     match carry_out(move || registry.promote(&ask, &model, &version, &why, force)).await? {
-        Ok(Promoted::Done { .. }) => Ok(done(&links::model(&id), "promoted")),
+        Ok(Promoted::Done { warning, .. }) => Ok(done(&links::model(&id), word(warning.is_some()))),
         Ok(Promoted::Waiting { .. }) => Ok(done(&links::version(&id, &name), "approval-asked")),
         Err(refused) => again(&app, &asker, &id, &name, &sent.why, &refused).await,
     }
@@ -242,9 +242,17 @@ async fn approve(
     let (ask, registry) = (sent.ask(&asker)?, app.registry.clone());
     let (model, version, why) = (id.clone(), name.clone(), sent.why.clone());
     match carry_out(move || registry.approve(&ask, &model, &version, &why)).await? {
-        Ok(_) => Ok(done(&links::model(&id), "promoted")),
+        Ok(promoted) => {
+            let warned = matches!(promoted, Promoted::Done { warning: Some(_), .. });
+            Ok(done(&links::model(&id), word(warned)))
+        }
         Err(refused) => again(&app, &asker, &id, &name, &sent.why, &refused).await,
     }
+}
+
+/// What is said when it is done; `warned` where the disk does not follow.
+fn word(warned: bool) -> &'static str {
+    if warned { "promoted-only" } else { "promoted" }
 }
 
 /// What is sent with a refusal: a page has one field of a name.

@@ -158,7 +158,10 @@ async fn roll_back(
     };
     let (model, why) = (id.clone(), sent.why.clone());
     match carry_out(move || registry.roll_back(&ask, &model, &target, &why)).await? {
-        Ok(_) => Ok(done(&links::model(&id), "rolled-back")),
+        Ok(back) => {
+            let word = if back.warning.is_some() { "rolled-back-only" } else { "rolled-back" };
+            Ok(done(&links::model(&id), word))
+        }
         Err(refused) => {
             let act = Seen::find(&app, &id).await?.page(&app, &asker, &sent.to, &sent.why, refused.misfit());
             Ok(refused.onto(act))

@@ -90,6 +90,12 @@ impl GateRow {
     }
 }
 
+/// A figure and what it is held against: `1.45 (≥ 1.00)`.
+pub(in crate::http) fn against(answer: &GateAnswer) -> String {
+    let GateRow { value, threshold, .. } = GateRow::of(answer);
+    if value.is_empty() { threshold } else { format!("{value} ({threshold})") }
+}
+
 /// A goal in lower case, as statuses are written.
 pub(in crate::http) fn goal(goal: impl Given<Goal>) -> &'static str {
     match goal.given() {

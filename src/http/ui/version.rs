@@ -9,15 +9,20 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::act::Asker;
 use super::curve::{Curve, Line};
 use super::done::Done;
 use super::drawing::Calibration;
+use super::form::sentence;
 use super::registry::names;
 use super::scorecard::Scorecard;
 use super::{Frame, links, page, registry, show};
 use crate::app::App;
+use crate::app::files::{self, FileError};
 use crate::app::views::registry::version::{Shown, VersionView};
-use crate::domain::model::{ArtifactFile, ArtifactState, Artifacts, EvaluationId, Keeping, ModelStatus, Origin};
+use crate::domain::model::{
+    ArtifactFile, ArtifactState, Artifacts, EvaluationId, Keeping, ModelId, ModelStatus, Origin, VersionName,
+};
 use crate::domain::performance::annual;
 use crate::domain::time::Micros;
 use crate::http::api::blocking;
@@ -28,7 +33,10 @@ use crate::http::routes::Route;
 use crate::observe;
 
 pub(super) fn routes() -> Vec<Route<App>> {
-    vec![Route::page("/models/{model}/versions/{version}", Role::Viewer, version)]
+    vec![
+        Route::page("/models/{model}/versions/{version}", Role::Viewer, version),
+        Route::form("/models/{model}/versions/{version}/verify", Role::Operator, verify),
+    ]
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -65,18 +73,47 @@ async fn version(
     PathPart(path): PathPart<(String, String)>,
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
-    let (id, name) = names(&path)?;
-    let now = observe::now();
+    let names = names(&path)?;
     let chosen = query.evaluation.parse().ok().map(EvaluationId);
-    let view = {
+    let shown = VersionPage::find(&app, &caller, names, chosen).await?;
+    Ok(page(StatusCode::OK, &VersionPage { frame: Done::new(&query.done).onto(shown.frame), ..shown }))
+}
+
+/// Reads its files again, and says what that showed.
+async fn verify(
+    State(app): State<App>,
+    asker: Asker,
+    PathPart(path): PathPart<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (id, name) = names(&path)?;
+    let (ask, files) = (asker.ask(), app.clone());
+    let checked = {
         let (id, name) = (id.clone(), name.clone());
-        blocking(move || VersionView::find(&app.registry, &id, &name, chosen, now)).await?
+        blocking(move || Ok::<_, ApiError>(files::verify(&files, &ask, &id, &name))).await?
     };
-    let frame = Done::new(&query.done).onto(Frame::of(format!("{id} {name}"), &caller).at("/models"));
-    Ok(page(StatusCode::OK, &VersionPage::of(frame, view, now)))
+    let verified = match checked {
+        Ok(answer) => (answer.sound, sentence(answer.told())),
+        Err(error @ FileError::Busy(_)) => (false, sentence(error)),
+        Err(error) => return Err(ApiError::internal(error)),
+    };
+    let shown = VersionPage::find(&app, &asker.caller, (id, name), None).await?;
+    Ok(page(StatusCode::OK, &VersionPage { verified: Some(verified), ..shown }))
 }
 
 impl VersionPage {
+    async fn find(
+        app: &App,
+        caller: &Caller,
+        (id, name): (ModelId, VersionName),
+        chosen: Option<EvaluationId>,
+    ) -> Result<Self, ApiError> {
+        let now = observe::now();
+        let frame = Frame::of(format!("{id} {name}"), caller).at("/models");
+        let registry = app.registry.clone();
+        let view = blocking(move || VersionView::find(&registry, &id, &name, chosen, now)).await?;
+        Ok(Self::of(frame, view, now))
+    }
+
     fn of(frame: Frame, view: VersionView, now: Micros) -> Self {
         let may = frame.may(Role::Operator);
         Self {

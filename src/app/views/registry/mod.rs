@@ -8,3 +8,5 @@ pub mod models;
 pub mod returns;
 /// One version: where it comes from, what it has shown, what the gates say.
 pub mod version;
+/// Several versions beside each other.
+pub mod compare;
