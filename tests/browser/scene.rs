@@ -1,4 +1,9 @@
+use quantum_clm::app::{App, sample};
+use quantum_clm::config::Config;
 use quantum_clm::domain::time::Micros;
+use quantum_clm::observe::metrics::Metrics;
+use quantum_clm::observe::status::StatusBoard;
+use quantum_clm::store::Store;
 use serde_json::json;
 
 use crate::support::Random;
@@ -26,7 +31,9 @@ pub(super) struct Scene {
 impl Scene {
     /// With the users `anna` (admin), `otto` (operator) and `vera` (viewer).
     pub(super) fn new() -> Self {
-        let mut scene = Self::quiet();
+        let bed = story_bed();
+        models(&bed, |_| ());
+        let mut scene = Self::over(bed);
         let lines = story();
         let count = lines.len() as u64;
         for (at, line) in lines {
@@ -48,13 +55,21 @@ impl Scene {
 
     /// With the users and nothing else.
     pub(super) fn without_story() -> Self {
-        let scene = Self::quiet();
+        let scene = Self::over(story_bed());
         add_users(&scene.daemon);
         scene
     }
 
-    fn quiet() -> Self {
-        let bed = Bed::new("", &["events.commit_interval = \"50ms\""]);
+    /// With the users and the sample of models that the demo has; `settings` are lines of configuration.
+    pub(super) fn with_models(settings: &[&str]) -> Self {
+        let bed = Bed::new("", &[&["events.commit_interval = \"50ms\""], settings].concat());
+        models(&bed, |_| ());
+        let scene = Self::over(bed);
+        add_users(&scene.daemon);
+        scene
+    }
+
+    fn over(bed: Bed) -> Self {
         let journal = JournalWriter::new(&bed.journal());
         Self { daemon: bed.start(), journal, _bed: bed }
     }
@@ -65,6 +80,21 @@ impl Scene {
         sign_in(&browser, user).await;
         browser
     }
+}
+
+fn story_bed() -> Bed {
+    Bed::new("", &["events.commit_interval = \"50ms\""])
+}
+
+/// Puts the sample of models into a bed's data file before a daemon has it, and whatever `more` does to it.
+pub(super) fn models(bed: &Bed, more: impl FnOnce(&App)) {
+    let config = Config { data_file: bed.data_file().to_owned(), ..Config::default() };
+    let store = Store::open(&config.data_file).unwrap();
+    let (board, now) = (StatusBoard::new(), quantum_clm::observe::now());
+    let app = App::new(config, store, board.clone(), Metrics::new(board, "", "", now), now);
+    sample::fill(&app, now).unwrap();
+    more(&app);
+    app.close();
 }
 
 /// The users `anna` (admin), `otto` (operator) and `vera` (viewer).
