@@ -13,11 +13,14 @@ const whole = new Intl.NumberFormat("en");
 const WHOLE_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7, 1e8, 2e8, 5e8, 1e9];
 const MONTH = 28 * 24 * HOUR;
 
+/** With a minus that is as wide as a plus, as in the tables. */
+const signed = (text) => text.replace("-", "−");
+
 /** How figures of a chart are written: beside its axis, and in its legend. */
 const units = {
   count: { axis: (value) => compact.format(value), legend: (value) => whole.format(value) },
-  ratio: { axis: (value) => trimmed.format(value), legend: (value) => fixed.format(value) },
-  percent: { axis: (value) => `${trimmed.format(value * 100)} %`, legend: (value) => `${tenth.format(value * 100)} %` },
+  ratio: { axis: (value) => signed(trimmed.format(value)), legend: (value) => signed(fixed.format(value)) },
+  percent: { axis: (value) => signed(`${trimmed.format(value * 100)} %`), legend: (value) => signed(`${tenth.format(value * 100)} %`) },
 };
 
 function colour(name) {

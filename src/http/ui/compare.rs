@@ -47,7 +47,21 @@ struct Group {
 
 struct CompareRow {
     name: String,
-    cells: Vec<String>,
+    cells: Vec<Cell>,
+}
+
+/// One version's word on one thing.
+#[derive(PartialEq, Eq)]
+struct Cell {
+    text: String,
+    /// A gate's outcome: the badge's class and its words.
+    badge: Option<(&'static str, &'static str)>,
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self { text, badge: None }
+    }
 }
 
 async fn compare(
@@ -135,7 +149,7 @@ fn groups(view: &CompareView) -> Vec<Group> {
     let columns = &view.columns;
     let row = |name: &str, cell: &dyn Fn(&Column) -> String| CompareRow {
         name: name.to_owned(),
-        cells: columns.iter().map(cell).collect(),
+        cells: columns.iter().map(|column| cell(column).into()).collect(),
     };
     let standing = vec![
         row("Status", &|column| column.compared.detail.status.to_string()),
@@ -172,10 +186,12 @@ fn groups(view: &CompareView) -> Vec<Group> {
         row("Code", &|column| or_dash(version(column).provenance.code_revision)),
         row("Files", &|column| or_dash(version(column).artifacts.map(|files| show::bytes(files.size())))),
     ];
-    let mut groups = vec![Group { name: "Where it stands", rows: standing }];
+    let mut groups = vec![
+        Group { name: "Where it stands", rows: standing },
+        Group { name: "Gates to production", rows: gate_rows(columns) },
+        Group { name: "Parameters", rows: parameters.collect() },
+    ];
     groups.extend(figures);
-    groups.push(Group { name: "Gates to production", rows: gate_rows(columns) });
-    groups.push(Group { name: "Parameters", rows: parameters.collect() });
     groups.push(Group { name: "Tags", rows: tags.collect() });
     groups.push(Group { name: "Where it comes from", rows: provenance });
     groups
@@ -188,7 +204,7 @@ fn figure_rows(columns: &[Column], of: &dyn Fn(&Column) -> Option<Evaluation>) -
     }
     let row = |name: &str, cell: &dyn Fn(&Evaluation) -> Option<String>| CompareRow {
         name: name.to_owned(),
-        cells: evaluations.iter().map(|evaluation| or_dash(evaluation.as_ref().and_then(cell))).collect(),
+        cells: evaluations.iter().map(|evaluation| or_dash(evaluation.as_ref().and_then(cell)).into()).collect(),
     };
     vec![
         row("How", &|one| Some(format!("{}, no. {}", registry::kind(one.kind), one.id))),
@@ -209,7 +225,7 @@ fn figure_rows(columns: &[Column], of: &dyn Fn(&Column) -> Option<Evaluation>) -
         row("Sortino ratio, annual", &|one| with_interval(one.figures.plain.sortino_ratio, None, show::ratio)),
         row("Calmar ratio", &|one| with_interval(one.figures.plain.calmar_ratio, None, show::ratio)),
         row("Return in all", &|one| with_interval(one.figures.plain.total_pnl, None, show::percent)),
-        row("PSR(0)", &|one| one.figures.psr.map(show::percent)),
+        row("PSR(0)", &|one| one.figures.psr.map(show::probability)),
     ]
 }
 
@@ -237,10 +253,12 @@ fn gate_rows(columns: &[Column]) -> Vec<CompareRow> {
     let row = |gate| {
         let cell = |verdict: &Option<crate::domain::gates::Verdict>| {
             let answer = verdict.as_ref().and_then(|verdict| verdict.gates.iter().find(|answer| answer.gate == gate));
-            or_dash(answer.map(|answer| match answer.outcome {
-                GateOutcome::NotEnoughData => scorecard::outcome(&answer.outcome).1.to_owned(),
-                outcome => format!("{}, {}", scorecard::outcome(&outcome).1, scorecard::against(answer)),
-            }))
+            let text = answer.map(|answer| match answer.outcome {
+                GateOutcome::NotEnoughData => String::new(),
+                _ => scorecard::against(answer),
+            });
+            let badge = answer.map(|answer| scorecard::outcome(&answer.outcome));
+            Cell { text: text.unwrap_or_else(|| "–".to_owned()), badge }
         };
         CompareRow { name: scorecard::name(gate).to_owned(), cells: verdicts.iter().map(cell).collect() }
     };

@@ -33,18 +33,18 @@ impl Change<'_> {
         match self.leaving {
             Some(leaving) => {
                 let since = leaving.promoted_at.map_or_else(String::new, |at| {
-                    format!(
-                        ", in production since {} ({}),",
-                        at.datetime().format("%Y-%m-%d %H:%M"),
-                        show::since(at, self.now)
-                    )
+                    let (from, lasted) = (at.datetime().format("%Y-%m-%d %H:%M"), show::since(at, self.now));
+                    format!(" since {from}, for {lasted}")
                 });
                 format!(
-                    "In production of {id} is {coming} from then on. {}{since} leaves it and is retired; a rollback brings it back.",
+                    "{} goes into production of {id}. {}, which has been there{since}, is retired; a rollback brings it back.",
+                    capital(&coming),
                     leaving.name
                 )
             }
-            None => format!("In production of {id} is {coming} from then on. Nothing is now, so nothing leaves."),
+            None => {
+                format!("{} goes into production of {id}, of which nothing is in production now.", capital(&coming))
+            }
         }
     }
 
@@ -55,8 +55,8 @@ impl Change<'_> {
             None => "its files".to_owned(),
         };
         format!(
-            "On disk {directory}/production/{} leads to {files}: the link is changed in one step, right after the decision is \
-             stored. Should the machine stop in between, it is put right at the next start.",
+            "On disk, {directory}/production/{} then leads to {files}: the link is changed in one step, right after the \
+             decision is stored. Should the machine stop in between, the next start puts it right.",
             self.model.id
         )
     }
@@ -76,6 +76,11 @@ impl Change<'_> {
         };
         format!("The event {} is written: {redis}.", self.event)
     }
+}
+
+/// Names of versions stay as they are: only words of ours get a capital.
+fn capital(text: &str) -> String {
+    text.strip_prefix("the ").map_or_else(|| text.to_owned(), |rest| format!("The {rest}"))
 }
 
 fn files(artifacts: &Artifacts) -> String {

@@ -123,7 +123,7 @@ impl fmt::Display for Calibration<'_> {
         const LEFT: f64 = 44.0;
         const TOP: f64 = 10.0;
         let (x, y) = (|share: f64| LEFT + SIDE * share, |share: f64| TOP + SIDE * (1.0 - share));
-        let (width, height) = (LEFT + SIDE + 16.0, TOP + SIDE + 42.0);
+        let (width, height) = (LEFT + SIDE + 24.0, TOP + SIDE + 42.0);
         let mut svg = format!(
             "<svg class=\"calibration\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">"
         );

@@ -127,9 +127,15 @@ impl Seen {
             now: observe::now(),
         };
         let mut sentences = change.sentences();
-        if matches!(status, ModelStatus::Training | ModelStatus::Shadow) {
-            let way = if *status == ModelStatus::Training { "shadow and candidate" } else { "candidate" };
-            sentences.insert(0, format!("It is {status}; on its way it becomes {way} in the same step."));
+        match status {
+            ModelStatus::Training => sentences.insert(
+                0,
+                format!("{} is in training: it passes through shadow and candidate in the same step.", version.name),
+            ),
+            ModelStatus::Shadow => {
+                sentences.insert(0, format!("{} is in shadow: it becomes a candidate in the same step.", version.name));
+            }
+            _ => {}
         }
         sentences.push(format!("Trials of {} are counted anew from then on.", model.id));
         sentences

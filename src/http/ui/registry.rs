@@ -109,7 +109,7 @@ pub(in crate::http) fn plain(figure: &Option<Figure>, digits: usize) -> String {
     match figure {
         None => "–".to_owned(),
         Some(figure) if digits == 0 => show::count(figure.value.max(0.0).round() as u64),
-        Some(figure) => format!("{:.digits$}", figure.value),
+        Some(figure) => show::signed(format!("{:.digits$}", figure.value)),
     }
 }
 

@@ -142,11 +142,12 @@ fn is_ceiling(gate: Gate) -> bool {
 /// A gate's figure with `more` digits than usual.
 fn figure(gate: Gate, value: f64, more: usize) -> String {
     match gate {
-        _ if is_share(gate) => format!("{:.*}\u{a0}%", 1 + more, value * 100.0),
-        Gate::Sharpe | Gate::ProfitFactor => format!("{value:.*}", 2 + more),
+        Gate::Psr | Gate::Dsr | Gate::PsrWithShadow if more == 0 => show::probability(value),
+        _ if is_share(gate) => show::signed(format!("{:.*}\u{a0}%", 1 + more, value * 100.0)),
+        Gate::Sharpe | Gate::ProfitFactor => show::signed(format!("{value:.*}", 2 + more)),
         // Counts, unless somebody set half of one as a threshold.
         _ if value.fract() == 0.0 && value.abs() < 1e15 => show::count(value.abs() as u64),
-        _ => format!("{value:.*}", 1 + more),
+        _ => show::signed(format!("{value:.*}", 1 + more)),
     }
 }
 

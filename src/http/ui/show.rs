@@ -152,12 +152,12 @@ pub(in crate::http) fn share(part: impl Given<u64>, whole: impl Given<u64>) -> S
 
 /// `1.45`: a ratio such as Sharpe's.
 pub(in crate::http) fn ratio(value: impl Given<f64>) -> String {
-    positive_zero(format!("{:.2}", value.given()))
+    signed(format!("{:.2}", value.given()))
 }
 
 /// `42.0 %` of a share, with a space that does not break.
 pub(in crate::http) fn percent(share: impl Given<f64>) -> String {
-    format!("{}\u{a0}%", positive_zero(format!("{:.1}", share.given() * 100.0)))
+    signed(format!("{:.1}\u{a0}%", share.given() * 100.0))
 }
 
 /// `63.4`, of 100.
@@ -165,11 +165,21 @@ pub(in crate::http) fn score(score: impl Given<f64>) -> String {
     format!("{:.1}", score.given())
 }
 
-/// What is rounded to nothing has no sign.
-fn positive_zero(text: String) -> String {
+/// `97.3 %` of a probability; what is rounded to certainty is none.
+pub(in crate::http) fn probability(probability: impl Given<f64>) -> String {
+    match probability.given() {
+        certain if certain > 0.9995 => "> 99.9\u{a0}%".to_owned(),
+        never if never < 0.0005 => "< 0.1\u{a0}%".to_owned(),
+        other => percent(other),
+    }
+}
+
+/// With a minus that is as wide as a plus; what is rounded to nothing has none.
+pub(in crate::http) fn signed(text: String) -> String {
     match text.strip_prefix('-') {
-        Some(rest) if rest.bytes().all(|byte| matches!(byte, b'0' | b'.')) => rest.to_owned(),
-        _ => text,
+        Some(rest) if !rest.bytes().any(|byte| matches!(byte, b'1'..=b'9')) => rest.to_owned(),
+        Some(rest) => format!("−{rest}"),
+        None => text,
     }
 }
 
@@ -239,7 +249,11 @@ mod tests {
             [0, 1_023, 1_536, 512 << 20].map(bytes).each_ref().map(String::as_str)
         );
         assert_eq!([share(1, 4), share(0, 0)], ["25.0\u{a0}%", "–"]);
-        assert_eq!([percent(0.1234), percent(-0.0001), percent(-1.0)], ["12.3\u{a0}%", "0.0\u{a0}%", "-100.0\u{a0}%"]);
+        assert_eq!([percent(0.1234), percent(-0.0001), percent(-1.0)], ["12.3\u{a0}%", "0.0\u{a0}%", "−100.0\u{a0}%"]);
+        assert_eq!(
+            [probability(0.973), probability(0.9999), probability(0.0)],
+            ["97.3\u{a0}%", "> 99.9\u{a0}%", "< 0.1\u{a0}%"]
+        );
         assert_eq!([ratio(1.449), ratio(-0.001), score(49.9)], ["1.45", "0.00", "49.9"]);
         assert_eq!([confidence(0.69), confidence(1.0), confidence(0.0)], ["0.69", "1", "0"]);
     }
