@@ -9,5 +9,6 @@ mod http;
 mod journal;
 mod mirror;
 mod product;
+mod registry;
 mod static_binary;
 mod tidy;

@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::value::{Codec, Fault};
-use super::{Config, artifacts, auth, events, http, journal, promotion, redis, rules};
+use super::{Config, artifacts, auth, events, gates, http, journal, promotion, redis, rules};
 
 /// One key: its name, what it means, and how it is read into [`Config`] and shown.
 pub(super) struct Key {
@@ -87,6 +87,7 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         rules::keys(),
         auth::keys(),
         artifacts::keys(),
+        gates::keys(),
         promotion::keys(),
     ];
     sections.into_iter().flatten().collect()
@@ -180,7 +181,7 @@ mod tests {
             ("journal.unit", Some("journal.units")),
             ("rules.least_severity", Some("rules.error_rate.least_severity")),
             ("data-file", Some("data_file")),
-            ("gates", None),
+            ("weather", None),
             ("x", None),
         ] {
             assert_eq!(suggestion(name), expected, "{name}");

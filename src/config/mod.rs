@@ -7,10 +7,12 @@ mod artifacts;
 mod auth;
 mod events;
 mod file;
+mod gates;
 mod http;
 mod journal;
 mod key;
 mod load;
+mod number;
 mod predecessor;
 mod promotion;
 mod redis;
@@ -23,6 +25,7 @@ mod value;
 pub use self::artifacts::Artifacts;
 pub use self::auth::Auth;
 pub use self::events::Events;
+pub use self::gates::Gates;
 pub use self::http::Http;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
@@ -54,6 +57,8 @@ pub struct Config {
     pub artifacts: Artifacts,
     /// How versions go into production.
     pub promotion: Promotion,
+    /// What a version has to show.
+    pub gates: Gates,
 }
 
 impl Default for Config {
@@ -68,6 +73,7 @@ impl Default for Config {
             auth: Auth::default(),
             artifacts: Artifacts::default(),
             promotion: Promotion::default(),
+            gates: Gates::default(),
         }
     }
 }

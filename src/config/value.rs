@@ -48,7 +48,7 @@ pub(super) trait Codec: 'static {
     fn show(value: &Self::Value) -> Value;
 }
 
-fn wrong<T>(value: &Spanned<DeValue<'_>>, expected: &str) -> Result<T, Fault> {
+pub(super) fn wrong<T>(value: &Spanned<DeValue<'_>>, expected: &str) -> Result<T, Fault> {
     let found = match value.get_ref() {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a whole number",
@@ -417,7 +417,7 @@ impl Codec for Pairs {
 }
 
 /// `text` in quotes, cut where it is long and with control characters escaped.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let start: String = text.chars().take(64).collect();
     if start.len() < text.len() { format!("{start:?}…") } else { format!("{start:?}") }
 }

@@ -58,7 +58,7 @@ fn refers(change: &Change<'_>, version: &Version) -> Result<Option<String>, Regi
         return Ok(Some(format!("its promotion waits for a second person ({} asked)", approval.asked_by)));
     }
     if let Some(current) = &model.production
-        && txn.version(&model.id, current)?.is_some_and(|current| current.succeeded.as_ref() == Some(name))
+        && change.way_back()?.is_some_and(|before| before.name == *name)
     {
         return Ok(Some(format!("a rollback from {current} leads to it")));
     }

@@ -76,7 +76,7 @@ pub struct Registry {
 impl Registry {
     /// The registry of a data file.
     pub fn new(store: Arc<Store>, config: &Config, deployment: Box<dyn Deployment>) -> Self {
-        Self { store, promotion: config.promotion.clone(), terms: Terms::default(), deployment }
+        Self { store, promotion: config.promotion.clone(), terms: config.gates, deployment }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::query::{HistoryQuery, ModelQuery, ModelSort, Page, VersionQuery, read_place, written_place};
+use super::roll_back::way_back;
 use super::{Registry, RegistryError};
 use crate::app::answers::QueryError;
 use crate::app::answers::query::{MAX_LIMIT, limit};
@@ -300,14 +301,7 @@ impl ReadTxn {
 
     /// Where a rollback to "the one before" leads.
     fn before(&self, model: &Model) -> Result<Option<VersionName>, StoreError> {
-        let mut version = self.in_production(model)?;
-        while let Some(name) = version.and_then(|version| version.succeeded) {
-            version = self.version(&model.id, &name)?;
-            if version.as_ref().is_some_and(|version| version.deleted.is_none()) {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
+        Ok(way_back(model, |name| self.version(&model.id, name))?.map(|version| version.name))
     }
 }
 

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use super::change::{Change, Missing, reason};
 use super::{Ask, Registry, RegistryError, Target};
 use crate::domain::bus::BusEvent;
-use crate::domain::model::{ModelId, ModelStatus, NoWay, Step, Version, VersionName};
+use crate::domain::model::{Model, ModelId, ModelStatus, NoWay, Step, Version, VersionName};
+use crate::store::StoreError;
 
 /// What came of a rollback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -77,22 +78,37 @@ impl Registry {
 }
 
 impl Change<'_> {
-    /// What was in production when the present one was promoted; where that was deleted, what was in production when
-    /// that one was promoted, and so on.
+    /// Where a rollback to "the one before" leads.
+    pub(super) fn way_back(&self) -> Result<Option<Version>, StoreError> {
+        way_back(&self.model, |name| self.txn.version(&self.model.id, name))
+    }
+
     fn before(&self) -> Result<Version, RegistryError> {
         let id = &self.model.id;
-        let Some(current) = &self.model.production else {
-            return Err(RegistryError::Conflict(format!("nothing of {id} has been in production yet")));
-        };
-        let mut version = self.txn.version(id, current)?;
-        while let Some(before) = version.and_then(|version| version.succeeded) {
-            version = self.txn.version(id, &before)?;
-            if let Some(found) = version.as_ref().filter(|version| version.deleted.is_none()) {
-                return Ok(found.clone());
-            }
-        }
-        Err(RegistryError::Conflict(format!(
-            "nothing of {id} was in production before {current} was promoted: say which version"
-        )))
+        self.way_back()?.ok_or_else(|| {
+            RegistryError::Conflict(match &self.model.production {
+                None => format!("nothing of {id} has been in production yet"),
+                Some(current) => {
+                    format!("nothing of {id} was in production before {current} was promoted: say which version")
+                }
+            })
+        })
     }
+}
+
+/// The one before: what was in production when the present one was promoted; where that was deleted, what was in
+/// production when that one was promoted, and so on. A version is promoted once, so the way has an end.
+pub(super) fn way_back(
+    model: &Model,
+    version: impl Fn(&VersionName) -> Result<Option<Version>, StoreError>,
+) -> Result<Option<Version>, StoreError> {
+    let Some(current) = &model.production else { return Ok(None) };
+    let mut at = version(current)?;
+    while let Some(before) = at.and_then(|version| version.succeeded) {
+        at = version(&before)?;
+        if at.as_ref().is_some_and(|version| version.deleted.is_none()) {
+            return Ok(at);
+        }
+    }
+    Ok(None)
 }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 mod evidence;
 mod judge;
+mod note;
 mod plain;
+mod record;
 mod score;
 mod terms;
 mod trials;
@@ -17,6 +19,7 @@ mod trials;
 pub use self::evidence::{Evidence, Shadow, together};
 pub use self::judge::judge;
 pub use self::plain::{failure_reason, passed, plain};
+pub use self::record::LOSING_DAYS;
 pub use self::score::score;
 pub use self::terms::Terms;
 pub use self::trials::{Trial, trials};
@@ -101,7 +104,7 @@ pub struct Trials {
     pub counted: u32,
     /// As many independent ones, given how alike their returns are.
     pub effective: f64,
-    /// Their average correlation, where returns overlap.
+    /// Their average correlation over all pairs, those without days in common as zero; null where no pair has any.
     pub correlation: Option<f64>,
     /// The variance of their Sharpe ratios a period.
     pub sharpe_variance: f64,

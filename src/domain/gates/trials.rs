@@ -1,5 +1,8 @@
 use super::Trials;
-use crate::domain::performance::{DailyReturns, expected_best};
+use crate::domain::performance::{DailyReturns, Moments, expected_best};
+
+/// Common days from which on two trials' returns tell how alike they are.
+const COMMON_DAYS: usize = 30;
 
 /// One out-of-sample evaluation of a version of the model.
 #[derive(Clone, Copy, Debug)]
@@ -11,17 +14,53 @@ pub struct Trial<'a> {
 }
 
 /// The trials that a deflated Sharpe ratio is deflated by.
+///
+/// Of N trials whose returns are alike, `r + (1 - r)·N` count as independent ones, r being their average correlation
+/// (Bailey and López de Prado 2014, appendix 3; below zero counts as zero). A pair that has fewer than 30 days in common,
+/// or whose returns are not known, counts as uncorrelated: what is not known does not make the gate easier.
 pub fn trials(trials: &[Trial<'_>]) -> Trials {
     let counted = u32::try_from(trials.len()).unwrap_or(u32::MAX);
-    let effective = f64::from(counted.max(1));
-    let mean = trials.iter().map(|trial| trial.sharpe_per_period).sum::<f64>() / effective;
+    let number = f64::from(counted.max(1));
+    let mean = trials.iter().map(|trial| trial.sharpe_per_period).sum::<f64>() / number;
     let squares: f64 = trials.iter().map(|trial| (trial.sharpe_per_period - mean).powi(2)).sum();
-    let sharpe_variance = if counted > 1 { squares / (effective - 1.0) } else { 0.0 };
-    Trials {
-        counted,
-        effective,
-        correlation: None,
-        sharpe_variance,
-        benchmark: expected_best(effective, sharpe_variance),
+    let sharpe_variance = if counted > 1 { squares / (number - 1.0) } else { 0.0 };
+    let correlation = average_correlation(trials);
+    let alike = correlation.unwrap_or(0.0).clamp(0.0, 1.0);
+    let effective = alike + (1.0 - alike) * number;
+    let benchmark = expected_best(effective, sharpe_variance);
+    Trials { counted, effective, correlation, sharpe_variance, benchmark }
+}
+
+/// The average correlation over all pairs; none where no pair has enough days in common.
+fn average_correlation(trials: &[Trial<'_>]) -> Option<f64> {
+    let mut sum = 0.0;
+    let mut known = 0_u64;
+    for (at, one) in trials.iter().enumerate() {
+        let Some(one) = one.daily else { continue };
+        for other in trials.iter().skip(at + 1).filter_map(|other| other.daily) {
+            if let Some(correlation) = correlation(one, other) {
+                sum += correlation;
+                known += 1;
+            }
+        }
     }
+    let count = trials.len() as f64;
+    (known > 0).then(|| sum / (count * (count - 1.0) / 2.0))
+}
+
+/// The correlation of two series over the days that they have in common; none where these are too few, or one of them
+/// does not vary in them.
+fn correlation(one: &DailyReturns, other: &DailyReturns) -> Option<f64> {
+    let start = one.first_day.max(other.first_day);
+    let from = |daily: &DailyReturns| usize::try_from(start - daily.first_day).ok();
+    let (one, other) = (one.returns.get(from(one)?..)?, other.returns.get(from(other)?..)?);
+    let common = one.len().min(other.len());
+    let (one, other) = (one.get(..common)?, other.get(..common)?);
+    if common < COMMON_DAYS {
+        return None;
+    }
+    let (of_one, of_other) = (Moments::of(one)?, Moments::of(other)?);
+    let distance = |value: f64, of: &Moments| (value - of.mean) / of.deviation;
+    let products = one.iter().zip(other).map(|(one, other)| distance(*one, &of_one) * distance(*other, &of_other));
+    Some(products.sum::<f64>() / (common as f64 - 1.0)).filter(|correlation| correlation.is_finite())
 }

@@ -13,6 +13,7 @@ mod input;
 mod moments;
 mod normal;
 mod sharpe;
+mod student;
 mod trades;
 
 pub use self::curve::{drawdowns, equity, max_drawdown, rolling_sharpe};
@@ -24,7 +25,7 @@ pub use self::input::{
 pub use self::moments::Moments;
 pub use self::normal::{cdf, quantile};
 pub use self::sharpe::{
-    Interval, annual, expected_best, interval, lo_annual, min_track_record, psr, sharpe_error, sortino,
+    Interval, annual, cautious_psr, expected_best, interval, lo_annual, min_track_record, psr, sharpe_error, sortino,
 };
 
 /// Periods of a year: crypto trades every day.
