@@ -68,7 +68,9 @@ fn no_edge(text: &mut String) -> anyhow::Result<()> {
          records a length.\n",
         list(&DAYS)
     )?;
-    table(text, "trades", &TRADES, &worst, |it| format!("{:.1} / {:.1} / **{:.2}**", it.five, it.candidate, it.production))?;
+    table(text, "trades", &TRADES, &worst, |it| {
+        format!("{:.1} / {:.1} / **{:.2}**", it.five, it.candidate, it.production)
+    })?;
     writeln!(
         text,
         "\nThe same with the five plain gates off, so that the probabilities stand alone: candidate / **production**.\n"
@@ -146,9 +148,8 @@ fn power(text: &mut String) -> anyhow::Result<()> {
         let cells: Vec<Job> = rows
             .iter()
             .flat_map(|(days, trades)| {
-                KINDS.map(|(_, returns)| {
-                    (Strategy { sharpe, ..Strategy::new(returns, *trades, *days) }, 1, REPETITIONS)
-                })
+                KINDS
+                    .map(|(_, returns)| (Strategy { sharpe, ..Strategy::new(returns, *trades, *days) }, 1, REPETITIONS))
             })
             .collect();
         let results = run(&cells)?;

@@ -143,9 +143,8 @@ pub fn through(strategy: Strategy, trials: usize, repetitions: usize, seed: u64)
         if figures[best].psr.is_none_or(|psr| psr < 0.9) {
             continue;
         }
-        let tried: Vec<Trial<'_>> = (0..trials)
-            .map(|at| Trial { sharpe_per_period: sharpe(at), daily: records[at].daily.as_ref() })
-            .collect();
+        let tried: Vec<Trial<'_>> =
+            (0..trials).map(|at| Trial { sharpe_per_period: sharpe(at), daily: records[at].daily.as_ref() }).collect();
         let evidence = Evidence {
             plain: &figures[best].plain,
             out_of_sample: records[best].daily.as_ref(),
@@ -154,7 +153,8 @@ pub fn through(strategy: Strategy, trials: usize, repetitions: usize, seed: u64)
             artifacts_ok: true,
             require_shadow: false,
         };
-        let [candidate, production] = [Goal::Candidate, Goal::Production].map(|goal| judge(goal, &evidence, &off).passed);
+        let [candidate, production] =
+            [Goal::Candidate, Goal::Production].map(|goal| judge(goal, &evidence, &off).passed);
         counts[1] += u32::from(five && candidate);
         counts[2] += u32::from(five && production);
         counts[3] += u32::from(candidate);

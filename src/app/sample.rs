@@ -53,8 +53,8 @@ struct Edge {
     loss: f64,
 }
 
-const GOOD: Edge = Edge { wins: 57, gain: 56.0, loss: 50.0 };
-const BETTER: Edge = Edge { wins: 60, gain: 56.0, loss: 48.0 };
+const GOOD: Edge = Edge { wins: 57, gain: 54.0, loss: 50.0 };
+const BETTER: Edge = Edge { wins: 59, gain: 55.0, loss: 50.0 };
 const NONE: Edge = Edge { wins: 52, gain: 50.0, loss: 50.0 };
 
 /// Fills an empty registry; `now` is its last instant. Nothing is done where there are models already.
@@ -80,7 +80,7 @@ pub fn fill(app: &App, now: Micros) -> Result<(), SampleError> {
     let third = maker.register(30, Some(&second), "0.05", 600)?;
     maker.backtest(&third, 29, 280, BETTER, 31)?;
     let fourth = maker.register(12, Some(&second), "0.30", 60)?;
-    maker.backtest(&fourth, 11, 120, NONE, 41)?;
+    maker.backtest(&fourth, 11, 120, NONE, 44)?;
     maker.shadow(&third, 2, 25, BETTER, 32)?;
 
     let maker = Maker { model: nhits.parse()?, ..maker };
@@ -166,7 +166,7 @@ impl Maker<'_> {
     }
 
     fn backtest(&self, version: &VersionName, ago: u64, days: u64, edge: Edge, seed: u64) -> Result<(), SampleError> {
-        self.evaluate(version, EvaluationKind::Backtest, ago, self.trades(ago + 1, days, 2, edge, seed))
+        self.evaluate(version, EvaluationKind::Backtest, ago, self.trades(ago + 1, days, 1, edge, seed))
     }
 
     fn shadow(&self, version: &VersionName, ago: u64, days: u64, edge: Edge, seed: u64) -> Result<(), SampleError> {
@@ -275,6 +275,9 @@ mod tests {
         assert!(candidate.passed, "the candidate can be promoted: {}", candidate.obstacles());
         let training = verdict(ModelStatus::Training);
         assert!(training.gates.iter().any(|answer| answer.outcome == GateOutcome::Fail), "{training:?}");
+        let forced: ModelId = MODELS[1].parse().expect("an id");
+        let versions = app.store.versions_of(&forced).expect("versions");
+        assert!(versions.iter().any(|version| !version.forced.is_empty()), "no version of {forced} was forced");
         app.close();
     }
 }

@@ -1,6 +1,6 @@
 //! Every page in every light: what it looks like, and whether everybody can read and use it.
 
-use super::scene::{PASSWORD, PATH, Scene, sign_in};
+use super::scene::{MODEL, PASSWORD, PATH, Scene, sign_in, version};
 use super::web::{Request, send};
 use crate::support::browser::{Browser, View};
 
@@ -49,21 +49,6 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
     ]
     .map(|(name, path)| (name, path.to_owned()))
     .into()
-}
-
-/// The model whose versions have gone through everything.
-const MODEL: &str = "xgboost_btcusdt_1h";
-
-/// The page of a model's version of this status.
-async fn version(browser: &Browser, model: &str, status: &str) -> String {
-    browser.goto(&format!("/models/{model}")).await;
-    browser
-        .find_by_path(&format!("//section[@aria-labelledby='versions']//tr[.//*[normalize-space()='{status}']]//th/a"))
-        .await
-        .attr("href")
-        .await
-        .unwrap()
-        .unwrap()
 }
 
 /// Looks at the page that is shown in every view; what is wrong with it goes to `found`.

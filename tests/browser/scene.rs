@@ -82,6 +82,22 @@ impl Scene {
     }
 }
 
+/// The model of the sample whose versions have gone through everything.
+pub(super) const MODEL: &str = "xgboost_btcusdt_1h";
+
+/// The page of a model's newest version of this status.
+pub(super) async fn version(browser: &Browser, model: &str, status: &str) -> String {
+    browser.goto(&format!("/models/{model}")).await;
+    let row = version_row(status);
+    let link = browser.find_by_path(&format!("({row})[1]//th/a")).await;
+    link.attr("href").await.unwrap().unwrap()
+}
+
+/// The rows of a model's page with versions of this status, as an XPath.
+pub(super) fn version_row(status: &str) -> String {
+    format!("//section[@aria-labelledby='versions']//tr[.//*[normalize-space()='{status}']]")
+}
+
 fn story_bed() -> Bed {
     Bed::new("", &["events.commit_interval = \"50ms\""])
 }

@@ -42,6 +42,9 @@ struct Query {
     done: String,
 }
 
+/// What fails a gate scores less.
+const PASSING_SCORE: f64 = 50.0;
+
 /// What the chart is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Metric {
@@ -152,12 +155,12 @@ async fn model(
     Ok(page(status, &shown))
 }
 
-/// The figure that a version must reach to go on, where it is the same for all.
-fn threshold(_app: &App, metric: Metric) -> Option<f64> {
+/// What a version's figure is held against.
+fn threshold(app: &App, metric: Metric) -> Option<f64> {
     match metric {
-        Metric::Sharpe => Some(1.0),
-        Metric::Score => Some(50.0),
-        Metric::Drawdown => None,
+        Metric::Sharpe => app.config.gates.sharpe_min,
+        Metric::Score => Some(PASSING_SCORE),
+        Metric::Drawdown => app.config.gates.max_drawdown_max,
     }
 }
 

@@ -177,11 +177,12 @@ fn trials(trials: &Trials) -> String {
             .into(),
         counted => {
             let alike = match trials.correlation {
-                Some(correlation) => format!(
-                    ", whose returns are so much alike (correlation {correlation:.2} on average) that they count as {:.1}",
-                    trials.effective
+                Some(correlation) if trials.effective + 0.05 < f64::from(counted) => format!(
+                    ", which count as {:.1}, because their returns are alike (correlation {} on average)",
+                    trials.effective,
+                    show::ratio(correlation)
                 ),
-                None => String::new(),
+                _ => String::new(),
             };
             format!(
                 "{counted} trials since the last promotion{alike}. The best of so many would show an annual Sharpe ratio of \
