@@ -7,6 +7,7 @@ use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod correlation;
 mod evidence;
 mod judge;
 mod note;
