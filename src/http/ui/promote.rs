@@ -183,11 +183,11 @@ impl Seen {
     fn second_person(&self, act: &mut Act, approval: &Approval, caller: &Caller) {
         let address = links::version(&approval.model, &approval.version);
         act.warnings.push(format!(
-            "{} asked for it on {}{}: {} It lapses on {}.",
+            "{} asked for it on {}{}: “{}” It lapses on {}.",
             approval.asked_by,
             approval.asked_at.datetime().format("%Y-%m-%d %H:%M"),
             if approval.force { ", past its closed gates" } else { "" },
-            sentence(&approval.why),
+            approval.why,
             approval.expires_at.datetime().format("%Y-%m-%d %H:%M"),
         ));
         let form = |action: &str, why, button, danger| ActForm {
