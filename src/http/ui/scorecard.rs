@@ -74,6 +74,18 @@ impl Part {
 
 impl GateRow {
     fn of(answer: &GateAnswer) -> Self {
+        if answer.gate == Gate::Artifacts {
+            let value = if answer.outcome == GateOutcome::Pass { "there" } else { "missing" };
+            return Self {
+                name: name(answer.gate),
+                value: value.to_owned(),
+                threshold: "there".to_owned(),
+                margin: String::new(),
+                outcome: answer.outcome,
+                reported: false,
+                note: answer.note.clone(),
+            };
+        }
         let (value, threshold) = match answer.value {
             Some(value) => told_apart(answer.gate, value, answer.threshold),
             None => (String::new(), figure(answer.gate, answer.threshold, 0)),
@@ -195,7 +207,7 @@ fn trials(trials: &Trials) -> String {
 fn wait(verdict: &Verdict) -> Option<String> {
     let days = verdict.wait_days?.ceil();
     let days = if days == 1.0 { "1 more day".to_owned() } else { format!("{} more days", show::count(days as u64)) };
-    Some(format!("Were the returns to go on as they are, {days} of them would open the way to {}.", goal(verdict.goal)))
+    Some(format!("Were the returns to go on as they are, {days} of them would open the gates of probability on the way to {}.", goal(verdict.goal)))
 }
 
 #[cfg(test)]

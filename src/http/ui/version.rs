@@ -189,7 +189,7 @@ impl VersionPage {
         let figures = &evaluation.figures;
         let (sharpe, error) = (annual(figures.sharpe_per_period?), annual(figures.sharpe_error?));
         let lo =
-            figures.sharpe_lo.map_or_else(String::new, |lo| format!(" Corrected for autocorrelation it is {lo:.2}."));
+            figures.sharpe_lo.map_or_else(String::new, |lo| format!(" Corrected for autocorrelation it is {}.", show::ratio(lo)));
         let record = match (figures.min_track_record, figures.periods) {
             (Some(least), Some(periods)) => format!(
                 " To be sure at 95 % that it is above zero takes {} days; there are {}.",
@@ -199,8 +199,10 @@ impl VersionPage {
             _ => String::new(),
         };
         Some(format!(
-            "Annual Sharpe ratio of evaluation {}: {sharpe:.2} ± {error:.2} (standard error).{lo}{record}",
-            evaluation.id
+            "Annual Sharpe ratio of evaluation {}: {} ± {} (standard error).{lo}{record}",
+            evaluation.id,
+            show::ratio(sharpe),
+            show::ratio(error)
         ))
     }
 }
@@ -219,7 +221,10 @@ fn moves(view: &VersionView) -> Vec<Move> {
         ModelStatus::Training => vec![promote, step("Move to shadow…", "move/shadow"), fail, delete],
         ModelStatus::Shadow => vec![promote, step("Move to candidate…", "move/candidate"), fail, delete],
         ModelStatus::Candidate => vec![promote, fail, delete],
-        ModelStatus::Production => Vec::new(),
+        ModelStatus::Production => {
+            let address = links::rollback(&view.model.id);
+            vec![Move { words: "Roll back…", address, main: false, danger: false }]
+        }
         ModelStatus::Retired => {
             let address = links::with_query(&links::rollback(&view.model.id), [("to", view.version.name.as_str())]);
             vec![Move { words: "Roll back to it…", address, main: true, danger: false }, delete]

@@ -49,7 +49,7 @@ pub struct ModelView {
     pub as_of: Option<Term>,
     /// The newest versions that are not deleted, oldest first, for the chart.
     pub newest: Vec<Version>,
-    /// The largest drawdown of the newest evaluation of each, where it was asked for.
+    /// The largest drawdown of the newest evaluation of each out of sample, where it was asked for.
     pub drawdowns: BTreeMap<VersionName, f64>,
     /// Versions of the list, newest first.
     pub versions: Vec<Version>,
@@ -149,7 +149,8 @@ fn drawdowns(txn: &ReadTxn, id: &ModelId) -> Result<BTreeMap<VersionName, f64>, 
     let (mut found, mut left) = (BTreeMap::new(), EVALUATIONS);
     txn.walk_evaluations(id, EvaluationId(u64::MAX), |evaluation| {
         left -= 1;
-        if let Some(figure) = evaluation.figures.plain.max_drawdown {
+        // Of the same evaluation as the version's score and Sharpe ratio.
+        if let Some(figure) = evaluation.figures.plain.max_drawdown.filter(|_| evaluation.kind.is_out_of_sample()) {
             found.entry(evaluation.version).or_insert(figure.value);
         }
         Ok(left > 0)
