@@ -8,6 +8,7 @@ mod cli;
 mod http;
 mod journal;
 mod mirror;
+mod notify;
 mod product;
 mod registry;
 mod static_binary;

@@ -17,6 +17,8 @@ pub mod sample;
 pub mod tail;
 /// What the pages show.
 pub mod views;
+/// What operators do with webhooks.
+pub mod webhooks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,6 +31,7 @@ use crate::config::Config;
 use crate::domain::health::{self, Health};
 use crate::domain::normalise::{NormaliseConfig, Normaliser};
 use crate::domain::time::Micros;
+use crate::notify::{self, Webhooks};
 use crate::observe::metrics::Metrics;
 use crate::observe::status::StatusBoard;
 use crate::pipeline::inbox::Inbox;
@@ -63,6 +66,8 @@ pub struct App {
     pub inbox: Arc<Inbox>,
     /// Events as they are stored.
     pub tail: Tail,
+    /// Who is told what.
+    pub webhooks: Webhooks,
     /// The places of publications under way.
     publisher: publish::Publisher,
     /// What pages keep in memory.
@@ -83,6 +88,7 @@ impl App {
             registry: Arc::new(Registry::new(store.clone(), &config, Box::new(following))),
             files: Files::new(directory),
             deployments,
+            webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
             config,
             store,
             board,

@@ -60,3 +60,5 @@ pub mod stage;
 pub mod time;
 /// What became of the signals of a window, stage by stage.
 pub mod trade_path;
+/// Webhooks: what is sent, when it is tried again, when it is given up.
+pub mod webhook;

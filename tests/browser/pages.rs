@@ -38,6 +38,8 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("delete", &format!("{failing}/delete")),
         ("compare", &compare),
         ("compare-none", "/models/compare"),
+        ("webhooks", "/webhooks"),
+        ("webhook", "/webhooks/desk"),
         ("users", "/users"),
         ("user", "/users/otto"),
         ("user-delete", "/users/otto/delete"),

@@ -70,7 +70,15 @@ async fn the_whole_way(scene: &Scene, scripts: bool) {
     browser.shows("2 files, each as it was.").await;
     browser.follow("Promote…").await;
     browser.arrives(&format!("{candidate}/promote")).await;
-    for words in ["goes into production", before.as_str(), "is retired", "On disk", "No hook", "clm.model_promoted"] {
+    for words in [
+        "goes into production",
+        before.as_str(),
+        "is retired",
+        "On disk",
+        "No hook",
+        "clm.model_promoted",
+        "the webhook desk is called",
+    ] {
         browser.shows(words).await;
     }
     browser.fill("Why", "steadier over a year").await;

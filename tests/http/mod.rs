@@ -12,6 +12,7 @@ mod openapi;
 mod pages;
 mod property;
 mod routes;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

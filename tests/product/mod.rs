@@ -1,5 +1,6 @@
 //! The product as its users meet it: the real binary, a real journal, a real Redis.
 
+mod bus;
 mod disk;
 mod exactly_once;
 #[cfg(feature = "failpoints")]

@@ -1,5 +1,7 @@
 //! The whole router over a data file of its own, asked without a socket: for tests about who may do what.
 
+use std::path::Path;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -74,8 +76,14 @@ pub(crate) fn root() -> Actor {
 
 impl Appliance {
     pub(crate) fn new() -> Self {
+        Self::with(|_, _| {})
+    }
+
+    /// With another configuration than the usual one; it may leave files in the directory.
+    pub(crate) fn with(configure: impl FnOnce(&mut Config, &Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let config = Config { data_file: directory.path().join("q.redb"), ..Config::default() };
+        let mut config = Config { data_file: directory.path().join("q.redb"), ..Config::default() };
+        configure(&mut config, directory.path());
         let store = Store::open(&config.data_file).unwrap();
         let board = StatusBoard::new();
         for name in ["journal", "store", "rules"] {

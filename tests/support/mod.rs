@@ -8,10 +8,14 @@ pub(crate) mod app;
 pub(crate) mod browser;
 /// The real binary as a daemon.
 pub(crate) mod daemon;
+/// Events of the bus.
+pub(crate) mod bus;
 pub(crate) mod feed;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;
 pub(crate) mod proxy;
+/// A server that takes webhooks.
+pub(crate) mod receiver;
 pub(crate) mod redis;
 
 use std::time::{Duration, Instant};

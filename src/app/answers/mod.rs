@@ -8,6 +8,7 @@ mod publish;
 pub(crate) mod query;
 mod wire;
 mod status;
+mod webhooks;
 
 pub use counters::{CounterAnswer, CounterList, CounterQuery};
 pub use events::{EventAnswer, EventPage, EventQuery, StreamQuery, events_json};
@@ -18,4 +19,5 @@ pub use intents::{
 pub use publish::PublishAnswer;
 pub use query::{MAX_LIMIT, QueryError};
 pub use status::StatusAnswer;
+pub use webhooks::{DeliveryAnswer, DeliveryPage, DeliveryQuery, WebhookAnswer, WebhookList};
 pub use wire::{Event, NewEvent};

@@ -14,6 +14,7 @@ mod sessions;
 mod status;
 mod tokens;
 mod users;
+mod webhooks;
 
 use axum::extract::FromRef;
 
@@ -36,6 +37,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
+    routes.extend(webhooks::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());

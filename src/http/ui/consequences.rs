@@ -74,7 +74,14 @@ impl Change<'_> {
         } else {
             format!("it goes to the bus as quantum:stream:{}", self.event)
         };
-        format!("The event {} is written: {redis}.", self.event)
+        let wanting = self.config.notify.webhooks.iter().filter(|(_, webhook)| webhook.wants(self.event));
+        let names: Vec<String> = wanting.map(|(name, _)| name.to_string()).collect();
+        let webhooks = match names.as_slice() {
+            [] => "no webhook is called".to_owned(),
+            [one] => format!("the webhook {one} is called"),
+            several => format!("the webhooks {} are called", several.join(", ")),
+        };
+        format!("The event {} is written: {redis}, and {webhooks}.", self.event)
     }
 }
 

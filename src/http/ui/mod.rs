@@ -72,6 +72,7 @@ mod user;
 mod version;
 /// Everybody who may sign in.
 mod users;
+mod webhooks;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
@@ -99,6 +100,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(promote::routes());
     routes.extend(rollback::routes());
     routes.extend(step::routes());
+    routes.extend(webhooks::routes());
     routes.extend(sign_in::routes());
     routes.extend(account::routes());
     routes.extend(users::routes());

@@ -207,7 +207,10 @@ fn trials(trials: &Trials) -> String {
 fn wait(verdict: &Verdict) -> Option<String> {
     let days = verdict.wait_days?.ceil();
     let days = if days == 1.0 { "1 more day".to_owned() } else { format!("{} more days", show::count(days as u64)) };
-    Some(format!("Were the returns to go on as they are, {days} of them would open the gates of probability on the way to {}.", goal(verdict.goal)))
+    Some(format!(
+        "Were the returns to go on as they are, {days} of them would open the gates of probability on the way to {}.",
+        goal(verdict.goal)
+    ))
 }
 
 #[cfg(test)]

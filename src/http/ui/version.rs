@@ -188,8 +188,9 @@ impl VersionPage {
         let evaluation = self.view.evaluations.iter().find(|one| one.figures.sharpe_per_period.is_some())?;
         let figures = &evaluation.figures;
         let (sharpe, error) = (annual(figures.sharpe_per_period?), annual(figures.sharpe_error?));
-        let lo =
-            figures.sharpe_lo.map_or_else(String::new, |lo| format!(" Corrected for autocorrelation it is {}.", show::ratio(lo)));
+        let lo = figures
+            .sharpe_lo
+            .map_or_else(String::new, |lo| format!(" Corrected for autocorrelation it is {}.", show::ratio(lo)));
         let record = match (figures.min_track_record, figures.periods) {
             (Some(least), Some(periods)) => format!(
                 " To be sure at 95 % that it is above zero takes {} days; there are {}.",
