@@ -34,8 +34,13 @@ pub(super) struct Scene {
 impl Scene {
     /// With the users `anna` (admin), `otto` (operator) and `vera` (viewer).
     pub(super) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// The same with what `more` does to the models before the daemon starts.
+    pub(super) fn with(more: impl FnOnce(&App)) -> Self {
         let bed = story_bed();
-        models(&bed, |_| ());
+        models(&bed, more);
         let mut scene = Self::over(bed);
         let lines = story();
         let count = lines.len() as u64;
