@@ -11,6 +11,8 @@ pub mod intents;
 pub mod publish;
 /// Models, versions, gates, promotion.
 pub mod registry;
+/// A small registry for newcomers.
+pub mod sample;
 /// Events as they are stored, for all who read along.
 pub mod tail;
 /// What the pages show.

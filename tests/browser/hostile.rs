@@ -1,5 +1,10 @@
 //! Whoever writes a log line, or calls the API, fills fields that others read in a browser. All of it is text there.
 
+use quantum_clm::app::App;
+use quantum_clm::app::registry::{Ask, NewVersion};
+use quantum_clm::domain::access::{Actor, Grant};
+use quantum_clm::domain::model::{ModelStatus, Origin, Provenance};
+use quantum_clm::domain::role::Role;
 use serde_json::json;
 
 use super::scene::{PASSWORD, RISK, Scene};
@@ -27,6 +32,40 @@ async fn harmless(browser: &Browser, path: &str, words: &[&str]) {
     assert!(complaints.is_empty(), "{path}: {complaints:#?}");
 }
 
+/// A model of which somebody outside has filled in everything that can be filled in.
+const HOSTILE_MODEL: &str = "other_hostile_1h";
+
+fn hostile_model(app: &App) {
+    let now = quantum_clm::observe::now();
+    let ask = || Ask {
+        actor: Actor { name: NAME.to_owned(), address: TEXT.to_owned() },
+        grant: Grant::Role(Role::Admin),
+        now,
+        key: None,
+        expected: None,
+    };
+    let id = HOSTILE_MODEL.parse().unwrap();
+    let texts = |value: &str| [(NAME.to_owned(), value.to_owned())].into();
+    let version = |name: &str, value: &str| NewVersion {
+        name: Some(name.parse().unwrap()),
+        parent: None,
+        provenance: Provenance {
+            origin: Origin::Import(TEXT.to_owned()),
+            data: None,
+            parameters: texts(value),
+            feature_count: None,
+            code_revision: Some(TEXT.to_owned()),
+        },
+        train_metrics: [(NAME.to_owned(), 0.5)].into(),
+        validation_metrics: [(TEXT.to_owned(), 0.5)].into(),
+        tags: texts(value),
+        success: true,
+    };
+    app.registry.register(&ask(), &id, &version("v1", "harmless")).unwrap();
+    app.registry.register(&ask(), &id, &version("v2", TEXT)).unwrap();
+    app.registry.advance(&ask(), &id, &"v1".parse().unwrap(), ModelStatus::Failed, TEXT).unwrap();
+}
+
 /// What does no harm in a URL, whatever it is.
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
@@ -34,7 +73,7 @@ fn encoded(text: &str) -> String {
 
 #[tokio::test]
 async fn what_lines_and_callers_write_is_text_on_every_page() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::with(hostile_model);
     let before = scene.daemon.events().unwrap();
     let envelope = json!({"level": "ERROR", "service": TEXT, "correlation_id": TEXT, "msg": TEXT}).to_string();
     scene.journal.clock = quantum_clm::observe::now().0;
@@ -67,6 +106,7 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
 
     let browser = scene.browser("anna").await;
     let (name, text) = (encoded(NAME), encoded(TEXT));
+    let version = format!("/models/{HOSTILE_MODEL}/versions/v2");
     for (path, words) in [
         ("/", &[NAME][..]),
         ("/events", &[NAME, TEXT]),
@@ -79,6 +119,16 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
         ("/intents/2", &[NAME]),
         ("/trade-path", &[]),
         (&format!("/trade-path?source={text}&window={text}"), &[]),
+        ("/models", &[]),
+        (&format!("/models/{HOSTILE_MODEL}"), &[TEXT]),
+        (&version, &[TEXT, NAME]),
+        (&format!("{version}/promote?why={text}"), &[]),
+        (&format!("{version}/delete"), &[]),
+        (&format!("/models/{HOSTILE_MODEL}?at={text}&metric={text}&done={text}&after={text}"), &[TEXT]),
+        (&format!("/models/{HOSTILE_MODEL}/rollback?to={text}"), &[]),
+        (&format!("/models?type={text}&status={text}&after={text}"), &[]),
+        (&format!("/models/compare?v={text}&v={HOSTILE_MODEL}%2Fv2"), &[TEXT]),
+        (&format!("/models/compare?v={HOSTILE_MODEL}%2Fv1&v={HOSTILE_MODEL}%2Fv2"), &[TEXT, NAME]),
         ("/sessions", &[TEXT]),
         ("/audit", &[TEXT]),
         (&format!("/audit?by={text}&action={text}&subject={text}"), &[]),
