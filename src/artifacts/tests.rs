@@ -157,7 +157,7 @@ fn a_file_lies_under_its_digest_and_cannot_be_written() {
     let at = place.path("artifacts/sha256/ba/7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_eq!(fs::read(&at).unwrap(), b"abc");
     assert_eq!((mode(&at), mode(at.parent().unwrap())), (0o440, 0o750));
-    assert_eq!(place.incoming(), [PathBuf::new(); 0]);
+    assert_eq!(place.incoming(), Vec::<PathBuf>::new());
     let artifacts = place.artifacts("v1");
     let content = place.directory.open(&artifacts, &artifacts.files[0]).unwrap();
     assert_eq!((content.size, content.read_at(1, 10).unwrap()), (3, b"bc".to_vec()));
@@ -386,7 +386,7 @@ fn the_pointer_follows_the_data_file() {
     place.produce(None);
     now();
     assert!(fs::symlink_metadata(&pointer).is_err());
-    assert_eq!(files(&place.path("production")), [PathBuf::new(); 0]);
+    assert_eq!(files(&place.path("production")), Vec::<PathBuf>::new());
     assert!(
         board.all().iter().all(|component| component.state == crate::domain::health::State::Ok),
         "{:?}",

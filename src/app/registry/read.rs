@@ -198,7 +198,7 @@ impl Registry {
 
     /// One version, or what is left of it.
     pub fn version(&self, id: &ModelId, name: &VersionName, now: Micros) -> Result<VersionDetail, RegistryError> {
-        let found = self.store.read(|txn| {
+        self.store.read(|txn| {
             let Some(model) = txn.model(id)? else { return Ok(Err(RegistryError::NoModel(id.clone()))) };
             let Some(version) = txn.version(id, name)? else {
                 return Ok(Err(RegistryError::NoVersion(id.clone(), name.clone())));
@@ -215,8 +215,7 @@ impl Registry {
                 model,
                 version,
             }))
-        })?;
-        found
+        })?
     }
 
     /// What the gates say of a version now, for each goal.

@@ -163,7 +163,7 @@ async fn promotion() {
         "promoted_by": "token:operator registry",
     });
     assert_eq!((answer.status, answer.json()), (StatusCode::OK, expected), "the credential says who it was");
-    let found = desk.look(&format!("/clm/models?status=production&model_type=xgboost")).await;
+    let found = desk.look("/clm/models?status=production&model_type=xgboost").await;
     assert!(found["models"][0]["promoted_at"].is_string(), "{found}");
 
     // A second one retires the first, in the same step.
