@@ -9,7 +9,7 @@ use crate::store::{Evaluations, StoreError};
 
 /// Trials whose returns are compared with each other, the newest: more say no more about how alike they are, and each is
 /// read from the data file. All of them are counted.
-const COMPARED: usize = 200;
+const COMPARED: usize = 100;
 
 /// Trials that are counted, the newest. With that many, only an edge that no longer needs the registry's help passes.
 const COUNTED: usize = 10_000;

@@ -7,6 +7,7 @@ use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod correlation;
 mod evidence;
 mod judge;
 mod note;
@@ -15,6 +16,9 @@ mod record;
 mod score;
 mod terms;
 mod trials;
+
+#[cfg(test)]
+mod tests;
 
 pub use self::evidence::{Evidence, Shadow, together};
 pub use self::judge::judge;

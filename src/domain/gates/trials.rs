@@ -1,8 +1,6 @@
 use super::Trials;
-use crate::domain::performance::{DailyReturns, Moments, expected_best};
-
-/// Common days from which on two trials' returns tell how alike they are.
-const COMMON_DAYS: usize = 30;
+use super::correlation::Prepared;
+use crate::domain::performance::{DailyReturns, expected_best};
 
 /// One out-of-sample evaluation of a version of the model.
 #[derive(Clone, Copy, Debug)]
@@ -33,34 +31,15 @@ pub fn trials(trials: &[Trial<'_>]) -> Trials {
 
 /// The average correlation over all pairs; none where no pair has enough days in common.
 fn average_correlation(trials: &[Trial<'_>]) -> Option<f64> {
+    let prepared: Vec<Prepared> = trials.iter().filter_map(|trial| trial.daily).map(Prepared::new).collect();
     let mut sum = 0.0;
     let mut known = 0_u64;
-    for (at, one) in trials.iter().enumerate() {
-        let Some(one) = one.daily else { continue };
-        for other in trials.iter().skip(at + 1).filter_map(|other| other.daily) {
-            if let Some(correlation) = correlation(one, other) {
-                sum += correlation;
-                known += 1;
-            }
+    for (at, one) in prepared.iter().enumerate() {
+        for correlation in prepared.iter().skip(at + 1).filter_map(|other| one.correlation(other)) {
+            sum += correlation;
+            known += 1;
         }
     }
     let count = trials.len() as f64;
     (known > 0).then(|| sum / (count * (count - 1.0) / 2.0))
-}
-
-/// The correlation of two series over the days that they have in common; none where these are too few, or one of them
-/// does not vary in them.
-fn correlation(one: &DailyReturns, other: &DailyReturns) -> Option<f64> {
-    let start = one.first_day.max(other.first_day);
-    let from = |daily: &DailyReturns| usize::try_from(start - daily.first_day).ok();
-    let (one, other) = (one.returns.get(from(one)?..)?, other.returns.get(from(other)?..)?);
-    let common = one.len().min(other.len());
-    let (one, other) = (one.get(..common)?, other.get(..common)?);
-    if common < COMMON_DAYS {
-        return None;
-    }
-    let (of_one, of_other) = (Moments::of(one)?, Moments::of(other)?);
-    let distance = |value: f64, of: &Moments| (value - of.mean) / of.deviation;
-    let products = one.iter().zip(other).map(|(one, other)| distance(*one, &of_one) * distance(*other, &of_other));
-    Some(products.sum::<f64>() / (common as f64 - 1.0)).filter(|correlation| correlation.is_finite())
 }
