@@ -147,8 +147,13 @@ impl Client {
     /// `PUT path` with a file, which is read as it is sent. It may take as long as it takes: the daemon ends what does not
     /// go on.
     pub async fn put_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> Result<T, ClientError> {
-        let body =
-            File::open(file).and_then(OutgoingFile::new).map_err(|source| self.broken("reading a file", source))?;
+        let file = File::open(file).map_err(|source| self.broken("reading a file", source))?;
+        self.put_open_file(path, file).await
+    }
+
+    /// The same for a file that is open already.
+    pub async fn put_open_file<T: DeserializeOwned>(&self, path: &str, file: File) -> Result<T, ClientError> {
+        let body = OutgoingFile::new(file).map_err(|source| self.broken("reading a file", source))?;
         let request = Request::builder().method(Method::PUT).uri(path).header(header::HOST, "localhost");
         let request = request.header(header::CONTENT_TYPE, "application/octet-stream").body(body);
         let request = request.map_err(|source| self.broken("asking", source))?;

@@ -18,6 +18,8 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("trade-path", "/trade-path"),
         ("intents", "/intents"),
         ("intent", "/intents/1"),
+        ("webhooks", "/webhooks"),
+        ("webhook", "/webhooks/desk"),
         ("users", "/users"),
         ("user", "/users/otto"),
         ("user-delete", "/users/otto/delete"),

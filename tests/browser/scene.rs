@@ -5,6 +5,7 @@ use crate::support::Random;
 use crate::support::browser::Browser;
 use crate::support::daemon::{Bed, Daemon, UNITS};
 use crate::support::journal::{JournalWriter, Line};
+use crate::support::receiver::{Receiver, Reply, write_secret};
 
 /// The unit in trouble.
 pub(super) const RISK: &str = "quantum-risk-brain.service";
@@ -20,6 +21,8 @@ pub(super) const PASSWORD: &str = "many words are easy";
 pub(super) struct Scene {
     pub(super) daemon: Daemon,
     pub(super) journal: JournalWriter,
+    /// What the webhook `desk` tells.
+    receiver: Receiver,
     _bed: Bed,
 }
 
@@ -35,6 +38,11 @@ impl Scene {
         }
         scene.daemon.wait_events(count);
         scene.daemon.wait("an intent", |status| status["intents_open"] == 1);
+        scene.receiver.next(&[Reply::Say(503, "", "the desk is closed")]);
+        for outcome in ["failed", "delivered"] {
+            let (status, sent) = scene.daemon.ask("POST", "/api/webhooks/desk/test", &json!({}));
+            assert_eq!((status, &sent["outcome"]), (200, &json!(outcome)), "{sent}");
+        }
         add_users(&scene.daemon);
         scene
     }
@@ -55,8 +63,12 @@ impl Scene {
 
     fn quiet() -> Self {
         let bed = Bed::new("", &["events.commit_interval = \"50ms\""]);
+        let receiver = Receiver::start();
+        let secret = bed.data_file().with_file_name("desk.secret");
+        write_secret(&secret, "a secret that is long enough");
+        bed.set(&format!("[notify.webhooks.desk]\nurl = \"{}\"\nsecret_file = {secret:?}", receiver.url()));
         let journal = JournalWriter::new(&bed.journal());
-        Self { daemon: bed.start(), journal, _bed: bed }
+        Self { daemon: bed.start(), journal, receiver, _bed: bed }
     }
 
     /// A browser that is signed in.

@@ -1,5 +1,7 @@
 //! The whole router over a data file of its own, asked without a socket: for tests about who may do what.
 
+use std::path::Path;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -79,9 +81,14 @@ impl Appliance {
 
     /// One with other settings than the defaults.
     pub(crate) fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with(|config, _| change(config))
+    }
+
+    /// With another configuration than the usual one; it may leave files in the directory.
+    pub(crate) fn with(configure: impl FnOnce(&mut Config, &Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config { data_file: directory.path().join("q.redb"), ..Config::default() };
-        change(&mut config);
+        configure(&mut config, directory.path());
         let store = Store::open(&config.data_file).unwrap();
         let board = StatusBoard::new();
         for name in ["journal", "store", "rules"] {

@@ -8,7 +8,7 @@ use super::form::see;
 use super::{Frame, Tone};
 
 /// The words and what they stand for.
-const DONE: [(&str, &str); 13] = [
+const DONE: [(&str, &str); 15] = [
     ("intent-acknowledged", "You have taken it on: the intent is acknowledged."),
     ("intent-resolved", "The intent is resolved."),
     ("user-added", "The user was added."),
@@ -21,6 +21,8 @@ const DONE: [(&str, &str); 13] = [
     ("session-ended", "The session was ended."),
     ("others-ended", "Your other sessions were ended."),
     ("own-password", "Your password was changed. Sign in with the new one."),
+    ("webhook-tested", "The receiver took the test. What waits for it follows at once."),
+    ("webhook-replayed", "The event was sent once more, and taken."),
     ("signed-out", "You are signed out."),
 ];
 

@@ -46,6 +46,7 @@ mod trade_path;
 mod user;
 /// Everybody who may sign in.
 mod users;
+mod webhooks;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
@@ -66,6 +67,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(trade_path::routes());
     routes.extend(intents::routes());
     routes.extend(intent::routes());
+    routes.extend(webhooks::routes());
     routes.extend(sign_in::routes());
     routes.extend(account::routes());
     routes.extend(users::routes());
