@@ -10,6 +10,8 @@ pub mod domain;
 pub mod pipeline;
 /// The data file: schema, codec, one file an aggregate, the writer, retention, migration, copy.
 pub mod store;
+/// The files of models' versions: the directory beside the data file, and what is in production.
+pub mod artifacts;
 /// Redis out: the events' stream, counters, intents, the event bus. The only follower that speaks Redis.
 pub mod mirror;
 /// Webhooks: signed requests to whoever wants to know. A follower of the outbox.

@@ -10,5 +10,6 @@ mod journal;
 mod mirror;
 mod notify;
 mod product;
+mod registry;
 mod static_binary;
 mod tidy;

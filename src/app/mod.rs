@@ -3,6 +3,8 @@
 /// Users, sessions, tokens: who may do what, and the audit log.
 pub mod accounts;
 pub mod answers;
+/// The files of models' versions.
+pub mod files;
 /// What operators do with intents.
 pub mod intents;
 /// Events that programs send in.
@@ -19,7 +21,10 @@ pub mod webhooks;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
+use self::files::{Files, Following};
+use self::registry::Registry;
 use self::tail::Tail;
+use crate::artifacts::{Deployments, Directory};
 use crate::config::Config;
 use crate::domain::health::{self, Health};
 use crate::domain::normalise::{NormaliseConfig, Normaliser};
@@ -43,6 +48,12 @@ pub struct App {
     pub metrics: Metrics,
     /// Users, sessions, tokens, the audit log.
     pub accounts: Arc<Accounts>,
+    /// Models, versions, gates, promotion.
+    pub registry: Arc<Registry>,
+    /// The files of models' versions.
+    pub files: Files,
+    /// What is in production, on the disk.
+    pub deployments: Arc<Deployments>,
     /// When the daemon started.
     pub started: Micros,
     /// Reads fields from a message.
@@ -67,9 +78,16 @@ impl App {
     pub fn new(config: Config, store: Store, board: StatusBoard, metrics: Metrics, started: Micros) -> Self {
         let (config, store) = (Arc::new(config), Arc::new(store));
         let quote_currencies = config.events.quote_currencies.clone();
+        let directory = Arc::new(Directory::new(store.clone(), config.artifacts));
+        let deployments = Arc::new(Deployments::new(directory.clone(), board.clone()));
+        let following =
+            Following { store: store.clone(), deployments: deployments.clone(), directory: directory.clone() };
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
             webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
+            registry: Arc::new(Registry::new(store.clone(), &config, Box::new(following))),
+            files: Files::new(directory),
+            deployments,
             config,
             store,
             board,
@@ -98,8 +116,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, webhooks, .. } = self;
-        drop((accounts, webhooks));
+        let Self { store, accounts, registry, files, deployments, webhooks, .. } = self;
+        drop((accounts, registry, files, deployments, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

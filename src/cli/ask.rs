@@ -70,6 +70,11 @@ impl Daemon {
         Ok(self.runtime.block_on(self.client.put_json(path, body))?)
     }
 
+    /// Sends a file, as it is read.
+    pub(super) fn upload<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.put_file(path, file))?)
+    }
+
     pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         Ok(self.runtime.block_on(self.client.delete_json(path))?)
     }

@@ -22,6 +22,7 @@ mod events;
 mod health;
 mod intents;
 mod man;
+mod models;
 mod output;
 mod password;
 mod serve;
@@ -111,6 +112,8 @@ enum Command {
     Counters(counters::CountersArgs),
     /// List intents, and acknowledge or resolve them
     Intents(intents::IntentsArgs),
+    /// List models and versions; register, evaluate, promote, roll back
+    Models(models::ModelsArgs),
     /// List users, and add, change or delete them
     User(user::UserArgs),
     /// List API tokens, and make or revoke them
@@ -144,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::run(args, global),
         Command::Counters(args) => counters::run(args, global),
         Command::Intents(args) => intents::run(args, global),
+        Command::Models(args) => models::run(args, global),
         Command::User(args) => user::run(args, global),
         Command::Token(args) => token::run(args, global),
         Command::Session(args) => session::run(args, global),

@@ -158,8 +158,8 @@ mod tests {
         );
         check("[redsi]\n", &["clm.toml:1:2: unknown section \"redsi\": did you mean \"redis\"?"]);
         check(
-            "[gates]\n",
-            &["clm.toml:1:2: unknown section \"gates\": `quantum-clm config show` lists the known ones"],
+            "[weather]\n",
+            &["clm.toml:1:2: unknown section \"weather\": `quantum-clm config show` lists the known ones"],
         );
         check("redis = 1", &["clm.toml:1:9: redis is a section: write it as [redis]"]);
         check(

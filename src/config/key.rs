@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::value::{Codec, Fault};
-use super::{Config, auth, events, http, journal, notify, redis, rules};
+use super::{Config, artifacts, auth, events, gates, http, journal, notify, promotion, redis, rules};
 
 /// One key: its name, what it means, and how it is read into [`Config`] and shown.
 pub(super) struct Key {
@@ -78,7 +78,7 @@ impl Key {
 pub(super) const VARIABLE_PREFIX: &str = "QUANTUM_CLM_";
 
 static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
-    [
+    let sections = [
         super::keys(),
         http::keys(),
         journal::keys(),
@@ -87,10 +87,11 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         rules::keys(),
         notify::keys(),
         auth::keys(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+        artifacts::keys(),
+        gates::keys(),
+        promotion::keys(),
+    ];
+    sections.into_iter().flatten().collect()
 });
 
 /// Every key, in the order of the sample file.
@@ -181,7 +182,7 @@ mod tests {
             ("journal.unit", Some("journal.units")),
             ("rules.least_severity", Some("rules.error_rate.least_severity")),
             ("data-file", Some("data_file")),
-            ("gates", None),
+            ("weather", None),
             ("x", None),
         ] {
             assert_eq!(suggestion(name), expected, "{name}");

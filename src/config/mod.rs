@@ -3,15 +3,19 @@
 
 use std::path::PathBuf;
 
+mod artifacts;
 mod auth;
 mod events;
 mod file;
+mod gates;
 mod http;
 mod journal;
 mod key;
 mod load;
 mod notify;
+mod number;
 mod predecessor;
+mod promotion;
 mod redis;
 mod redis_target;
 mod rules;
@@ -19,12 +23,15 @@ mod sample;
 mod secret;
 mod value;
 
+pub use self::artifacts::Artifacts;
 pub use self::auth::Auth;
 pub use self::events::Events;
+pub use self::gates::Gates;
 pub use self::http::Http;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
 pub use self::notify::{Notify, Webhook, WebhookUrl};
+pub use self::promotion::Promotion;
 pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
@@ -50,6 +57,12 @@ pub struct Config {
     pub notify: Notify,
     /// Sessions and tokens.
     pub auth: Auth,
+    /// Models' files.
+    pub artifacts: Artifacts,
+    /// How versions go into production.
+    pub promotion: Promotion,
+    /// What a version has to show.
+    pub gates: Gates,
 }
 
 impl Default for Config {
@@ -63,6 +76,9 @@ impl Default for Config {
             rules: Rules::default(),
             notify: Notify::default(),
             auth: Auth::default(),
+            artifacts: Artifacts::default(),
+            promotion: Promotion::default(),
+            gates: Gates::default(),
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) trait Codec: 'static {
     fn show(value: &Self::Value) -> Value;
 }
 
-fn wrong<T>(value: &Spanned<DeValue<'_>>, expected: &str) -> Result<T, Fault> {
+pub(super) fn wrong<T>(value: &Spanned<DeValue<'_>>, expected: &str) -> Result<T, Fault> {
     let found = match value.get_ref() {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a whole number",
@@ -147,28 +147,6 @@ impl Codec for OptionalFile {
 
     fn show(path: &Option<PathBuf>) -> Value {
         json!(path.as_ref().map_or_else(String::new, |path| path.to_string_lossy().into_owned()))
-    }
-}
-
-/// Yes or no.
-pub(super) struct Switch;
-
-impl Codec for Switch {
-    type Value = bool;
-
-    fn text(text: &str) -> Result<bool, String> {
-        text.parse().map_err(|_| format!("expected true or false, found {}", quoted(text)))
-    }
-
-    fn toml(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
-        match value.get_ref() {
-            DeValue::Boolean(yes) => Ok(*yes),
-            _ => wrong(value, "true or false"),
-        }
-    }
-
-    fn show(yes: &bool) -> Value {
-        json!(yes)
     }
 }
 
@@ -300,6 +278,28 @@ impl<T: Choice> Codec for OneOf<T> {
     }
 }
 
+/// Yes or no.
+pub(super) struct Switch;
+
+impl Codec for Switch {
+    type Value = bool;
+
+    fn text(text: &str) -> Result<bool, String> {
+        text.trim().parse().map_err(|_| format!("expected true or false, found {}", quoted(text)))
+    }
+
+    fn toml(value: &Spanned<DeValue<'_>>) -> Result<bool, Fault> {
+        match value.get_ref() {
+            DeValue::Boolean(is) => Ok(*is),
+            _ => wrong(value, "true or false"),
+        }
+    }
+
+    fn show(is: &bool) -> Value {
+        json!(is)
+    }
+}
+
 /// A syslog severity, by name or by number.
 pub(super) struct Severity;
 
@@ -417,7 +417,7 @@ impl Codec for Pairs {
 }
 
 /// `text` in quotes, cut where it is long and with control characters escaped.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let start: String = text.chars().take(64).collect();
     if start.len() < text.len() { format!("{start:?}…") } else { format!("{start:?}") }
 }

@@ -133,6 +133,13 @@ pub struct Actor {
     pub address: String,
 }
 
+impl Actor {
+    /// Whether it is a program with a token. No user's name has a colon.
+    pub fn is_program(&self) -> bool {
+        self.name.starts_with("token:")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
 use axum::http::request::Parts;
@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::border::{self, NotOurs};
 use super::doc::Doc;
@@ -19,7 +19,7 @@ use super::error::ApiError;
 use super::peer::{Caller, Credential, Role};
 use super::stream::StreamPlaces;
 use super::ui::failure::Asked;
-use super::{csrf, headers, stream, ui};
+use super::{csrf, headers, stream, ui, upload};
 use crate::domain::access::{Actor, Scope};
 use crate::domain::request::host::Scheme;
 use crate::observe::panics;
@@ -35,11 +35,13 @@ pub struct Times {
     pub body: Duration,
     /// For its handler to answer. An answer that streams is only begun within it.
     pub answer: Duration,
+    /// For the next byte of an upload, which takes as long as it takes.
+    pub stall: Duration,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { body: Duration::from_secs(10), answer: Duration::from_secs(30) }
+        Self { body: Duration::from_secs(10), answer: Duration::from_secs(30), stall: Duration::from_secs(30) }
     }
 }
 
@@ -59,6 +61,9 @@ struct Guard {
     least: Role,
     scope: Option<Scope>,
     body_bytes: usize,
+    advice: &'static str,
+    uploads: bool,
+    answer: Option<Duration>,
     streams: bool,
     kind: Kind,
 }
@@ -121,6 +126,25 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
+    /// What somebody is told whose body is larger: `: ` and what to do.
+    pub fn too_large(mut self, advice: &'static str) -> Self {
+        self.guard.advice = advice;
+        self
+    }
+
+    /// Hands its body on as it comes ([`upload::Upload`]), however large it is and however long it takes, as long as
+    /// something comes. Its handler decides how much is too much. A session shows its form's token in the header.
+    pub fn uploads(mut self) -> Self {
+        self.guard.uploads = true;
+        self
+    }
+
+    /// May take longer to answer than others do.
+    pub fn answers_within(mut self, limit: Duration) -> Self {
+        self.guard.answer = Some(limit);
+        self
+    }
+
     /// Describes it, for those who program against it.
     pub fn doc(mut self, doc: Doc) -> Self {
         self.doc = Some(doc);
@@ -163,7 +187,17 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     }
 
     fn new(method: Method, path: &'static str, least: Role, handler: MethodRouter<S>) -> Self {
-        let guard = Guard { path, least, scope: None, body_bytes: BODY_BYTES, streams: false, kind: Kind::Api };
+        let guard = Guard {
+            path,
+            least,
+            scope: None,
+            body_bytes: BODY_BYTES,
+            advice: "",
+            uploads: false,
+            answer: None,
+            streams: false,
+            kind: Kind::Api,
+        };
         Self { method, path, guard, doc: None, handler }
     }
 }
@@ -231,38 +265,66 @@ async fn admit(
         _ => None,
     };
     let stopping = parts.extensions.get::<Stopping>().cloned();
-    // What says that it is too large is not read up to there first.
-    if body.size_hint().lower() > guard.body_bytes as u64 {
-        return Err(ApiError::TooLarge { limit: guard.body_bytes });
-    }
-    let body = match timeout(times.body, Limited::new(body, guard.body_bytes).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return Err(ApiError::TooLarge { limit: guard.body_bytes });
-        }
-        Ok(Err(error)) => return Err(ApiError::Refused(format!("the body broke off: {error}"))),
-        Err(_) => return Err(ApiError::SlowBody { seconds: times.body.as_secs() }),
+    let (body, carried, received) = if guard.uploads {
+        let (body, received) = upload::watched(body, times.stall);
+        // What a script sends has the token in its header, so that nothing is read before it is looked at.
+        (body, Bytes::new(), Some(received))
+    } else {
+        let whole = whole(body, &guard, times.body).await?;
+        (Body::from(whole.clone()), whole, None)
     };
     // What is open to everybody needs no session, so none can be abused: signing in once more is no matter of the first.
     if let Credential::Session { csrf, .. } = &caller.credential
         && guard.least > Role::Open
         && !parts.method.is_safe()
-        && !csrf::is_carried(&parts.headers, &body, csrf)
+        && !csrf::is_carried(&parts.headers, &carried, csrf)
     {
         door.note(&parts, guard.path, "access.csrf", &caller.name, "the form's token is missing or not this session's");
         return Err(ApiError::Forbidden("this form is not of your session: load the page again".to_owned()));
     }
     parts.extensions.insert(Actor { name: caller.name.clone(), address: door::address(&parts) });
     parts.extensions.insert(caller);
-    let answer = next.run(Request::from_parts(parts, Body::from(body)));
-    match timeout(times.answer, answer).await {
-        // A refusal is whole at once.
-        Ok(response) if guard.streams && response.status().is_success() => Ok(match stopping {
-            Some(stopping) => response.map(|body| stream::until_stopped(body, stopping, place)),
-            None => response,
-        }),
-        Ok(response) => Ok(response),
-        Err(_) => Err(ApiError::Unavailable(format!("no answer within {} s: try again", times.answer.as_secs()))),
+    drop(carried);
+    let limit = guard.answer.unwrap_or(times.answer);
+    let too_late = async {
+        // An upload takes as long as it takes; only then is it our turn.
+        if let Some(received) = received {
+            received.await;
+        }
+        sleep(limit).await;
+    };
+    let response = tokio::select! {
+        response = next.run(Request::from_parts(parts, body)) => response,
+        () = too_late => {
+            return Err(ApiError::Unavailable(format!("no answer within {} s: try again", limit.as_secs())));
+        }
+    };
+    // A refusal is whole at once.
+    Ok(match stopping {
+        Some(stopping) if guard.streams && response.status().is_success() => {
+            response.map(|body| stream::until_stopped(body, stopping, place))
+        }
+        _ => response,
+    })
+}
+
+/// A large body has longer than a small one: as long as that, for each of these bytes.
+const BYTES_A_TIME: usize = 4 << 20;
+
+/// A body in memory.
+async fn whole(body: Body, guard: &Guard, time: Duration) -> Result<Bytes, ApiError> {
+    let limit = guard.body_bytes;
+    let time = time.saturating_mul(u32::try_from(limit / BYTES_A_TIME).unwrap_or(u32::MAX).max(1));
+    let too_large = ApiError::TooLarge { limit: limit as u64, advice: guard.advice };
+    // What says that it is too large is not read up to there first.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large);
+    }
+    match timeout(time, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
+        Ok(Err(error)) => Err(ApiError::Refused(format!("the body broke off: {error}"))),
+        Err(_) => Err(ApiError::SlowBody { seconds: time.as_secs() }),
     }
 }
 

@@ -97,6 +97,52 @@ mod tests {
         assert_eq!(rows, 4);
     }
 
+    /// Schema 2 is schema 3 without the registry's tables: a file is made that way, as the program before this one left it.
+    #[test]
+    fn a_file_of_schema_2_gets_the_registrys_tables_and_keeps_the_rest() {
+        const NEW: [&str; 12] = [
+            "models",
+            "versions",
+            "version_list",
+            "verdicts",
+            "production",
+            "model_history",
+            "evaluations",
+            "evaluation_series",
+            "approvals",
+            "artifacts",
+            "hooks",
+            "deliveries",
+        ];
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("q.redb");
+        let store = Store::open(&path).expect("a new file");
+        let actor = Actor { name: "root".into(), address: "socket".into() };
+        let entry = AuditEntry::done(crate::domain::time::Micros(1), &actor, "user.add", "user x", "");
+        store.write(|txn| txn.audit(entry)).unwrap_or_else(|error: StoreError| panic!("{error}"));
+        store.close();
+        let database = Database::open(&path).expect("open");
+        let txn = database.begin_write().expect("a transaction");
+        let names: Vec<_> = txn.list_tables().expect("its tables").collect();
+        for table in names.into_iter().filter(|table| NEW.contains(&table.name())) {
+            assert!(txn.delete_table(table).expect("a deletion"));
+        }
+        super::super::open::identify(&txn, 2).expect("an identity");
+        txn.commit().expect("a commit");
+        drop(database);
+        assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema: 2 });
+
+        let store = Store::open(&path).expect("a migration");
+        assert_eq!(store.verify_audit().expect("a look").expect("a whole chain").count, 1);
+        assert_eq!(store.models().expect("a look"), []);
+        store.close();
+        assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema: SCHEMA_VERSION });
+        let copy = directory.path().join("pre-v3.redb");
+        assert_eq!(Store::inspect(&copy).expect("a look"), Inspected::Sound { schema: 2 });
+        let copy = Database::open(copy).expect("the copy").begin_read().expect("a snapshot");
+        assert!(!copy.list_tables().expect("its tables").any(|table| NEW.contains(&table.name())));
+    }
+
     #[test]
     fn a_migration_copies_first_and_a_failing_step_changes_nothing() {
         let directory = tempfile::tempdir().expect("a directory");

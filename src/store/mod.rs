@@ -4,6 +4,8 @@
 //! aggregates compose: a change, its audit record, its outbox message and its idempotency key are one transaction.
 //! Readers take short snapshots beside it.
 
+mod approvals;
+mod artifacts;
 mod audit;
 mod block;
 mod bloom;
@@ -11,14 +13,18 @@ mod codec;
 mod copy;
 mod counters;
 mod deliveries;
+mod evaluations;
 mod feed;
 mod follower;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod guard;
+mod hooks;
 mod idempotency;
 mod intents;
 mod migrate;
+mod model_history;
+mod models;
 mod open;
 mod outbox;
 mod publications;
@@ -30,6 +36,7 @@ mod sessions;
 mod space;
 mod tokens;
 mod users;
+mod versions;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -42,13 +49,17 @@ use tokio::sync::watch;
 use self::space::Purpose;
 use crate::domain::time::Micros;
 
+pub use approvals::Approval;
+pub use artifacts::StoredArtifact;
 pub use audit::AuditFilter;
 pub use copy::CopyReport;
 pub use counters::{CounterChanges, CounterFilter, CounterKey};
 pub use deliveries::webhook_follower;
+pub use evaluations::{Evaluations, series_fingerprint};
 pub use feed::{FeedState, StoredGap, Tick};
 pub use follower::FollowerPosition;
 pub use idempotency::Carried;
+pub use model_history::Reign;
 pub use open::{Inspected, OpenError};
 pub use outbox::{OutboxKind, OutboxMessage};
 pub use publications::{Fingerprint, KEY_DAYS, Publication, fingerprint};
@@ -59,6 +70,7 @@ pub use sessions::Session;
 pub use space::{RESERVE_BYTES, Room};
 pub use tokens::Token;
 pub use users::User;
+pub use versions::{Place, StoredVerdicts, VersionLine};
 
 /// redb's cache. Its default of 1 GiB is not for a VPS.
 const CACHE_BYTES: usize = 16 << 20;

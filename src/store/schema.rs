@@ -83,10 +83,16 @@ tables! {
     MODELS: "models", &'static str => &'static [u8];
     /// Versions by model and name; those that were deleted stay as tombstones.
     VERSIONS: "versions", (&'static str, &'static str) => &'static [u8];
+    /// What lists show of living versions, in the order of time: registered when, model, name.
+    VERSION_LIST: "version_list", (u64, &'static str, &'static str) => &'static [u8];
+    /// What the gates said of a version when it was last evaluated: model and name.
+    VERDICTS: "verdicts", (&'static str, &'static str) => &'static [u8];
+    /// What was in production since when: model, instant, number of the history's entry → version.
+    PRODUCTION: "production", (&'static str, u64, u64) => &'static str;
     /// What happened to a model: its id, and the number of the entry.
     MODEL_HISTORY: "model_history", (&'static str, u64) => &'static [u8];
-    /// Evaluations: model, version, number.
-    EVALUATIONS: "evaluations", (&'static str, &'static str, u64) => &'static [u8];
+    /// Evaluations: model and number.
+    EVALUATIONS: "evaluations", (&'static str, u64) => &'static [u8];
     /// What evaluations rest on (returns a day, trades, calibration): the evaluation's number.
     EVALUATION_SERIES: "evaluation_series", u64 => &'static [u8];
     /// Promotions that wait for a second person: model and version.

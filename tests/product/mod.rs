@@ -1,6 +1,8 @@
 //! The product as its users meet it: the real binary, a real journal, a real Redis.
 
 mod bus;
+#[cfg(feature = "failpoints")]
+mod deploy;
 mod disk;
 mod exactly_once;
 #[cfg(feature = "failpoints")]
@@ -11,6 +13,7 @@ mod predecessor;
 mod publish;
 mod several_units;
 mod stop;
+mod uploads;
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,5 @@
 //! The whole router over a data file of its own, asked without a socket: for tests about who may do what.
 
-use std::path::Path;
-
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -76,14 +74,14 @@ pub(crate) fn root() -> Actor {
 
 impl Appliance {
     pub(crate) fn new() -> Self {
-        Self::with(|_, _| {})
+        Self::configured(|_| {})
     }
 
-    /// With another configuration than the usual one; it may leave files in the directory.
-    pub(crate) fn with(configure: impl FnOnce(&mut Config, &Path)) -> Self {
+    /// One with other settings than the defaults.
+    pub(crate) fn configured(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config { data_file: directory.path().join("q.redb"), ..Config::default() };
-        configure(&mut config, directory.path());
+        change(&mut config);
         let store = Store::open(&config.data_file).unwrap();
         let board = StatusBoard::new();
         for name in ["journal", "store", "rules"] {

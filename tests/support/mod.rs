@@ -13,6 +13,8 @@ pub(crate) mod bus;
 pub(crate) mod feed;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;
+/// Models and versions.
+pub(crate) mod models;
 pub(crate) mod proxy;
 /// A server that takes webhooks.
 pub(crate) mod receiver;

@@ -1,8 +1,32 @@
 //! Gates: what a version has to show before it goes on, and what it has shown.
+//!
+//! Pure: figures, evidence and terms in, answers out. The formulas, why they are as they are, and the measured odds are
+//! in `docs/GATES.md`.
 
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+mod correlation;
+mod evidence;
+mod judge;
+mod note;
+mod plain;
+mod record;
+mod score;
+mod terms;
+mod trials;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::evidence::{Evidence, Shadow, together};
+pub use self::judge::judge;
+pub use self::plain::{failure_reason, passed, plain};
+pub use self::record::LOSING_DAYS;
+pub use self::score::score;
+pub use self::terms::Terms;
+pub use self::trials::{Trial, trials};
 
 /// Where the gates lead. The stored form is the variant's number.
 #[derive(
@@ -16,6 +40,17 @@ pub enum Goal {
     Candidate,
     /// Decides: all of these, and evidence with the shadow test.
     Production,
+}
+
+impl Goal {
+    /// As API and commands write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Candidate => "candidate",
+            Self::Production => "production",
+        }
+    }
 }
 
 /// One thing that is asked for. The stored form is the variant's number.
@@ -44,6 +79,25 @@ pub enum Gate {
     ShadowDays,
     /// The files are there and have content.
     Artifacts,
+}
+
+impl Gate {
+    /// As API and commands write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sharpe => "sharpe",
+            Self::WinRate => "win_rate",
+            Self::ProfitFactor => "profit_factor",
+            Self::MaxDrawdown => "max_drawdown",
+            Self::Trades => "trades",
+            Self::Psr => "psr",
+            Self::Dsr => "dsr",
+            Self::PsrWithShadow => "psr_with_shadow",
+            Self::ShadowTrades => "shadow_trades",
+            Self::ShadowDays => "shadow_days",
+            Self::Artifacts => "artifacts",
+        }
+    }
 }
 
 /// What a gate says. The stored form is the variant's number.
@@ -84,7 +138,7 @@ pub struct Trials {
     pub counted: u32,
     /// As many independent ones, given how alike their returns are.
     pub effective: f64,
-    /// Their average correlation, where returns overlap.
+    /// Their average correlation over all pairs, those without days in common as zero; null where no pair has any.
     pub correlation: Option<f64>,
     /// The variance of their Sharpe ratios a period.
     pub sharpe_variance: f64,

@@ -6,6 +6,7 @@ use bincode::{Decode, Encode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::ArtifactPath;
 use crate::domain::account::hex;
 
 /// SHA-256 of a file.
@@ -106,8 +107,8 @@ impl Artifacts {
 /// One file of a version.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ArtifactFile {
-    /// Its path within the version: plain names with `/` between them.
-    pub path: String,
+    /// Its path within the version.
+    pub path: ArtifactPath,
     /// Bytes.
     pub size: u64,
     /// Its content.

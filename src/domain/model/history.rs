@@ -1,3 +1,5 @@
+use std::fmt;
+
 use bincode::{Decode, Encode};
 
 use super::{ModelId, ModelStatus, VersionName};
@@ -42,6 +44,41 @@ pub enum Step {
     Deleted,
 }
 
+impl Step {
+    /// As API and pages write it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Imported => "imported",
+            Self::Evaluated => "evaluated",
+            Self::Moved { .. } => "moved",
+            Self::Promoted { .. } => "promoted",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::ApprovalAsked => "approval_asked",
+            Self::ApprovalDenied => "approval_denied",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    /// What follows on a version's name: `was promoted`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Registered => "was registered",
+            Self::Imported => "was imported",
+            Self::Evaluated => "was evaluated",
+            Self::Moved { from, to } => return write!(f, "went from {from} to {to}"),
+            Self::Promoted { forced: false, .. } => "was promoted",
+            Self::Promoted { forced: true, .. } => "was promoted past its gates",
+            Self::RolledBack { .. } => "came back by a rollback",
+            Self::ApprovalAsked => "waits for a second person",
+            Self::ApprovalDenied => "was not approved",
+            Self::Deleted => "was deleted",
+        })
+    }
+}
+
 /// One entry of a model's history. Its number is the model's revision after it.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct HistoryEntry {
@@ -65,4 +102,11 @@ pub struct HistoryEntry {
     pub why: String,
     /// What the gates said.
     pub verdict: Option<Verdict>,
+}
+
+impl HistoryEntry {
+    /// The entry in a sentence: what, who, when.
+    pub fn told(&self) -> String {
+        format!("{} {} ({}, {})", self.version, self.step, self.by, self.at.rfc3339())
+    }
 }

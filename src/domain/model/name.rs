@@ -82,6 +82,12 @@ pub enum BadName {
     /// No version.
     #[error("{0:?} is no version: it has 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or digit")]
     Version(String),
+    /// An id that no new model has.
+    #[error(
+        "{0:?} is no id of a new model: use <type>_<symbol or multi>_<timeframe>, with _<regime> where there is one, in \
+             lower case, such as xgboost_btcusdt_1h"
+    )]
+    NotCanonical(String),
     /// A part of a new model's id.
     #[error("{what} {text:?}: use 1 to 32 of a-z and 0-9")]
     Part {
@@ -228,6 +234,24 @@ impl ModelName {
         })
     }
 
+    /// What a new model of this id is about. No part has a `_`, so an id reads in one way only.
+    pub fn of(id: &ModelId) -> Result<Self, BadName> {
+        let bad = || BadName::NotCanonical(shown(id.as_str()));
+        let kinds = ModelType::ALL.into_iter();
+        let (model_type, rest) = kinds
+            .filter_map(|kind| Some((kind, id.as_str().strip_prefix(kind.as_str())?.strip_prefix('_')?)))
+            .next()
+            .ok_or_else(bad)?;
+        let parts: Vec<&str> = rest.split('_').collect();
+        let (symbol, timeframe, regime) = match parts[..] {
+            [symbol, timeframe] => (symbol, timeframe, None),
+            [symbol, timeframe, regime] => (symbol, timeframe, Some(regime)),
+            _ => return Err(bad()),
+        };
+        let name = Self::new(model_type, Some(symbol), timeframe, regime).map_err(|_| bad())?;
+        if name.id() == *id { Ok(name) } else { Err(bad()) }
+    }
+
     /// The id that a new model of these parts has.
     pub fn id(&self) -> ModelId {
         let symbol = self.symbol.as_deref().unwrap_or("multi");
@@ -254,6 +278,29 @@ mod tests {
         assert!(id(Some("BTC/USDT"), None).is_err());
         assert!(id(Some(""), None).is_err());
         assert!(id(None, Some("a_b")).is_err(), "an id could be read in two ways");
+    }
+
+    #[test]
+    fn an_id_says_what_the_model_is_about() {
+        for (symbol, regime) in [(None, None), (Some("btcusdt"), None), (Some("1inchusdt"), Some("bull"))] {
+            for kind in ModelType::ALL {
+                let name = ModelName::new(kind, symbol, "15m", regime).expect("a name");
+                assert_eq!(ModelName::of(&name.id()), Ok(name));
+            }
+        }
+        for text in [
+            "xgboost_BTCUSDT_1h",
+            "xgboost",
+            "xgboost_1h",
+            "xgboost__1h",
+            "rl_v9_multi_1h",
+            "xgboost_a_b_c_d",
+            "xgboost_a.b_1h",
+            "Xgboost_multi_1h",
+        ] {
+            let id = text.parse().expect("an id");
+            assert_eq!(ModelName::of(&id), Err(BadName::NotCanonical(text.to_owned())), "{text}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
@@ -39,6 +40,19 @@ impl ModelStatus {
             Self::Retired => "retired",
             Self::Failed => "failed",
         }
+    }
+}
+
+/// A word that is no status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use training, shadow, candidate, production, retired or failed")]
+pub struct BadStatus;
+
+impl FromStr for ModelStatus {
+    type Err = BadStatus;
+
+    fn from_str(text: &str) -> Result<Self, BadStatus> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(BadStatus)
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
 
-use super::{Artifacts, ModelId, ModelName, ModelStatus, Stage, VersionName};
+use super::{Artifacts, EvaluationId, ModelId, ModelName, ModelStatus, Stage, VersionName};
 use crate::domain::time::Micros;
 
 /// A model: what its versions have in common, and which of them is in production.
@@ -18,11 +18,101 @@ pub struct Model {
     pub production: Option<VersionName>,
     /// The number of its newest history entry: it changes with everything that happens to the model.
     pub revision: u64,
-    /// When a version was last promoted; what was tried since counts as trials.
+    /// When that entry was made; the next one is never before it, whatever the clock does.
+    pub changed_at: Micros,
+    /// When a version was last promoted.
     pub promoted_at: Option<Micros>,
+    /// The newest evaluation of all at the time of each promotion, oldest first, at most [`Model::MARKS`]: what was tried
+    /// since counts as trials.
+    pub trial_marks: Vec<EvaluationId>,
+    /// Its versions, by where they stand.
+    pub counts: StageCounts,
+    /// Evaluations that are stored, those of deleted versions too.
+    pub evaluations: u64,
+}
+
+/// How many versions of a model stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct StageCounts {
+    /// Being made.
+    pub training: u32,
+    /// Watching.
+    pub shadow: u32,
+    /// Fit for production.
+    pub candidate: u32,
+    /// In production, or retired.
+    pub deployed: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Deleted: tombstones.
+    pub deleted: u32,
+}
+
+impl StageCounts {
+    /// The count of a stage.
+    pub fn of(&mut self, stage: Stage) -> &mut u32 {
+        match stage {
+            Stage::Training => &mut self.training,
+            Stage::Shadow => &mut self.shadow,
+            Stage::Candidate => &mut self.candidate,
+            Stage::Deployed => &mut self.deployed,
+            Stage::Failed => &mut self.failed,
+        }
+    }
+
+    /// Versions that are not deleted.
+    pub fn living(&self) -> u32 {
+        self.training + self.shadow + self.candidate + self.deployed + self.failed
+    }
 }
 
 impl Model {
+    /// Promotions whose mark is kept.
+    pub const MARKS: usize = 64;
+
+    /// A promotion begins a new round of trials.
+    pub fn mark_trials(&mut self, newest: EvaluationId) {
+        if self.trial_marks.len() >= Self::MARKS {
+            self.trial_marks.remove(0);
+        }
+        self.trial_marks.push(newest);
+    }
+
+    /// The trials that compete with `evidence` are those after this one. A version that was tried before the last
+    /// promotion competes with what was tried in its own round, too: a promotion in between makes no luck undone.
+    pub fn trials_after(&self, evidence: EvaluationId) -> EvaluationId {
+        self.trial_marks.iter().rev().find(|mark| **mark < evidence).copied().unwrap_or(EvaluationId(0))
+    }
+
+    /// A model that has no version yet.
+    pub fn new(id: ModelId, name: ModelName, created_at: Micros) -> Self {
+        Self {
+            id,
+            name,
+            created_at,
+            production: None,
+            revision: 0,
+            changed_at: Micros(0),
+            promoted_at: None,
+            trial_marks: Vec::new(),
+            counts: StageCounts::default(),
+            evaluations: 0,
+        }
+    }
+
+    /// How many of its versions have this status.
+    pub fn count(&self, status: ModelStatus) -> u32 {
+        let current = u32::from(self.production.is_some());
+        match status {
+            ModelStatus::Training => self.counts.training,
+            ModelStatus::Shadow => self.counts.shadow,
+            ModelStatus::Candidate => self.counts.candidate,
+            ModelStatus::Production => current,
+            ModelStatus::Retired => self.counts.deployed.saturating_sub(current),
+            ModelStatus::Failed => self.counts.failed,
+        }
+    }
+
     /// Where `version` stands.
     pub fn status(&self, version: &Version) -> ModelStatus {
         version.stage.status(self.production.as_ref() == Some(&version.name))
@@ -99,6 +189,8 @@ pub struct Version {
     pub promoted_at: Option<Micros>,
     /// When it last left production.
     pub retired_at: Option<Micros>,
+    /// What was in production when it was promoted: a rollback to "the one before" leads there.
+    pub succeeded: Option<VersionName>,
     /// The version that it was made from.
     pub parent: Option<VersionName>,
     /// How it came to be.
@@ -111,9 +203,9 @@ pub struct Version {
     pub validation_metrics: BTreeMap<String, f64>,
     /// What people want to find it by.
     pub tags: BTreeMap<String, String>,
-    /// The score of its newest evaluation, 0 to 100.
+    /// The score of its newest evaluation out of sample, 0 to 100; under 50 where any gate on the way to candidate fails.
     pub score: Option<f64>,
-    /// The annual Sharpe ratio of its newest evaluation.
+    /// The annual Sharpe ratio of its newest evaluation out of sample.
     pub sharpe: Option<f64>,
     /// The promotions that went past its gates.
     pub forced: Vec<Forced>,

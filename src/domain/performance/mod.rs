@@ -1,7 +1,37 @@
 //! Figures of returns and trades: Sharpe, Sortino, Calmar, drawdown, the probabilistic and the deflated Sharpe ratio.
+//!
+//! Everything is per day and as a share of the capital unless its name says otherwise. Formulas, units and sources are
+//! in `docs/GATES.md`.
 
 use bincode::{Decode, Encode};
 use chrono::NaiveDate;
+
+mod curve;
+mod daily;
+mod evaluate;
+mod input;
+mod moments;
+mod normal;
+mod sharpe;
+mod student;
+mod trades;
+
+#[cfg(test)]
+mod input_tests;
+#[cfg(test)]
+mod tests;
+
+pub use self::curve::{drawdowns, equity, max_drawdown, rolling_sharpe};
+pub use self::evaluate::{Evaluated, evaluate, evaluate_series};
+pub use self::input::{
+    Bounded, Closed, EvaluationInput, MOST_DAYS, MOST_ITEMS, MetricsInput, Misfit, PredictionInput, ReturnsInput,
+    TradeInput,
+};
+pub use self::moments::Moments;
+pub use self::normal::{cdf, quantile};
+pub use self::sharpe::{
+    Interval, annual, cautious_psr, expected_best, interval, lo_annual, min_track_record, psr, sharpe_error, sortino,
+};
 
 /// Periods of a year: crypto trades every day.
 pub const DAYS_A_YEAR: f64 = 365.0;
@@ -47,4 +77,11 @@ pub struct Series {
     pub trades: Vec<f64>,
     /// How well its confidence was founded.
     pub calibration: Vec<CalibrationBin>,
+}
+
+impl Series {
+    /// Whether nothing is in it that would be worth storing.
+    pub fn is_empty(&self) -> bool {
+        self.daily.is_none() && self.trades.is_empty() && self.calibration.is_empty()
+    }
 }

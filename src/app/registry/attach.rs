@@ -1,0 +1,88 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::change::{Change, Missing};
+use super::{Ask, Registry, RegistryError};
+use crate::domain::model::{Added, ArtifactFile, Artifacts, Digest, Keeping, ModelId, Version, VersionName};
+use crate::store::StoreError;
+
+/// What became of a file, or of several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attached {
+    /// The model.
+    pub model: ModelId,
+    /// The version.
+    pub version: VersionName,
+    /// Whether it was not there before.
+    pub new: bool,
+    /// Files of the version now.
+    pub files: usize,
+    /// Their bytes together.
+    pub size: u64,
+}
+
+impl Registry {
+    /// Takes a file, which is in its place already, into a version's manifest; `limit` is for the bytes of all its files.
+    /// It is no step of the version's life: the log has it, the history does not.
+    pub fn attach(
+        &self,
+        ask: &Ask,
+        id: &ModelId,
+        name: &VersionName,
+        file: &ArtifactFile,
+        limit: u64,
+    ) -> Result<Attached, RegistryError> {
+        let request = format!("model.attach {id} {name}: {} {} {}", file.path, file.size, file.sha256);
+        self.change(ask, id, Missing::Refuse, &request, |change| {
+            let mut version = change.version(name)?;
+            let added = version.take_file(file.clone(), limit)?;
+            if added == Added::New {
+                change.txn.use_artifact(file)?;
+                change.audit("model.attach", name, &told(&file.path, file.size, &file.sha256))?;
+            }
+            Ok(put(change, &version, added == Added::New)?)
+        })
+    }
+
+    /// Registers files where they are: all of a version's at once, instead of taking them in.
+    pub fn attach_in_place(
+        &self,
+        ask: &Ask,
+        id: &ModelId,
+        name: &VersionName,
+        artifacts: &Artifacts,
+    ) -> Result<Attached, RegistryError> {
+        let Keeping::InPlace(directory) = &artifacts.keeping else {
+            return Err(RegistryError::bad("in_place", "name the directory that the files are in"));
+        };
+        let request = format!("model.attach {id} {name}: {}", super::change::print(artifacts));
+        self.change(ask, id, Missing::Refuse, &request, |change| {
+            let mut version = change.version(name)?;
+            let added = version.take_in_place(artifacts.clone())?;
+            if added == Added::New {
+                change.audit(
+                    "model.attach",
+                    name,
+                    &format!("in place: {directory}, {} files", artifacts.files.len()),
+                )?;
+            }
+            Ok(put(change, &version, added == Added::New)?)
+        })
+    }
+}
+
+fn put(change: &Change<'_>, version: &Version, new: bool) -> Result<Attached, StoreError> {
+    change.txn.put_version(version)?;
+    let artifacts = version.artifacts.as_ref();
+    Ok(Attached {
+        model: version.model.clone(),
+        version: version.name.clone(),
+        new,
+        files: artifacts.map_or(0, |artifacts| artifacts.files.len()),
+        size: artifacts.map_or(0, Artifacts::size),
+    })
+}
+
+fn told(path: &impl std::fmt::Display, size: u64, digest: &Digest) -> String {
+    format!("{path}, {size} bytes, sha256 {digest}")
+}

@@ -1,0 +1,116 @@
+//! What the gates say of a version, from what the store holds.
+
+use super::Registry;
+use super::promote::has_files;
+use crate::domain::gates::{Evidence, GateOutcome, Goal, Shadow, Trial, Verdict, judge, score};
+use crate::domain::model::{Evaluation, EvaluationId, EvaluationKind, Model, PlainFigures, Version};
+use crate::domain::performance::{DAYS_A_YEAR, DailyReturns};
+use crate::store::{Evaluations, StoreError};
+
+/// Trials whose returns are compared with each other, the newest: more say no more about how alike they are, and each is
+/// read from the data file. All of them are counted.
+const COMPARED: usize = 100;
+
+/// Trials that are counted, the newest. With that many, only an edge that no longer needs the registry's help passes.
+const COUNTED: usize = 10_000;
+
+/// What is known of a version, read.
+struct Known {
+    /// Its newest evaluation out of sample.
+    out_of_sample: Option<Evaluation>,
+    /// The returns of the newest one that has any.
+    daily: Option<DailyReturns>,
+    shadow: Option<(Evaluation, Option<DailyReturns>)>,
+    /// Sharpe ratio a day, and returns of those that are compared.
+    trials: Vec<(f64, Option<DailyReturns>)>,
+}
+
+impl Registry {
+    /// The verdict for each goal, in the order of the way.
+    pub(super) fn judge(
+        &self,
+        txn: &impl Evaluations,
+        model: &Model,
+        version: &Version,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let known = Known::read(txn, model, version)?;
+        let trials: Vec<Trial<'_>> = known
+            .trials
+            .iter()
+            .map(|(sharpe_per_period, daily)| Trial { sharpe_per_period: *sharpe_per_period, daily: daily.as_ref() })
+            .collect();
+        let nothing = PlainFigures::default();
+        let evidence = Evidence {
+            plain: known.out_of_sample.as_ref().map_or(&nothing, |evaluation| &evaluation.figures.plain),
+            out_of_sample: known.daily.as_ref(),
+            shadow: known.shadow.as_ref().map(|(evaluation, daily)| Shadow {
+                daily: daily.as_ref(),
+                trades: evaluation.figures.plain.total_trades,
+                period_days: evaluation.period_days,
+            }),
+            trials: &trials,
+            artifacts_ok: has_files(version).is_ok(),
+            require_shadow: self.promotion.require_shadow,
+        };
+        Ok([Goal::Shadow, Goal::Candidate, Goal::Production].map(|goal| judge(goal, &evidence, &self.terms)).to_vec())
+    }
+}
+
+impl Known {
+    fn read(txn: &impl Evaluations, model: &Model, version: &Version) -> Result<Self, StoreError> {
+        let (mut out_of_sample, mut with_returns, mut shadow) = (None, None, None);
+        let mut tried: Vec<(EvaluationId, f64, bool)> = Vec::new();
+        txn.walk(&model.id, &mut |evaluation| {
+            let is_own = evaluation.version == version.name;
+            if evaluation.kind.is_out_of_sample() {
+                tried.push((evaluation.id, sharpe_a_day(&evaluation), evaluation.has_returns));
+            }
+            match evaluation.kind {
+                kind if is_own && kind.is_out_of_sample() => {
+                    if with_returns.is_none() && evaluation.has_returns {
+                        with_returns = Some(evaluation.id);
+                    }
+                    out_of_sample.get_or_insert(evaluation);
+                }
+                EvaluationKind::ShadowTest if is_own => drop(shadow.get_or_insert(evaluation)),
+                _ => {}
+            }
+            true
+        })?;
+        let evidence = with_returns.or(out_of_sample.as_ref().map(|evaluation| evaluation.id));
+        let after = evidence.map_or(EvaluationId(u64::MAX), |evidence| model.trials_after(evidence));
+        let daily = |id: EvaluationId| Ok::<_, StoreError>(txn.series(id)?.and_then(|series| series.daily));
+        let mut trials = Vec::new();
+        for (id, sharpe, has_returns) in tried.into_iter().take_while(|(id, _, _)| *id > after).take(COUNTED) {
+            let compared = has_returns && (trials.len() < COMPARED || Some(id) == evidence);
+            trials.push((sharpe, if compared { daily(id)? } else { None }));
+        }
+        let shadow = match shadow {
+            None => None,
+            Some(evaluation) => {
+                let returns = daily(evaluation.id)?;
+                Some((evaluation, returns))
+            }
+        };
+        let daily = with_returns.map_or(Ok(None), daily)?;
+        Ok(Self { out_of_sample, daily, shadow, trials })
+    }
+}
+
+/// The Sharpe ratio a day; of what was only reported, from the annual one.
+fn sharpe_a_day(evaluation: &Evaluation) -> f64 {
+    let reported = || evaluation.figures.plain.sharpe_ratio.map(|figure| figure.value / DAYS_A_YEAR.sqrt());
+    evaluation.figures.sharpe_per_period.or_else(reported).unwrap_or(0.0)
+}
+
+/// The verdict for `goal`.
+pub(super) fn verdict_for(verdicts: &[Verdict], goal: Goal) -> Option<&Verdict> {
+    verdicts.iter().find(|verdict| verdict.goal == goal)
+}
+
+/// The score of a version with these figures: any gate on the way to candidate that fails keeps it under 50; one that has
+/// too little data does not.
+pub(super) fn score_of(figures: &PlainFigures, verdicts: &[Verdict]) -> f64 {
+    let answers = verdict_for(verdicts, Goal::Candidate).map(|verdict| verdict.gates.as_slice()).unwrap_or_default();
+    score(figures, answers.iter().any(|answer| answer.outcome == GateOutcome::Fail))
+}

@@ -1,0 +1,170 @@
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::{fs, io};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{ArtifactError, Directory, LEAVE_BYTES, is_full, layout};
+use crate::domain::model::Digest;
+
+/// Whoever writes it may still change it; nobody may once it is kept.
+const WRITING_MODE: u32 = 0o640;
+const KEPT_MODE: u32 = 0o440;
+
+/// How much is written until the disk has to have it, and the room is looked at again: so that the last sync is short,
+/// and the rest of the machine keeps its page cache.
+const SYNC_BYTES: u64 = 16 << 20;
+
+/// A file that is being taken in: hashed while it is written. Dropped before its end, nothing of it is left.
+pub struct Intake<'a> {
+    directory: &'a Directory,
+    file: File,
+    waste: Waste,
+    hash: Sha256,
+    size: u64,
+    unsynced: u64,
+}
+
+/// A whole file that waits for its place. Dropped, nothing of it is left.
+pub struct Taken {
+    waste: Waste,
+    /// Its content.
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A path in `incoming` that goes with its owner.
+struct Waste(PathBuf);
+
+impl Drop for Waste {
+    fn drop(&mut self) {
+        // Where this fails the next start removes it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Directory {
+    /// Begins to take in a file, of `size` bytes where that is known.
+    pub fn take_in(&self, size: Option<u64>) -> Result<Intake<'_>, ArtifactError> {
+        if size.is_some_and(|size| size > self.limits.max_file) {
+            return Err(ArtifactError::TooLarge { limit: self.limits.max_file });
+        }
+        let incoming = self.layout.incoming();
+        self.require_room(size.unwrap_or(0)).map_err(|error| self.said_full(error))?;
+        layout::make(&incoming).map_err(|error| self.said_full(error))?;
+        let path = incoming.join(layout::random()?);
+        let opened = OpenOptions::new().write(true).create_new(true).mode(WRITING_MODE).open(&path);
+        let file = opened.map_err(|error| self.said_full(ArtifactError::io("make", &path)(error)))?;
+        Ok(Intake { directory: self, file, waste: Waste(path), hash: Sha256::new(), size: 0, unsynced: 0 })
+    }
+
+    /// Gives a file its place and has `commit` commit what names it. Without that commit the file goes again.
+    pub fn keep<T, E: From<ArtifactError>>(&self, taken: Taken, commit: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let digest = taken.digest;
+        let (made, result) = {
+            let _keeping = self.keeping.read().unwrap_or_else(PoisonError::into_inner);
+            let made = self.place(&taken).map_err(|error| self.said_full(error))?;
+            crate::failpoint!("artifacts.placed");
+            (made, commit())
+        };
+        if made && result.is_err() {
+            self.remove_unused(&digest)?;
+        }
+        // Until here a crash leaves the name in `incoming`, from which the next start knows what to look after.
+        drop(taken);
+        result
+    }
+
+    /// Whether the file is new in its place, where nothing is ever half there.
+    fn place(&self, taken: &Taken) -> Result<bool, ArtifactError> {
+        let from = &taken.waste.0;
+        let to = self.layout.content(&taken.digest);
+        let shelf = to.parent().unwrap_or(Path::new("."));
+        layout::make(shelf)?;
+        let made = match fs::hard_link(from, &to) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // The same content, unless what is there was damaged: then it is whole again, for everybody who uses it.
+                fs::rename(from, &to).map_err(ArtifactError::io("move a file to", &to))?;
+                false
+            }
+            Err(error) => return Err(ArtifactError::io("move a file to", &to)(error)),
+        };
+        layout::sync(shelf)?;
+        Ok(made)
+    }
+
+    /// Refuses what would not fit.
+    fn require_room(&self, size: u64) -> Result<(), ArtifactError> {
+        // Where the disk does not tell, the write itself will.
+        let Some(free) = self.free() else { return Ok(()) };
+        let needed = size.saturating_add(LEAVE_BYTES);
+        if free >= needed { Ok(()) } else { Err(ArtifactError::Full { path: self.layout.root(), free, needed }) }
+    }
+
+    fn free(&self) -> Option<u64> {
+        let stat = rustix::fs::statvfs(&self.layout.base).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// The same error, in the words for a full disk where it is one.
+    pub(super) fn said_full(&self, error: ArtifactError) -> ArtifactError {
+        match error {
+            ArtifactError::Io { source, .. } if is_full(&source) => {
+                ArtifactError::Full { path: self.layout.root(), free: self.free().unwrap_or(0), needed: LEAVE_BYTES }
+            }
+            error => error,
+        }
+    }
+}
+
+impl Intake<'_> {
+    /// The next bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
+        self.size = self.size.saturating_add(bytes.len() as u64);
+        let limit = self.directory.limits.max_file;
+        if self.size > limit {
+            return Err(ArtifactError::TooLarge { limit });
+        }
+        let (directory, path) = (self.directory, &self.waste.0);
+        let full = |error| directory.said_full(ArtifactError::io("write", path)(error));
+        self.file.write_all(bytes).map_err(full)?;
+        self.hash.update(bytes);
+        self.unsynced += bytes.len() as u64;
+        if self.unsynced >= SYNC_BYTES {
+            self.file.sync_data().map_err(full)?;
+            self.unsynced = 0;
+            directory.require_room(0)?;
+        }
+        Ok(())
+    }
+
+    /// The file is whole. `expected` is what it was announced as.
+    pub fn finish(self, expected: Option<Digest>) -> Result<Taken, ArtifactError> {
+        if self.size == 0 {
+            return Err(ArtifactError::Empty);
+        }
+        self.finish_any(expected)
+    }
+
+    /// The same for what is imported, which may be empty.
+    pub fn finish_any(self, expected: Option<Digest>) -> Result<Taken, ArtifactError> {
+        let Self { directory, file, mut waste, hash, size, .. } = self;
+        let digest = Digest(hash.finalize().into());
+        if let Some(expected) = expected.filter(|expected| *expected != digest) {
+            return Err(ArtifactError::Digest { expected, found: digest });
+        }
+        let path = waste.0.clone();
+        let done = |error| directory.said_full(ArtifactError::io("write", &path)(error));
+        file.set_permissions(Permissions::from_mode(KEPT_MODE)).and_then(|()| file.sync_all()).map_err(done)?;
+        let named = waste.0.with_file_name(format!("{}.{digest}", waste.0.file_name().unwrap_or_default().display()));
+        fs::rename(&waste.0, &named).map_err(done)?;
+        waste.0 = named;
+        layout::sync(&directory.layout.incoming())?;
+        Ok(Taken { waste, digest, size })
+    }
+}

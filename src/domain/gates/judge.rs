@@ -1,0 +1,160 @@
+use super::note::count;
+use super::record::Record;
+use super::{
+    Evidence, Gate, GateAnswer, GateOutcome, Goal, Shadow, Terms, Verdict, passed, plain, score, together, trials,
+};
+use crate::domain::model::FigureOrigin;
+
+/// What the gates on the way to `goal` say of a version.
+pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
+    let mut gates = plain(evidence.plain, terms);
+    let mut of = None;
+    let mut waits = Vec::new();
+    if goal >= Goal::Candidate {
+        let trials = trials(evidence.trials);
+        let record = evidence.out_of_sample.map(|daily| Record::of(&daily.returns));
+        for (gate, least, benchmark) in
+            [(Gate::Psr, terms.candidate_psr, 0.0), (Gate::Dsr, terms.candidate_dsr, trials.benchmark)]
+        {
+            let Some(least) = least else { continue };
+            let (answer, wait) = probability(gate, record.as_ref(), benchmark, least, evidence, terms);
+            waits.push((answer.outcome, wait));
+            gates.push(answer);
+        }
+        of = Some(trials);
+    }
+    if goal == Goal::Production {
+        if let Some(least) = terms.production_psr {
+            let shadow = evidence.shadow.and_then(|shadow| shadow.daily);
+            let record = evidence.out_of_sample.map(|daily| Record::of(&together(daily, shadow)));
+            let (answer, wait) = probability(Gate::PsrWithShadow, record.as_ref(), 0.0, least, evidence, terms);
+            waits.push((answer.outcome, wait));
+            gates.push(answer);
+        }
+        if evidence.require_shadow {
+            let least = |least: Option<u64>| least.map(|least| least as f64);
+            gates.extend(least(terms.shadow_trades).map(|least| shadow_trades(evidence.shadow, least, terms)));
+            gates.extend(least(terms.shadow_days).map(|least| shadow_days(evidence.shadow, least, terms)));
+        }
+        gates.push(artifacts(evidence.artifacts_ok));
+    }
+    let passed = passed(&gates);
+    let score = score(evidence.plain, !passed);
+    Verdict { goal, gates, passed, score, trials: of, wait_days: longest(&waits) }
+}
+
+/// The longest of the waits that are left; none where nothing is to be waited for, or one has no end.
+fn longest(waits: &[(GateOutcome, Option<u64>)]) -> Option<f64> {
+    let mut left = waits.iter().filter(|(outcome, _)| *outcome != GateOutcome::Pass).map(|(_, wait)| *wait);
+    let first = left.next()?;
+    left.fold(first, |longest, wait| Some(longest?.max(wait?))).map(|days| days as f64)
+}
+
+fn probability(
+    gate: Gate,
+    record: Option<&Record>,
+    benchmark: f64,
+    least: f64,
+    evidence: &Evidence<'_>,
+    terms: &Terms,
+) -> (GateAnswer, Option<u64>) {
+    if let Some(record) = record {
+        return record.answer(gate, benchmark, least, terms);
+    }
+    let reported = [evidence.plain.sharpe_ratio, evidence.plain.total_trades]
+        .iter()
+        .flatten()
+        .any(|figure| figure.origin == FigureOrigin::Reported);
+    let (outcome, note) = match (reported, terms.accept_reported) {
+        (true, true) => (
+            GateOutcome::Pass,
+            "accepted as reported (gates.accept_reported): there are no returns to tell skill from luck by".to_owned(),
+        ),
+        (true, false) => (
+            GateOutcome::NotEnoughData,
+            "no out-of-sample returns: reported figures are no evidence; send a backtest or walk_forward with `returns` \
+             or `trades`"
+                .to_owned(),
+        ),
+        (false, _) => (
+            GateOutcome::NotEnoughData,
+            "no out-of-sample returns: send a backtest or walk_forward with `returns` or `trades`".to_owned(),
+        ),
+    };
+    let answer = GateAnswer {
+        gate,
+        value: None,
+        threshold: least,
+        margin: None,
+        outcome,
+        reported: outcome == GateOutcome::Pass,
+        note,
+    };
+    (answer, None)
+}
+
+/// The trades of the shadow test. Their number counts as reported, too, where its returns vouch for the test.
+fn shadow_trades(shadow: Option<Shadow<'_>>, least: f64, terms: &Terms) -> GateAnswer {
+    let figure = shadow.and_then(|shadow| shadow.trades);
+    let computed = figure.is_some_and(|figure| figure.origin == FigureOrigin::Computed);
+    let vouched = shadow.is_some_and(|shadow| shadow.daily.is_some());
+    let value = figure.map(|figure| figure.value);
+    counted(Gate::ShadowTrades, "trade", shadow.is_some(), value, least, !computed, computed || vouched, terms)
+}
+
+/// The days of the shadow test.
+fn shadow_days(shadow: Option<Shadow<'_>>, least: f64, terms: &Terms) -> GateAnswer {
+    let computed = shadow.and_then(|shadow| shadow.daily).map(|daily| daily.returns.len() as f64);
+    let value = computed.or(shadow.map(|shadow| shadow.period_days));
+    let is_computed = computed.is_some();
+    counted(Gate::ShadowDays, "day", shadow.is_some(), value, least, !is_computed, is_computed, terms)
+}
+
+#[expect(clippy::too_many_arguments, reason = "two callers, one below the other")]
+fn counted(
+    gate: Gate,
+    what: &str,
+    tested: bool,
+    value: Option<f64>,
+    least: f64,
+    reported: bool,
+    counts: bool,
+    terms: &Terms,
+) -> GateAnswer {
+    let asked = count(least as u64, what);
+    let (outcome, note) = match value {
+        None if !tested => (GateOutcome::NotEnoughData, format!("no shadow test yet: {asked} are asked for")),
+        None => (GateOutcome::NotEnoughData, format!("the shadow test does not say how many {what}s it has")),
+        Some(_) if !counts && !terms.accept_reported => (
+            GateOutcome::NotEnoughData,
+            format!("the shadow test's {what}s are merely reported: send it with `returns` or `trades`"),
+        ),
+        Some(value) if value < least => {
+            let missing = count((least - value).ceil() as u64, what);
+            (GateOutcome::NotEnoughData, format!("the shadow test has {value} of {asked}: {missing} to go"))
+        }
+        Some(value) => {
+            let how = if counts { "" } else { ", accepted as reported (gates.accept_reported)" };
+            (GateOutcome::Pass, format!("the shadow test has {} of {asked}{how}", count(value as u64, what)))
+        }
+    };
+    let margin = value.map(|value| value - least);
+    GateAnswer { gate, value, threshold: least, margin, outcome, reported: value.is_some() && reported, note }
+}
+
+fn artifacts(ok: bool) -> GateAnswer {
+    let value = f64::from(u8::from(ok));
+    let (outcome, note) = match ok {
+        true => (GateOutcome::Pass, "its files are there".to_owned()),
+        false => (GateOutcome::Fail, "its files are missing or empty: upload them".to_owned()),
+    };
+    GateAnswer {
+        gate: Gate::Artifacts,
+        value: Some(value),
+        threshold: 1.0,
+        margin: Some(value - 1.0),
+        outcome,
+        reported: false,
+        note,
+    }
+}

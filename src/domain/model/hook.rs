@@ -1,0 +1,52 @@
+use std::str::FromStr;
+
+use bincode::{Decode, Encode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ModelId, VersionName};
+use crate::domain::time::Micros;
+
+/// What became of a hook. The stored form is the variant's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HookState {
+    /// It has not run.
+    Pending,
+    /// It was not run, because another version went into production after it.
+    Superseded,
+}
+
+/// A word that is no state of a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use pending or superseded")]
+pub struct BadHookState;
+
+impl FromStr for HookState {
+    type Err = BadHookState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "pending" => Ok(Self::Pending),
+            "superseded" => Ok(Self::Superseded),
+            _ => Err(BadHookState),
+        }
+    }
+}
+
+/// A run of the hook that is due after a change of production: one for each promotion and each rollback.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Hook {
+    /// Its number, in order over all models.
+    pub number: u64,
+    /// The model.
+    pub model: ModelId,
+    /// What went into production.
+    pub version: VersionName,
+    /// What was in production until then.
+    pub previous: Option<VersionName>,
+    /// When.
+    pub at: Micros,
+    /// What became of it.
+    pub state: HookState,
+}

@@ -1,0 +1,131 @@
+use redb::ReadableTable;
+
+use super::codec::{self, records};
+use super::schema::{EVALUATION_SERIES, EVALUATIONS};
+use super::{Fingerprint, ReadTxn, StoreError, WriteTxn, fingerprint};
+use crate::domain::model::{Evaluation, EvaluationId, ModelId, VersionName};
+use crate::domain::performance::Series;
+
+/// Returns compress little and are read rarely.
+const LEVEL: i32 = 3;
+
+/// The largest series, unpacked: what a damaged row claims allocates no more than this.
+const SERIES_BYTES: usize = 32 << 20;
+
+records! {
+    Evaluation = 1, "evaluation";
+    Series = 1, "series";
+}
+
+impl ReadTxn {
+    /// Evaluations of a model with a number below `before`, the newest first, as long as `see` answers `true`.
+    pub fn walk_evaluations(
+        &self,
+        model: &ModelId,
+        before: EvaluationId,
+        see: impl FnMut(Evaluation) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        walk(&self.txn.open_table(EVALUATIONS)?, model, before, see)
+    }
+
+    /// One evaluation.
+    pub fn evaluation(&self, model: &ModelId, id: EvaluationId) -> Result<Option<Evaluation>, StoreError> {
+        let table = self.txn.open_table(EVALUATIONS)?;
+        table.get((model.as_str(), id.0))?.map(|row| codec::decode(row.value())).transpose()
+    }
+
+    /// What an evaluation rests on; nothing where it was only reported.
+    pub fn series(&self, id: EvaluationId) -> Result<Option<Series>, StoreError> {
+        unpack(&self.txn.open_table(EVALUATION_SERIES)?, id)
+    }
+}
+
+fn walk(
+    table: &impl ReadableTable<(&'static str, u64), &'static [u8]>,
+    model: &ModelId,
+    before: EvaluationId,
+    mut see: impl FnMut(Evaluation) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    for row in table.range((model.as_str(), 0)..(model.as_str(), before.0))?.rev() {
+        if !see(codec::decode(row?.1.value())?)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn unpack(table: &impl ReadableTable<u64, &'static [u8]>, id: EvaluationId) -> Result<Option<Series>, StoreError> {
+    let damaged = |error: std::io::Error| StoreError::Damaged { what: "series", why: error.to_string() };
+    let Some(row) = table.get(id.0)? else { return Ok(None) };
+    codec::decode(&zstd::bulk::decompress(row.value(), SERIES_BYTES).map_err(damaged)?).map(Some)
+}
+
+/// The fingerprint of what an evaluation rests on, to tell a repeated request from another one.
+pub fn series_fingerprint(series: &Series) -> Result<Fingerprint, StoreError> {
+    Ok(fingerprint(&codec::encode(series)?))
+}
+
+impl WriteTxn {
+    /// Stores an evaluation, and what it rests on.
+    pub fn put_evaluation(&self, evaluation: &Evaluation, series: Option<&Series>) -> Result<(), StoreError> {
+        let key = (evaluation.model.as_str(), evaluation.id.0);
+        self.txn.open_table(EVALUATIONS)?.insert(key, codec::encode(evaluation)?.as_slice())?;
+        if let Some(series) = series {
+            let unwritable = |error: std::io::Error| StoreError::Unwritable { what: "series", why: error.to_string() };
+            let row = zstd::bulk::compress(&codec::encode(series)?, LEVEL).map_err(unwritable)?;
+            self.txn.open_table(EVALUATION_SERIES)?.insert(evaluation.id.0, row.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// As [`ReadTxn::walk_evaluations`], as this transaction sees it.
+    pub fn walk_evaluations(
+        &self,
+        model: &ModelId,
+        before: EvaluationId,
+        see: impl FnMut(Evaluation) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        walk(&self.txn.open_table(EVALUATIONS)?, model, before, see)
+    }
+
+    /// As [`ReadTxn::series`], as this transaction sees it.
+    pub fn series(&self, id: EvaluationId) -> Result<Option<Series>, StoreError> {
+        unpack(&self.txn.open_table(EVALUATION_SERIES)?, id)
+    }
+}
+
+/// Evaluations as a transaction sees them, whether it reads or writes: what the gates need.
+pub trait Evaluations {
+    /// Evaluations of a model, the newest first, as long as `see` answers `true`.
+    fn walk(&self, model: &ModelId, see: &mut dyn FnMut(Evaluation) -> bool) -> Result<(), StoreError>;
+
+    /// What an evaluation rests on.
+    fn series(&self, id: EvaluationId) -> Result<Option<Series>, StoreError>;
+
+    /// Evaluations of one version, the newest first.
+    fn of(&self, model: &ModelId, version: &VersionName) -> Result<Vec<Evaluation>, StoreError> {
+        let mut found = Vec::new();
+        self.walk(model, &mut |evaluation| {
+            if evaluation.version == *version {
+                found.push(evaluation);
+            }
+            true
+        })?;
+        Ok(found)
+    }
+}
+
+macro_rules! evaluations {
+    ($($txn:ty),*) => {
+        $(impl Evaluations for $txn {
+            fn walk(&self, model: &ModelId, see: &mut dyn FnMut(Evaluation) -> bool) -> Result<(), StoreError> {
+                self.walk_evaluations(model, EvaluationId(u64::MAX), |evaluation| Ok(see(evaluation)))
+            }
+
+            fn series(&self, id: EvaluationId) -> Result<Option<Series>, StoreError> {
+                <$txn>::series(self, id)
+            }
+        })*
+    };
+}
+evaluations!(ReadTxn, WriteTxn);

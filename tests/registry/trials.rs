@@ -1,0 +1,61 @@
+use quantum_clm::domain::gates::{Goal, Trials};
+
+use super::bed::{Bed, FORCED, anna, bad, evaluation, good, good_shadow, model, name, root};
+
+fn trials(bed: &Bed, version: &str) -> Trials {
+    let verdicts = bed.registry.verdicts(&model(), &name(version)).unwrap();
+    let candidate = verdicts.into_iter().find(|verdict| verdict.goal == Goal::Candidate).unwrap();
+    candidate.trials.expect("trials")
+}
+
+#[test]
+fn every_try_counts_also_those_that_failed_or_were_deleted_or_repeated() {
+    let bed = Bed::new();
+    for version in ["v1", "v2", "v3"] {
+        bed.register(version);
+    }
+    bed.evaluate("v1", &good());
+    assert_eq!(trials(&bed, "v1").counted, 1);
+    bed.evaluate("v1", &good());
+    assert_eq!(trials(&bed, "v1").counted, 2, "trying again until it passes is trying twice");
+    bed.evaluate("v2", &bad());
+    bed.registry.apply_gates(&anna(), &model(), &name("v2")).unwrap();
+    bed.evaluate("v3", &evaluation("walk_forward", 100, 0.0));
+    bed.registry.delete(&anna(), &model(), &name("v3"), "tidying").unwrap();
+    assert_eq!(trials(&bed, "v1").counted, 4);
+    bed.evaluate("v1", &good_shadow());
+    assert_eq!(trials(&bed, "v1").counted, 4, "a shadow test is no trial");
+    let reported = serde_json::json!({ "type": "backtest", "metrics": { "sharpe_ratio": 2.0 }, "period_days": 90 });
+    bed.evaluate("v1", &serde_json::from_value(reported).unwrap());
+    assert_eq!(trials(&bed, "v1").counted, 5, "what is only reported was tried, too");
+}
+
+#[test]
+fn a_promotion_begins_a_new_round_but_makes_no_luck_undone() {
+    let bed = Bed::new();
+    for version in ["v1", "v2", "v3"] {
+        bed.register(version);
+        bed.attach(version);
+    }
+    for _ in 0..3 {
+        bed.evaluate("v1", &good());
+    }
+    bed.evaluate("v2", &good());
+    bed.registry.promote(&root(), &model(), &name("v1"), FORCED, true).unwrap();
+    bed.evaluate("v3", &good());
+    assert_eq!(trials(&bed, "v3").counted, 1);
+    assert_eq!(trials(&bed, "v2").counted, 5, "v2 was tried beside v1's three, and v3 came after");
+    let bed = bed.reopen();
+    assert_eq!(trials(&bed, "v2").counted, 5);
+}
+
+#[test]
+fn another_models_tries_are_not_counted() {
+    let bed = Bed::new();
+    bed.register("v1");
+    bed.evaluate("v1", &good());
+    let other = "tft_multi_1h".parse().unwrap();
+    bed.registry.register(&anna(), &other, &super::bed::new_version(Some("v1"))).unwrap();
+    bed.registry.evaluate(&anna(), &other, &name("v1"), &good()).unwrap();
+    assert_eq!(trials(&bed, "v1").counted, 1);
+}
