@@ -22,8 +22,8 @@ impl Pages {
     fn new() -> Self {
         let receiver = Receiver::start();
         let url = receiver.url();
-        let appliance = Appliance::with(|config, directory| {
-            let secret_file = directory.join("ops.secret");
+        let appliance = Appliance::configured(|config| {
+            let secret_file = config.data_file.with_file_name("ops.secret");
             write_secret(&secret_file, "a secret that is long enough");
             let webhook = Webhook {
                 url: url.parse().unwrap(),
