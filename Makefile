@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. The rest is for those who work on it.
 
-.PHONY: run test build bench check soak fuzz setup-test clean
+.PHONY: run test build bench gates-table check soak fuzz setup-test clean
 
 TARGET := x86_64-unknown-linux-gnu
 # nextest runs each test in a process of its own; without it cargo's own runner does the same tests.
@@ -29,6 +29,10 @@ build:
 # The figures of docs/BENCHMARKS.md. QUANTUM_CLM_BENCH_LINES names a file of real lines, `unit<TAB>message` each.
 bench: build setup-test
 	cargo bench --locked --bench product
+
+# The odds of the gates, by simulation, into docs/GATES.md. A few minutes; the seed is fixed.
+gates-table:
+	cargo run --locked --profile bench --example gates_table -- docs/GATES.md
 
 # Everything that `test` does, and the licences, bans and sources of the dependencies.
 check: test

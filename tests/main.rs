@@ -3,9 +3,14 @@
 
 mod support;
 
+#[path = "../examples/gates_table/strategy.rs"]
+mod strategy;
+
 mod browser;
 mod cli;
+mod gates;
 mod http;
+mod import;
 mod journal;
 mod mirror;
 mod notify;

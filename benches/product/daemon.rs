@@ -46,6 +46,11 @@ impl Setup {
         Ok(Self { binary: bench.binary.clone(), data_file, run })
     }
 
+    /// Where it answers.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.run.path().join("s")
+    }
+
     /// A command of the product that asks this daemon.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
@@ -110,7 +115,7 @@ impl Daemon<'_> {
     }
 
     fn get(&self, path: &str) -> Result<String> {
-        let mut stream = UnixStream::connect(self.setup.run.path().join("s"))?;
+        let mut stream = UnixStream::connect(self.setup.socket())?;
         stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n").as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

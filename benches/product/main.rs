@@ -1,6 +1,7 @@
 //! The table of the product's figures: `cargo bench --bench product -- [--events N] [--large N] [--seconds S] [section…]`.
 //!
-//! The sections are `catch-up`, `redis`, `latency`, `cost`, `large`, `web` and `binary`; without one, all. They run the real
+//! The sections are `catch-up`, `redis`, `latency`, `cost`, `large`, `web`, `models`, `upload` and `binary`; without one, all.
+//! They run the real
 //! release binary (`QUANTUM_CLM_BINARY`, else `dist/quantum-clm`) on real journal files that
 //! systemd-journal-remote writes, and on a real redis-server. Files lie under `QUANTUM_CLM_BENCH_DIR` (else
 //! `target/bench`), which should be a disk and not a tmpfs. Lines are made after those of the file that
@@ -14,8 +15,10 @@ mod journal;
 mod large;
 mod latency;
 mod lines;
+mod models;
 mod redis;
 mod table;
+mod upload;
 mod web;
 
 use std::path::PathBuf;
@@ -40,13 +43,15 @@ struct Bench {
 
 type Section = fn(&Bench, &mut Table) -> Result<()>;
 
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("catch-up", catch_up::run),
     ("redis", redis::run),
     ("latency", latency::run),
     ("cost", cost::run),
     ("large", large::run),
     ("web", web::run),
+    ("models", models::run),
+    ("upload", upload::run),
     ("binary", binary::run),
 ];
 

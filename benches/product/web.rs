@@ -249,12 +249,12 @@ async fn exchange(address: SocketAddr, request: &[u8]) -> Sent<Vec<u8>> {
     Ok(answer)
 }
 
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// A new token for the role or scope (`kind` says which).
-fn token(setup: &Setup, kind: &str, grant: &str) -> Result<String> {
+pub(crate) fn token(setup: &Setup, kind: &str, grant: &str) -> Result<String> {
     let output = setup.command(&["token", "create", "--json", kind, grant, grant]).output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into());

@@ -93,7 +93,7 @@ fn worst(results: &[Through]) -> Through {
 
 /// The best of several trials without an edge.
 fn searched(text: &mut String) -> anyhow::Result<()> {
-    const REPETITIONS: usize = 10_000;
+    const REPETITIONS: usize = 5_000;
     const TRADES: [usize; 3] = [50, 200, 500];
     const DAYS: [usize; 2] = [60, 250];
     let searches = [(2, 0.0), (3, 0.0), (10, 0.0), (10, 0.5), (10, 0.9)];
@@ -104,7 +104,7 @@ fn searched(text: &mut String) -> anyhow::Result<()> {
                 // A mixture of lopsided returns is no longer one: only of normal returns can be alike.
                 let returns = if alike > 0.0 { Returns::Normal } else { returns };
                 for days in DAYS {
-                    cells.push((Strategy { alike, ..Strategy::new(returns, trades, days) }, trials, REPETITIONS / 2));
+                    cells.push((Strategy { alike, ..Strategy::new(returns, trades, days) }, trials, REPETITIONS));
                 }
             }
         }
@@ -116,7 +116,7 @@ fn searched(text: &mut String) -> anyhow::Result<()> {
          gates, and the registry knows of all of them: candidate / **production**, in per cent; the worst over the \
          distributions above and over records of {} days. {} records each.\n\n| trades | {} |\n|---:|{}",
         list(&DAYS),
-        REPETITIONS / 2,
+        REPETITIONS,
         searches
             .map(|(trials, alike)| match alike > 0.0 {
                 true => format!("best of {trials}, correlation {alike} (normal)"),

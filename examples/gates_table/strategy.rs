@@ -9,7 +9,7 @@ use rand_distr::{Distribution, Gamma, LogNormal, StandardNormal, StudentT};
 
 /// How the returns of single trades are distributed, before any edge: mean zero, variance one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Returns {
+pub(crate) enum Returns {
     /// Normal.
     Normal,
     /// Student's t with five degrees of freedom.
@@ -47,24 +47,24 @@ fn lopsided(wins: f64, sizes: impl Distribution<f64>, mean_square: f64, random: 
 
 /// A strategy and how long it is watched.
 #[derive(Clone, Copy, Debug)]
-pub struct Strategy {
+pub(crate) struct Strategy {
     /// How its trades turn out.
-    pub returns: Returns,
+    pub(crate) returns: Returns,
     /// Its true annual Sharpe ratio; zero without any edge.
-    pub sharpe: f64,
+    pub(crate) sharpe: f64,
     /// Trades in the record, spread over the days at random.
-    pub trades: usize,
+    pub(crate) trades: usize,
     /// Days of the record.
-    pub days: usize,
+    pub(crate) days: usize,
     /// How alike two strategies of the same search are: the correlation of their trades.
-    pub alike: f64,
+    pub(crate) alike: f64,
     /// How much of a day's return comes again the next day.
-    pub echo: f64,
+    pub(crate) echo: f64,
 }
 
 impl Strategy {
     /// Without an edge and like no other.
-    pub fn new(returns: Returns, trades: usize, days: usize) -> Self {
+    pub(crate) fn new(returns: Returns, trades: usize, days: usize) -> Self {
         Self { returns, sharpe: 0.0, trades, days, alike: 0.0, echo: 0.0 }
     }
 
@@ -105,22 +105,22 @@ impl Strategy {
 
 /// The gates that a record gets through, in per cent of all records.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Through {
+pub(crate) struct Through {
     /// The five plain gates.
-    pub five: f64,
+    pub(crate) five: f64,
     /// All that lead to candidate.
-    pub candidate: f64,
+    pub(crate) candidate: f64,
     /// All that lead to production, but for the shadow test's own size and the artifacts: the record stands for
     /// out-of-sample and shadow returns together.
-    pub production: f64,
+    pub(crate) production: f64,
     /// The probabilities alone, were the five plain gates off: candidate.
-    pub evidence_candidate: f64,
+    pub(crate) evidence_candidate: f64,
     /// And production.
-    pub evidence_production: f64,
+    pub(crate) evidence_production: f64,
 }
 
 /// Tries `trials` strategies, shows the gates the best of them by Sharpe ratio, `repetitions` times over.
-pub fn through(strategy: Strategy, trials: usize, repetitions: usize, seed: u64) -> Through {
+pub(crate) fn through(strategy: Strategy, trials: usize, repetitions: usize, seed: u64) -> Through {
     let mut random = SmallRng::seed_from_u64(seed);
     let off = Terms {
         sharpe_min: None,

@@ -82,7 +82,8 @@ impl App {
         let quote_currencies = config.events.quote_currencies.clone();
         let directory = Arc::new(Directory::new(store.clone(), config.artifacts));
         let deployments = Arc::new(Deployments::new(directory.clone(), board.clone()));
-        let following = Following { deployments: deployments.clone(), directory: directory.clone() };
+        let following =
+            Following { store: store.clone(), deployments: deployments.clone(), directory: directory.clone() };
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
             registry: Arc::new(Registry::new(store.clone(), &config, Box::new(following))),
@@ -117,8 +118,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, registry, files, deployments, .. } = self;
-        drop((accounts, registry, files, deployments));
+        let Self { store, accounts, registry, files, deployments, webhooks, .. } = self;
+        drop((accounts, registry, files, deployments, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

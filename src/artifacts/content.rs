@@ -49,6 +49,11 @@ impl Directory {
         Ok(Content { file: opened, size })
     }
 
+    /// The first file of a version that is not there with the size that it had. Nothing is read.
+    pub fn lacks(&self, artifacts: &Artifacts) -> Option<ArtifactError> {
+        artifacts.files.iter().find_map(|file| self.open(artifacts, file).err())
+    }
+
     pub(super) fn open_raw(&self, keeping: &Keeping, file: &ArtifactFile) -> Result<File, Errno> {
         match keeping {
             Keeping::InPlace(directory) => beneath::open(Path::new(directory), &file.path),

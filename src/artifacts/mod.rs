@@ -20,6 +20,8 @@ mod garbage;
 mod intake;
 mod layout;
 mod version;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::PathBuf;

@@ -70,6 +70,16 @@ impl Daemon {
         Ok(self.runtime.block_on(self.client.put_json(path, body))?)
     }
 
+    /// Sends a file, as it is read.
+    pub(super) fn upload<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.put_file(path, file))?)
+    }
+
+    /// The same for a file that is open already.
+    pub(super) fn upload_open<T: DeserializeOwned>(&self, path: &str, file: std::fs::File) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.put_open_file(path, file))?)
+    }
+
     pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         Ok(self.runtime.block_on(self.client.delete_json(path))?)
     }

@@ -167,7 +167,8 @@ fn told(intent: &IntentAnswer, global: &Global) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn reason(text: &str) -> Result<String, String> {
+/// A reason: said, and no novel.
+pub(super) fn reason(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("say why".to_owned()),
         text if text.len() > 1000 => Err("use at most 1000 bytes".to_owned()),

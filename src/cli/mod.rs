@@ -20,8 +20,10 @@ mod demo;
 mod doctor;
 mod events;
 mod health;
+mod import;
 mod intents;
 mod man;
+mod models;
 mod output;
 mod password;
 mod serve;
@@ -111,6 +113,10 @@ enum Command {
     Counters(counters::CountersArgs),
     /// List intents, and acknowledge or resolve them
     Intents(intents::IntentsArgs),
+    /// List models and versions; register, evaluate, promote, roll back
+    Models(models::ModelsArgs),
+    /// Take over the registry of the Python system
+    Import(import::ImportArgs),
     /// List users, and add, change or delete them
     User(user::UserArgs),
     /// List API tokens, and make or revoke them
@@ -144,6 +150,8 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::run(args, global),
         Command::Counters(args) => counters::run(args, global),
         Command::Intents(args) => intents::run(args, global),
+        Command::Models(args) => models::run(args, global),
+        Command::Import(args) => import::run(args, global),
         Command::User(args) => user::run(args, global),
         Command::Token(args) => token::run(args, global),
         Command::Session(args) => session::run(args, global),

@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::Global;
-use crate::app::App;
+use crate::app::{App, files as models_files};
 use crate::config::Loaded;
 use crate::http::accept::{self, Limits};
 use crate::http::api;
@@ -111,6 +111,8 @@ async fn serve(
     let board = StatusBoard::new();
     let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
     let app = App::new(config, store, board.clone(), metrics, started);
+    let begun = app.clone();
+    tokio::task::spawn_blocking(move || models_files::start(&begun)).await?;
     let mut tasks = Tasks::new(board);
     let pulse = feed::spawn(&mut tasks, &app, origin);
     if origin == Origin::Journal {

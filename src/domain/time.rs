@@ -166,7 +166,10 @@ pub mod rfc3339 {
     /// Reads it.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Micros, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let at = DateTime::parse_from_rfc3339(&text).map_err(de::Error::custom)?;
+        let at = DateTime::parse_from_rfc3339(&text).map_err(|error| {
+            let shown: String = text.chars().take(64).collect();
+            de::Error::custom(format!("{shown:?} is not RFC 3339, such as 2026-01-17T03:46:06Z: {error}"))
+        })?;
         Ok(at.to_utc().into())
     }
 }

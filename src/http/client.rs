@@ -1,10 +1,11 @@
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::outgoing::OutgoingFile;
 use super::peer::ADMIN_GROUP;
 
 /// How long the daemon may take to begin an answer: longer than it allows itself, so that its own words arrive.
@@ -127,6 +129,23 @@ impl Client {
         self.change(Method::PUT, path, body, None).await
     }
 
+    /// `PUT path` with a file, which is read as it is sent. It may take as long as it takes: the daemon ends what does not
+    /// go on.
+    pub async fn put_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> Result<T, ClientError> {
+        let file = File::open(file).map_err(|source| self.broken("reading a file", source))?;
+        self.put_open_file(path, file).await
+    }
+
+    /// The same for a file that is open already.
+    pub async fn put_open_file<T: DeserializeOwned>(&self, path: &str, file: File) -> Result<T, ClientError> {
+        let body = OutgoingFile::new(file).map_err(|source| self.broken("reading a file", source))?;
+        let request = Request::builder().method(Method::PUT).uri(path).header(header::HOST, "localhost");
+        let request = request.header(header::CONTENT_TYPE, "application/octet-stream").body(body);
+        let request = request.map_err(|source| self.broken("asking", source))?;
+        let response = self.connected(request).await?.await.map_err(|source| self.broken("answering", source))?;
+        self.parse(path, self.accepted(response).await?).await
+    }
+
     /// `DELETE path`, with what was there as the answer.
     pub async fn delete_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let response = self.send(Method::DELETE, path, Bytes::new(), None).await?;
@@ -159,16 +178,6 @@ impl Client {
         body: Bytes,
         key: Option<&str>,
     ) -> Result<Response<Incoming>, ClientError> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoDaemon(self.socket.clone()),
-            io::ErrorKind::PermissionDenied => ClientError::Permission(self.socket.clone()),
-            _ => self.broken("connecting", source),
-        })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|source| self.broken("connecting", source))?;
-        // Ends with the sender and the answer's body; its error is also theirs.
-        tokio::spawn(connection);
         let mut request = Request::builder();
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
@@ -180,11 +189,33 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|source| self.broken("asking", source))?;
-        match timeout(PATIENCE, sender.send_request(request)).await {
+        match timeout(PATIENCE, self.connected(request).await?).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(source)) => Err(self.broken("answering", source)),
             Err(_) => Err(ClientError::Silent(self.socket.clone())),
         }
+    }
+
+    /// Connects and begins to send; the answer is what to wait for.
+    async fn connected<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<impl Future<Output = hyper::Result<Response<Incoming>>> + use<B>, ClientError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoDaemon(self.socket.clone()),
+            io::ErrorKind::PermissionDenied => ClientError::Permission(self.socket.clone()),
+            _ => self.broken("connecting", source),
+        })?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|source| self.broken("connecting", source))?;
+        // Ends with the sender and the answer's body; its error is also theirs.
+        tokio::spawn(connection);
+        Ok(async move { sender.send_request(request).await })
     }
 
     async fn accepted(&self, response: Response<Incoming>) -> Result<Response<Incoming>, ClientError> {

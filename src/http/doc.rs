@@ -62,6 +62,11 @@ fn key(_: &mut SchemaGenerator) -> Schema {
     schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" })
 }
 
+/// An `If-Match`.
+fn tag(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "type": "string", "pattern": "^\"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\"$" })
+}
+
 impl Doc {
     /// An operation, under a heading, in a few words.
     pub fn new(tag: &'static str, summary: &'static str) -> Self {
@@ -111,6 +116,18 @@ impl Doc {
             schema: key,
         });
         self.refuses(409, "The key was used for another request, or the state does not allow it.")
+    }
+
+    /// It is carried out only if what the caller believes of the model is still so: `If-Match`.
+    pub fn if_unchanged(mut self) -> Self {
+        self.headers.push(Header {
+            name: "If-Match",
+            about: "What the caller believes: the `ETag` of the model (`\"r17\"`: nothing has happened since), or the version \
+                    in production (`\"v20260117_034606\"`, `\"none\"`). Where that is no longer so the answer is 409, and says \
+                    what changed.",
+            schema: tag,
+        });
+        self.refuses(409, "The state does not allow it, or is no longer what `If-Match` says.")
     }
 
     /// A body of JSON.

@@ -43,10 +43,12 @@ pub enum ApiError {
     #[error("{0}")]
     Conflict(String),
     /// 413.
-    #[error("the body is larger than {limit} bytes")]
+    #[error("the body is larger than {limit} bytes{advice}")]
     TooLarge {
         /// The limit.
         limit: u64,
+        /// What to do, behind a colon, where there is something.
+        advice: &'static str,
     },
     /// 414: path or query are too long.
     #[error("{0}")]
@@ -54,6 +56,12 @@ pub enum ApiError {
     /// 415: a body of a kind that is not read here.
     #[error("{0}")]
     OtherMedia(&'static str),
+    /// 416: a part that is not there.
+    #[error("the file has {size} bytes: none of the range that is asked for")]
+    NoSuchRange {
+        /// How many it has.
+        size: u64,
+    },
     /// 421: the request is for another host.
     #[error(
         "this server is not known as {0}: use an address of this machine with its port, or add the name to http.hosts"
@@ -143,6 +151,7 @@ impl ApiError {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LongTarget(_) => StatusCode::URI_TOO_LONG,
             Self::OtherMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NoSuchRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -171,6 +180,11 @@ impl IntoResponse for ApiError {
             }
             Self::TooMany { seconds, .. } | Self::Crowded { seconds, .. } => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Self::NoSuchRange { size } => {
+                if let Ok(range) = HeaderValue::try_from(format!("bytes */{size}")) {
+                    response.headers_mut().insert(header::CONTENT_RANGE, range);
+                }
             }
             // What is left of an unread body would be taken for the next request.
             Self::SlowBody { .. } | Self::StalledBody { .. } | Self::TooLarge { .. } => {

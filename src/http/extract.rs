@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use super::peer::Caller;
+use crate::app::registry::Expected;
 use crate::domain::request::depth::{DEPTH, is_too_deep};
 use crate::domain::request_key::{BadRequestKey, RequestKey};
 
@@ -94,5 +95,78 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
         let owner = parts.extensions.get::<Caller>().map(Caller::owner).unwrap_or_default();
         let key = key.to_str().map_err(|_| misfit(BadRequestKey))?;
         Ok(Self(Some(RequestKey::new(&owner, key).map_err(misfit)?)))
+    }
+}
+
+/// The `If-Match` header, where the request has one: what its sender believes of a model. A malformed one is answered
+/// with 422; what is no longer so, by whoever carries the request out, with 409 and what changed, which says more than
+/// a 412.
+#[derive(Clone, Debug)]
+pub struct IfMatch(pub Option<Expected>);
+
+impl IfMatch {
+    /// As the description of the API names it.
+    pub const NAME: &str = "If-Match";
+
+    fn read(text: &str) -> Option<Option<Expected>> {
+        if text == "*" {
+            return Some(None);
+        }
+        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        if text == "none" {
+            return Some(Some(Expected::Production(None)));
+        }
+        let revision = text.strip_prefix('r').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        if let Some(revision) = revision.and_then(|digits| digits.parse().ok()) {
+            return Some(Some(Expected::Revision(revision)));
+        }
+        text.parse().ok().map(|version| Some(Expected::Production(Some(version))))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let misfit = |message: &str| ApiError::unfit("header", Self::NAME, message);
+        let mut tags = parts.headers.get_all(Self::NAME).iter();
+        let Some(tag) = tags.next() else { return Ok(Self(None)) };
+        if tags.next().is_some() {
+            return Err(misfit("send one, not several"));
+        }
+        let expected = tag.to_str().ok().and_then(|text| Self::read(text.trim()));
+        expected.map(Self).ok_or_else(|| {
+            misfit(
+                "send the ETag of the model, such as \"r17\", or what you believe to be in production: \
+                    \"v20260117_034606\", or \"none\"",
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_if_match_says() {
+        let version = |text: &str| Some(Some(Expected::Production(text.parse().ok())));
+        for (text, expected) in [
+            ("\"r17\"", Some(Some(Expected::Revision(17)))),
+            ("r17", Some(Some(Expected::Revision(17)))),
+            ("\"v20260117_034606\"", version("v20260117_034606")),
+            ("\"1.0.0\"", version("1.0.0")),
+            ("\"none\"", Some(Some(Expected::Production(None)))),
+            // It does not fit a number, so it is a name; nothing has it.
+            ("\"r99999999999999999999\"", version("r99999999999999999999")),
+            ("*", Some(None)),
+            ("", None),
+            ("\"\"", None),
+            ("W/\"r17\"", None),
+            ("\"r17\", \"r18\"", None),
+            ("\"../x\"", None),
+        ] {
+            assert_eq!(IfMatch::read(text), expected, "{text}");
+        }
     }
 }

@@ -22,6 +22,8 @@ pub mod csp;
 pub mod doc;
 /// What a form of ours carries.
 mod csrf;
+/// Files as answers, whole or in part.
+mod download;
 /// What stands before every route: who asks.
 pub mod door;
 /// The one place that maps errors to statuses.
@@ -38,6 +40,8 @@ pub mod files;
 pub mod open;
 /// The description of the API.
 pub mod openapi;
+/// A file as the body of what the commands send.
+mod outgoing;
 /// Who is at the other end of a connection, and which role that is worth.
 pub mod peer;
 /// Which connections there are, and which one makes room for another.

@@ -53,19 +53,21 @@ pub fn document<S: Clone + Send + Sync + 'static>(routes: &[Route<S>]) -> Value 
     })
 }
 
-const ABOUT: &str = "The learning side of a crypto trading system: events, counters, intents.\n\n\
+const ABOUT: &str = "The learning side of a crypto trading system: events, counters, intents, models.\n\n\
     Times in answers are RFC 3339 in UTC, except the `ts` of an event, which is microseconds since the epoch as a string. \
     Lists have a `limit` and a `cursor`; the `next` of an answer is the cursor of the next one, and null at the end. \
     What creates takes an `Idempotency-Key`. Refusals are `{\"detail\": …}`: a sentence, or for 422 a list of what does not \
-    fit and where. A viewer looks, an operator handles intents, an admin does everything; tokens of the scope `publish` or \
+    fit and where. A viewer looks, an operator handles intents and models, an admin does everything; tokens of the scope `publish` or \
     `worker` do that one thing.";
 
 /// The headings, in reading order.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 8] = [
     ("health", "Whether the feed works, and figures."),
     ("events", "What the services said, and what programs say."),
     ("counters", "Events an hour."),
     ("intents", "Things that somebody should look at."),
+    ("models", "Models, their versions, evaluations and gates; promotion and rollback."),
+    ("clm", "The predecessor's calls, as its programs know them."),
     ("webhooks", "Who is told of models' events, and how that goes."),
     ("access", "Users, tokens, sessions, and the audit log."),
 ];

@@ -61,6 +61,7 @@ struct Guard {
     least: Role,
     scope: Option<Scope>,
     body_bytes: usize,
+    advice: &'static str,
     uploads: bool,
     answer: Option<Duration>,
     streams: bool,
@@ -125,6 +126,12 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         self
     }
 
+    /// What somebody is told whose body is larger: `: ` and what to do.
+    pub fn too_large(mut self, advice: &'static str) -> Self {
+        self.guard.advice = advice;
+        self
+    }
+
     /// Hands its body on as it comes ([`upload::Upload`]), however large it is and however long it takes, as long as
     /// something comes. Its handler decides how much is too much. A session shows its form's token in the header.
     pub fn uploads(mut self) -> Self {
@@ -185,6 +192,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             least,
             scope: None,
             body_bytes: BODY_BYTES,
+            advice: "",
             uploads: false,
             answer: None,
             streams: false,
@@ -262,7 +270,7 @@ async fn admit(
         // What a script sends has the token in its header, so that nothing is read before it is looked at.
         (body, Bytes::new(), Some(received))
     } else {
-        let whole = whole(body, guard.body_bytes, times.body).await?;
+        let whole = whole(body, &guard, times.body).await?;
         (Body::from(whole.clone()), whole, None)
     };
     // What is open to everybody needs no session, so none can be abused: signing in once more is no matter of the first.
@@ -300,9 +308,14 @@ async fn admit(
     })
 }
 
+/// A large body has longer than a small one: as long as that, for each of these bytes.
+const BYTES_A_TIME: usize = 4 << 20;
+
 /// A body in memory.
-async fn whole(body: Body, limit: usize, time: Duration) -> Result<Bytes, ApiError> {
-    let too_large = ApiError::TooLarge { limit: limit as u64 };
+async fn whole(body: Body, guard: &Guard, time: Duration) -> Result<Bytes, ApiError> {
+    let limit = guard.body_bytes;
+    let time = time.saturating_mul(u32::try_from(limit / BYTES_A_TIME).unwrap_or(u32::MAX).max(1));
+    let too_large = ApiError::TooLarge { limit: limit as u64, advice: guard.advice };
     // What says that it is too large is not read up to there first.
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large);

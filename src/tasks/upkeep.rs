@@ -1,4 +1,4 @@
-//! Figures that somebody has to look up from time to time: sizes, free space, open intents.
+//! What has to be looked at from time to time: sizes, free space, open intents, production pointers that lag behind.
 
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ fn look(app: &App, disk: &Reporter) -> anyhow::Result<()> {
     } else {
         disk.ok("has room");
     }
+    app.deployments.retry();
     // A data file that cannot be read is the store's failure to report, not this task's.
     if let Ok(open) = open_intents(&app.store) {
         app.metrics.intents_open.set(open as u64);

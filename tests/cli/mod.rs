@@ -5,6 +5,8 @@ mod answers;
 mod bed;
 mod config;
 mod doctor;
+mod import;
+mod models;
 mod offline;
 mod refusals;
 mod secrets;

@@ -3,6 +3,7 @@
 mod accept;
 mod answers;
 mod access;
+mod artifacts;
 /// Attacks on the real binary, over raw sockets.
 mod attacks;
 mod client;
@@ -11,7 +12,9 @@ mod listen;
 mod openapi;
 mod pages;
 mod property;
+mod registry;
 mod routes;
+mod uploads;
 mod webhooks;
 
 use std::net::SocketAddr;

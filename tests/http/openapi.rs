@@ -12,7 +12,7 @@ use super::answers::{answer, product};
 
 /// What is for programs. Files, reports of browsers and pages are not.
 fn is_api(path: &str) -> bool {
-    path.starts_with("/api/") || ["/health", "/metrics", "/openapi.json"].contains(&path)
+    path.starts_with("/api/") || path.starts_with("/clm/") || ["/health", "/metrics", "/openapi.json"].contains(&path)
 }
 
 #[tokio::test]

@@ -52,6 +52,21 @@ fn a_client_made_from_the_description_finds_no_failure() {
         .collect();
     let lines = [("content-type", "application/x-ndjson")];
     assert_eq!(ask(&bed.socket(), "POST", "/api/events", &lines, events).expect("an answer").status, 202);
+    // The model and the version that the examples are about, with a file and an evaluation.
+    let version = "/api/models/xgboost_btcusdt_1h/versions";
+    let new = json!({
+        "version": "v20260117_034606", "job": "7f3c1c1e", "feature_count": 49,
+        "data": { "from": "2025-10-01T00:00:00Z", "until": "2025-12-30T00:00:00Z" },
+    });
+    let evaluation = json!({ "type": "backtest", "returns": { "first_day": "2026-01-01", "values": [0.01, -0.004] } });
+    for (method, path, body) in [
+        ("POST", version.to_owned(), new.to_string()),
+        ("PUT", format!("{version}/v20260117_034606/artifacts/model.json"), "{}".to_owned()),
+        ("POST", format!("{version}/v20260117_034606/evaluations"), evaluation.to_string()),
+    ] {
+        let answer = ask(&bed.socket(), method, &path, &[], body).expect("an answer");
+        assert_eq!(answer.status, 201, "{method} {path}: {answer:?}");
+    }
     wait_for("an intent is open", || daemon.get("/api/intents/1").is_some());
 
     let checked = python("python").arg(here("tests/http/check_openapi.py")).arg(&description).output().unwrap();

@@ -1,5 +1,7 @@
 //! The product as its users meet it: the real binary, a real journal, a real Redis.
 
+#[cfg(feature = "failpoints")]
+mod deploy;
 mod bus;
 mod disk;
 mod exactly_once;
@@ -11,6 +13,7 @@ mod predecessor;
 mod publish;
 mod several_units;
 mod stop;
+mod uploads;
 
 use std::collections::BTreeMap;
 

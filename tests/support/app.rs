@@ -76,7 +76,12 @@ pub(crate) fn root() -> Actor {
 
 impl Appliance {
     pub(crate) fn new() -> Self {
-        Self::with(|_, _| {})
+        Self::configured(|_| {})
+    }
+
+    /// One with other settings than the defaults.
+    pub(crate) fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with(|config, _| change(config))
     }
 
     /// With another configuration than the usual one; it may leave files in the directory.

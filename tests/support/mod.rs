@@ -6,6 +6,8 @@ pub(crate) mod ask;
 pub(crate) mod app;
 /// A real browser, and what it finds wrong with a page.
 pub(crate) mod browser;
+/// A registry of the predecessor.
+pub(crate) mod clm3;
 /// The real binary as a daemon.
 pub(crate) mod daemon;
 /// Events of the bus.
@@ -13,6 +15,8 @@ pub(crate) mod bus;
 pub(crate) mod feed;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;
+/// Models and versions.
+pub(crate) mod models;
 pub(crate) mod proxy;
 /// A server that takes webhooks.
 pub(crate) mod receiver;

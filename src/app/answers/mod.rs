@@ -3,16 +3,19 @@
 mod counters;
 mod events;
 mod health;
+mod hooks;
 mod intents;
 mod publish;
 pub(crate) mod query;
-mod wire;
+pub mod registry;
 mod status;
+mod wire;
 mod webhooks;
 
 pub use counters::{CounterAnswer, CounterList, CounterQuery};
 pub use events::{EventAnswer, EventPage, EventQuery, StreamQuery, events_json};
 pub use health::{GapAnswer, HealthAnswer};
+pub use hooks::{HookAnswer, HookPage, HookQuery};
 pub use intents::{
     Evidence, HistoryEntry, HourAnswer, IntentAnswer, IntentDetail, IntentPage, IntentQuery, NoteAnswer, open_intents,
 };

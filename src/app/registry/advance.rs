@@ -110,7 +110,7 @@ impl Registry {
                 && version.stage == Stage::Candidate
                 && let Some(verdict) = production.filter(|verdict| verdict.passed)
             {
-                super::promote::has_files(&version)?;
+                self.has_its_files(&version)?;
                 self.put_into_production(change, &mut version, "the gates let it pass", verdict.clone(), false)?;
             }
             change.txn.put_version(&version)?;

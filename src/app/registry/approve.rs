@@ -1,5 +1,5 @@
 use super::change::{Change, Missing, reason};
-use super::promote::{Promoted, may_promote};
+use super::promote::Promoted;
 use super::{Ask, Registry, RegistryError};
 use crate::domain::model::{ModelId, Step, VersionName};
 use crate::store::{Approval, StoreError};
@@ -25,7 +25,7 @@ impl Registry {
                 ));
             }
             let mut version = change.version(name)?;
-            may_promote(change, &version)?;
+            self.may_promote(change, &version)?;
             if approval.replaces != change.model.production {
                 // Whoever changes production voids what waits, so this is only met in a file that was changed by hand.
                 return Err(RegistryError::Changed(format!(

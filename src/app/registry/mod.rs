@@ -11,6 +11,7 @@ mod change;
 mod compare;
 mod delete;
 mod evaluate;
+mod import;
 mod judge;
 mod promote;
 mod query;
@@ -23,17 +24,18 @@ use std::sync::Arc;
 use crate::config::{Config, Promotion};
 use crate::domain::access::{Actor, Grant};
 use crate::domain::gates::Terms;
-use crate::domain::model::{BadName, EvaluationId, ManifestError, ModelId, NoWay, VersionName};
+use crate::domain::model::{BadName, EvaluationId, ManifestError, ModelId, NoWay, Version, VersionName};
 use crate::domain::performance::Misfit;
 use crate::domain::request_key::RequestKey;
 use crate::domain::time::Micros;
 use crate::store::{Store, StoreError};
 
 pub use self::advance::Moved;
-pub use self::attach::Attached;
+pub use self::attach::{Attached, take_file};
 pub use self::compare::{Compared, Comparison, MOST_COMPARED};
 pub use self::delete::Deleted;
 pub use self::evaluate::Judged;
+pub use self::import::ModelImport;
 pub use self::promote::{FORCE_WHY_CHARS, Promoted};
 pub use self::query::{HistoryQuery, ModelQuery, ModelSort, Page, VersionQuery};
 pub use self::read::{Counts, ModelDetail, ModelRow, Reigning, VersionDetail, VersionRow};
@@ -49,6 +51,10 @@ pub trait Deployment: Send + Sync {
     /// commit, and what fails is repaired later: so the answer is no error, but a sentence for who asked.
     fn reconcile(&self, model: &ModelId) -> Option<String>;
 
+    /// What of a version's files is not on the disk as it should be, in words; `None` where all are there. They are looked
+    /// at, not read.
+    fn lacks(&self, version: &Version) -> Option<String>;
+
     /// A version was deleted, and what it had on the disk can go. Called after the commit, likewise.
     fn deleted(&self, model: &ModelId, version: &VersionName);
 }
@@ -59,6 +65,10 @@ pub struct Undeployed;
 
 impl Deployment for Undeployed {
     fn reconcile(&self, _: &ModelId) -> Option<String> {
+        None
+    }
+
+    fn lacks(&self, _: &Version) -> Option<String> {
         None
     }
 

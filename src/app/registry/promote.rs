@@ -70,7 +70,7 @@ impl Registry {
         let request = format!("model.promote {id} {name} {force}: {why}");
         let promoted = self.change(ask, id, Missing::Refuse, &request, |change| {
             let mut version = change.version(name)?;
-            may_promote(change, &version)?;
+            self.may_promote(change, &version)?;
             let (verdict, forced) = self.judged(change, &version, force)?;
             if self.promotion.approval {
                 return self.ask_second_person(change, name, why, force, verdict);
@@ -229,32 +229,47 @@ fn may_force(ask: &Ask, why: &str) -> Result<(), RegistryError> {
     Ok(())
 }
 
-/// Whether a version can go into production at all, whatever its gates say.
-pub(super) fn may_promote(change: &Change<'_>, version: &Version) -> Result<(), RegistryError> {
-    let id = &change.model.id;
-    match change.model.status(version) {
-        ModelStatus::Training | ModelStatus::Shadow | ModelStatus::Candidate => {}
-        ModelStatus::Production => {
-            return Err(RegistryError::Conflict(format!("version {} of {id} is in production already", version.name)));
+impl Registry {
+    /// Whether a version can go into production at all, whatever its gates say.
+    pub(super) fn may_promote(&self, change: &Change<'_>, version: &Version) -> Result<(), RegistryError> {
+        let id = &change.model.id;
+        match change.model.status(version) {
+            ModelStatus::Training | ModelStatus::Shadow | ModelStatus::Candidate => {}
+            ModelStatus::Production => {
+                let why = format!("version {} of {id} is in production already", version.name);
+                return Err(RegistryError::Conflict(why));
+            }
+            ModelStatus::Retired => {
+                let why = "it was in production before: roll back to it";
+                return Err(NoWay { from: ModelStatus::Retired, to: ModelStatus::Production, why }.into());
+            }
+            ModelStatus::Failed => may_move(ModelStatus::Failed, ModelStatus::Production)?,
         }
-        ModelStatus::Retired => {
-            let why = "it was in production before: roll back to it";
-            return Err(NoWay { from: ModelStatus::Retired, to: ModelStatus::Production, why }.into());
-        }
-        ModelStatus::Failed => may_move(ModelStatus::Failed, ModelStatus::Production)?,
+        self.has_its_files(version)
     }
-    has_files(version)
+
+    /// Whether its files are known, and there.
+    pub(super) fn has_its_files(&self, version: &Version) -> Result<(), RegistryError> {
+        has_files(version)?;
+        match self.deployment.lacks(version) {
+            Some(why) => Err(RegistryError::Conflict(format!(
+                "version {} of {} cannot go into production: {why}",
+                version.name, version.model
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Without files there is nothing to put into production.
 pub(super) fn has_files(version: &Version) -> Result<(), RegistryError> {
     let what = match &version.artifacts {
         None => "has no files: upload them first",
-        Some(artifacts) if artifacts.files.is_empty() => "has no files: upload them first",
         Some(artifacts) => match artifacts.state {
-            ArtifactState::Sound => return Ok(()),
             ArtifactState::Empty => "has a file without content: register a new version with whole files",
             ArtifactState::Gone => "lost its files before they came here: register a new version with them",
+            ArtifactState::Sound if artifacts.files.is_empty() => "has no files: upload them first",
+            ArtifactState::Sound => return Ok(()),
         },
     };
     Err(RegistryError::Conflict(format!("version {} of {} {what}", version.name, version.model)))

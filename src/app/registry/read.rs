@@ -8,7 +8,9 @@ use super::{Registry, RegistryError};
 use crate::app::answers::QueryError;
 use crate::app::answers::query::{MAX_LIMIT, limit};
 use crate::domain::gates::Verdict;
-use crate::domain::model::{Evaluation, EvaluationId, HistoryEntry, Model, ModelId, ModelStatus, Version, VersionName};
+use crate::domain::model::{
+    Evaluation, EvaluationId, HistoryEntry, Model, ModelId, ModelName, ModelStatus, Version, VersionName,
+};
 use crate::domain::performance::Series;
 use crate::domain::time::Micros;
 use crate::store::{Approval, Place, ReadTxn, Reign, StoreError, StoredVerdicts};
@@ -45,6 +47,8 @@ pub struct ModelDetail {
 /// A version in a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VersionRow {
+    /// What its model is about.
+    pub name: ModelName,
     /// The version.
     pub version: Version,
     /// Where it stands.
@@ -184,7 +188,7 @@ impl Registry {
             for (_, model, name) in &places {
                 if let (Some(version), Some(model)) = (txn.version(model, name)?, models.get(model)) {
                     let status = model.status(&version);
-                    rows.push(VersionRow { version, status });
+                    rows.push(VersionRow { name: model.name.clone(), version, status });
                 }
             }
             let next = places.last().filter(|_| more).map(written_place);

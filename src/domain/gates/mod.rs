@@ -17,6 +17,9 @@ mod score;
 mod terms;
 mod trials;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::evidence::{Evidence, Shadow, together};
 pub use self::judge::judge;
 pub use self::plain::{failure_reason, passed, plain};
@@ -37,6 +40,17 @@ pub enum Goal {
     Candidate,
     /// Decides: all of these, and evidence with the shadow test.
     Production,
+}
+
+impl Goal {
+    /// As API and commands write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Candidate => "candidate",
+            Self::Production => "production",
+        }
+    }
 }
 
 /// One thing that is asked for. The stored form is the variant's number.
@@ -65,6 +79,25 @@ pub enum Gate {
     ShadowDays,
     /// The files are there and have content.
     Artifacts,
+}
+
+impl Gate {
+    /// As API and commands write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sharpe => "sharpe",
+            Self::WinRate => "win_rate",
+            Self::ProfitFactor => "profit_factor",
+            Self::MaxDrawdown => "max_drawdown",
+            Self::Trades => "trades",
+            Self::Psr => "psr",
+            Self::Dsr => "dsr",
+            Self::PsrWithShadow => "psr_with_shadow",
+            Self::ShadowTrades => "shadow_trades",
+            Self::ShadowDays => "shadow_days",
+            Self::Artifacts => "artifacts",
+        }
+    }
 }
 
 /// What a gate says. The stored form is the variant's number.

@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,23 @@ pub enum HookState {
     Pending,
     /// It was not run, because another version went into production after it.
     Superseded,
+}
+
+/// A word that is no state of a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use pending or superseded")]
+pub struct BadHookState;
+
+impl FromStr for HookState {
+    type Err = BadHookState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "pending" => Ok(Self::Pending),
+            "superseded" => Ok(Self::Superseded),
+            _ => Err(BadHookState),
+        }
+    }
 }
 
 /// A run of the hook that is due after a change of production: one for each promotion and each rollback.

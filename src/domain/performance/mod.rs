@@ -16,6 +16,11 @@ mod sharpe;
 mod student;
 mod trades;
 
+#[cfg(test)]
+mod input_tests;
+#[cfg(test)]
+mod tests;
+
 pub use self::curve::{drawdowns, equity, max_drawdown, rolling_sharpe};
 pub use self::evaluate::{Evaluated, evaluate, evaluate_series};
 pub use self::input::{

@@ -1,19 +1,29 @@
 //! The API: one file a resource.
 
+mod artifacts;
 mod audit;
+mod clm;
+mod compare;
 mod counters;
 mod description;
+mod evaluations;
 mod events;
 mod examples;
 mod health;
+mod history;
+mod hooks;
+mod import;
 mod intents;
 mod live;
 mod me;
+mod models;
+mod promotion;
 mod publish;
 mod sessions;
 mod status;
 mod tokens;
 mod users;
+mod versions;
 mod webhooks;
 
 use axum::extract::FromRef;
@@ -37,7 +47,17 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(live::routes());
     routes.extend(counters::routes());
     routes.extend(intents::routes());
+    routes.extend(models::routes());
+    routes.extend(versions::routes());
+    routes.extend(evaluations::routes());
+    routes.extend(promotion::routes());
+    routes.extend(history::routes());
+    routes.extend(compare::routes());
+    routes.extend(clm::routes());
+    routes.extend(artifacts::routes());
+    routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
+    routes.extend(import::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());

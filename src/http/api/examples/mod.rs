@@ -1,5 +1,7 @@
 //! What the description of the API shows. Tests hold each of these against its schema.
 
+pub(super) mod registry;
+
 use serde_json::{Value, json};
 
 pub(super) const EVENT_ID: &str = "1768621479809-0";

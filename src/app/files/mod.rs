@@ -1,5 +1,7 @@
 //! The files of models' versions: taken in, registered where they are, handed out, and looked at again.
 
+mod follow;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,11 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+pub(super) use self::follow::Following;
+pub use self::follow::start;
 use super::App;
-use super::registry::{Ask, Deployment, RegistryError};
-use crate::artifacts::{
-    ArtifactError, Content, Deployments, Directory, FileCheck, FileState, Registered, SweepError, Swept,
-};
+use super::registry::{Ask, RegistryError, take_file};
+use crate::artifacts::{ArtifactError, Content, Directory, FileCheck, FileState, Registered};
 use crate::domain::audit::AuditEntry;
 use crate::domain::model::{
     ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, ModelId, Version, VersionName,
@@ -138,6 +140,7 @@ impl From<&ArtifactFile> for FileAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestAnswer {
     /// The model.
+    #[serde(rename = "model_id")]
     pub model: ModelId,
     /// The version.
     pub version: VersionName,
@@ -172,6 +175,7 @@ impl From<&Version> for ManifestAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckAnswer {
     /// The model.
+    #[serde(rename = "model_id")]
     pub model: ModelId,
     /// The version.
     pub version: VersionName,
@@ -187,13 +191,13 @@ pub fn manifest(store: &Store, model: &ModelId, version: &VersionName) -> Result
 }
 
 /// Looks whether a file can be taken at all, before a byte of it is read.
-pub fn may_take(app: &App, new: &NewFile) -> Result<(), FileError> {
+pub fn may_take(app: &App, ask: &Ask, new: &NewFile) -> Result<(), FileError> {
     let mut version = living(&app.store, &new.model, &new.version)?;
     let had = version.artifacts.as_ref().and_then(|artifacts| artifacts.file(&new.path)).map(|file| file.sha256);
     // Whether it is the same as what is there is seen at its end, unless it was announced.
     let sha256 = new.sha256.or(had).unwrap_or(Digest([0; 32]));
     let file = ArtifactFile { path: new.path.clone(), size: new.length.unwrap_or(1), sha256 };
-    version.take_file(file, app.config.artifacts.max_version).map_err(RegistryError::from)?;
+    take_file(ask, &mut version, file, app.config.artifacts.max_version).map_err(RegistryError::from)?;
     Ok(())
 }
 
@@ -311,73 +315,4 @@ fn living(store: &Store, model: &ModelId, name: &VersionName) -> Result<Version,
         Some(version) if version.deleted.is_none() => Ok(version),
         _ => Err(RegistryError::NoVersion(model.clone(), name.clone()).into()),
     }
-}
-
-/// What the registry has follow its commits.
-pub(super) struct Following {
-    pub(super) deployments: Arc<Deployments>,
-    pub(super) directory: Arc<Directory>,
-}
-
-impl Deployment for Following {
-    fn reconcile(&self, model: &ModelId) -> Option<String> {
-        // What fails is on the board, too, and tried again.
-        match self.deployments.reconcile(model) {
-            Ok(deployed) if !deployed.is_there && deployed.version.is_some() => {
-                Some("it has no files, so there is nothing for the pointer to lead to".to_owned())
-            }
-            Ok(_) => None,
-            Err(error) => Some(format!("the production pointer is not up to date yet: {error}")),
-        }
-    }
-
-    fn deleted(&self, model: &ModelId, version: &VersionName) {
-        if let Err(error) = self.directory.clear_deleted(model, version) {
-            tracing::warn!(%model, %version, "files of a deleted version are still there: {error}; the next start removes them");
-        }
-    }
-}
-
-/// What a start does before anybody asks: what an end in the middle of something left behind is put in order, and the
-/// production pointers say what the data file says.
-pub fn start(app: &App) {
-    let reporter = app.board.reporter("artifacts");
-    match app.files.directory.sweep() {
-        Ok(swept) => {
-            reporter.figure("files", swept.used as u64);
-            reporter.figure("bytes", swept.bytes);
-            reporter.figure("missing", swept.missing.len() as u64);
-            reporter.figure("unknown", swept.unknown as u64);
-            if let Some(first) = swept.missing.first() {
-                reporter.warn(
-                    format!("{} files of versions are missing, {first} among them", swept.missing.len()),
-                    "restore them from a backup into artifacts/sha256 beside the data file; POST \
-                     /api/models/<model>/versions/<version>/verify says whose they are",
-                );
-            } else {
-                reporter.ok("every file of every version is there");
-            }
-            if swept.leftovers + swept.unused > 0 {
-                let Swept { leftovers, unused, .. } = swept;
-                tracing::info!(leftovers, unused, "files that no version uses were removed");
-            }
-            if swept.unknown > 0 {
-                tracing::warn!(
-                    unknown = swept.unknown,
-                    "there are files in artifacts/sha256 that this data file knows nothing of; they are left alone"
-                );
-            }
-        }
-        Err(error) => cannot(&reporter, &error),
-    }
-    if let Err(error) = app.deployments.reconcile_all() {
-        tracing::error!("the production pointers could not be looked at: {error}");
-    }
-}
-
-fn cannot(reporter: &crate::observe::status::Reporter, error: &SweepError) {
-    reporter.failed(
-        format!("the models' files could not be looked through: {error}"),
-        "mend the rights of artifacts/ beside the data file, and restart",
-    );
 }
