@@ -12,8 +12,8 @@ mod bloom;
 mod codec;
 mod copy;
 mod counters;
-mod evaluations;
 mod deliveries;
+mod evaluations;
 mod feed;
 mod follower;
 #[cfg(feature = "fuzzing")]

@@ -21,6 +21,12 @@ const NAME: &str = "<svg/onload=hostile=1><b/class=hostile>";
 
 /// Goes to a page that shows all of `words` as they are, and on which nothing of them came to life.
 async fn harmless(browser: &Browser, path: &str, words: &[&str]) {
+    is_text(browser, path, words).await;
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{path}: {complaints:#?}");
+}
+
+async fn is_text(browser: &Browser, path: &str, words: &[&str]) {
     browser.goto(path).await;
     let left = "return [window.hostile ?? null, document.querySelectorAll('.hostile, main script, main img, [onload]').length]";
     assert_eq!(browser.ask(left).await, json!([null, 0]), "{path} takes text for HTML");
@@ -28,8 +34,6 @@ async fn harmless(browser: &Browser, path: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "{path} does not show {word:?}: {text}");
     }
-    let complaints = browser.complaints();
-    assert!(complaints.is_empty(), "{path}: {complaints:#?}");
 }
 
 /// A model of which somebody outside has filled in everything that can be filled in.
@@ -124,10 +128,9 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
         (&version, &[TEXT, NAME]),
         (&format!("{version}/promote?why={text}"), &[]),
         (&format!("{version}/delete"), &[]),
-        (&format!("/models/{HOSTILE_MODEL}?at={text}&metric={text}&done={text}&after={text}"), &[TEXT]),
+        (&format!("/models/{HOSTILE_MODEL}?metric={text}&done={text}&after={text}&before={text}"), &[TEXT]),
         (&format!("/models/{HOSTILE_MODEL}/rollback?to={text}"), &[]),
         (&format!("/models?type={text}&status={text}&after={text}"), &[]),
-        (&format!("/models/compare?v={text}&v={HOSTILE_MODEL}%2Fv2"), &[TEXT]),
         (&format!("/models/compare?v={HOSTILE_MODEL}%2Fv1&v={HOSTILE_MODEL}%2Fv2"), &[TEXT, NAME]),
         ("/sessions", &[TEXT]),
         ("/audit", &[TEXT]),
@@ -136,6 +139,15 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
         ("/tokens", &[]),
     ] {
         harmless(&browser, path, words).await;
+    }
+    // What is refused is written back into its field.
+    for path in
+        [format!("/models/{HOSTILE_MODEL}?at={text}"), format!("/models/compare?v={text}&v={HOSTILE_MODEL}%2Fv2")]
+    {
+        is_text(&browser, &path, &[]).await;
+        browser.was_refused(422);
+        let kept = browser.find("main input:not([type=hidden])").await.prop("value").await.unwrap();
+        assert_eq!(kept.as_deref(), Some(TEXT), "{path}");
     }
     browser.close().await;
 }

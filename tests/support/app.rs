@@ -81,14 +81,9 @@ impl Appliance {
 
     /// One with other settings than the defaults.
     pub(crate) fn configured(change: impl FnOnce(&mut Config)) -> Self {
-        Self::with(|config, _| change(config))
-    }
-
-    /// With another configuration than the usual one; it may leave files in the directory.
-    pub(crate) fn with(configure: impl FnOnce(&mut Config, &Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config { data_file: directory.path().join("q.redb"), ..Config::default() };
-        configure(&mut config, directory.path());
+        change(&mut config);
         let store = Store::open(&config.data_file).unwrap();
         let board = StatusBoard::new();
         for name in ["journal", "store", "rules"] {

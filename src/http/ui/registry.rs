@@ -3,7 +3,6 @@
 use super::form::sentence;
 use super::show::{self, Given};
 use crate::app::App;
-use crate::app::registry::RegistryError;
 use crate::domain::health::State;
 use crate::domain::model::{
     ArtifactState, EvaluationKind, Figure, HistoryEntry, ModelId, ModelStatus, Origin, Step, Version, VersionName,
@@ -28,22 +27,6 @@ pub(in crate::http) fn no_model() -> ApiError {
 /// Nothing is there.
 pub(in crate::http) fn no_version() -> ApiError {
     ApiError::NotFound("there is no such version".to_owned())
-}
-
-impl From<RegistryError> for ApiError {
-    fn from(error: RegistryError) -> Self {
-        match error {
-            RegistryError::NoModel(_) => no_model(),
-            RegistryError::NoVersion(..) => no_version(),
-            RegistryError::NoEvaluation(..) => Self::NotFound(error.to_string()),
-            RegistryError::Bad { field, why } => Self::unfit("body", &field, why),
-            RegistryError::Name(_) | RegistryError::Manifest(_) => Self::unfit("body", "", error.to_string()),
-            RegistryError::Forbidden(why) => Self::Forbidden(why),
-            RegistryError::Answer(_) | RegistryError::File { .. } => Self::internal(error),
-            RegistryError::Store(error) => error.into(),
-            _ => Self::Conflict(error.to_string()),
-        }
-    }
 }
 
 /// Whether an importer brought it.
