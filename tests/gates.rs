@@ -20,6 +20,7 @@ fn without_an_edge_hardly_anything_gets_through() {
         (Returns::RareLosses(0.98), 100, 60),
         (Returns::RareLosses(0.98), 500, 60),
         (Returns::RareWins(0.9), 100, 60),
+        (Returns::WildRareLosses(0.9), 50, 60),
     ] {
         let found = through(Strategy::new(returns, trades, days), 1, REPETITIONS, 1);
         let record = format!("{returns:?}, {trades} trades in {days} days: {found:?}");
@@ -31,7 +32,7 @@ fn without_an_edge_hardly_anything_gets_through() {
 
 #[test]
 fn a_search_without_an_edge_finds_hardly_anything() {
-    for alike in [0.0, 0.5] {
+    for alike in [0.0, 0.5, 0.9] {
         let strategy = Strategy { alike, ..Strategy::new(Returns::Normal, 60, 60) };
         let found = through(strategy, 10, REPETITIONS / 6, 2);
         let most = 5.0 + 3.0 * (5.0 * 95.0 / (REPETITIONS / 6) as f64).sqrt();

@@ -96,7 +96,7 @@ fn searched(text: &mut String) -> anyhow::Result<()> {
     const REPETITIONS: usize = 5_000;
     const TRADES: [usize; 3] = [50, 200, 500];
     const DAYS: [usize; 2] = [60, 250];
-    let searches = [(2, 0.0), (3, 0.0), (10, 0.0), (10, 0.5), (10, 0.9)];
+    let searches = [(2, 0.0), (3, 0.0), (10, 0.0), (10, 0.5), (10, 0.9), (10, 0.98)];
     let mut cells: Vec<Job> = Vec::new();
     for (trials, alike) in searches {
         for trades in TRADES {

@@ -17,7 +17,7 @@ pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
             [(Gate::Psr, terms.candidate_psr, 0.0), (Gate::Dsr, terms.candidate_dsr, trials.benchmark)]
         {
             let Some(least) = least else { continue };
-            let (answer, wait) = probability(gate, record.as_ref(), benchmark, least, evidence, terms);
+            let (answer, wait) = probability(gate, record.as_ref(), [benchmark, benchmark], least, evidence, terms);
             waits.push((answer.outcome, wait));
             gates.push(answer);
         }
@@ -26,8 +26,13 @@ pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
     if goal == Goal::Production {
         if let Some(least) = terms.production_psr {
             let shadow = evidence.shadow.and_then(|shadow| shadow.daily);
-            let record = evidence.out_of_sample.map(|daily| Record::of(&together(daily, shadow)));
-            let (answer, wait) = probability(Gate::PsrWithShadow, record.as_ref(), 0.0, least, evidence, terms);
+            let all = evidence.out_of_sample.map(|daily| together(daily, shadow));
+            let record = all.as_deref().map(Record::of);
+            // The version was chosen by its out-of-sample returns; the days of the shadow test owe nothing to that.
+            let chosen = evidence.out_of_sample.map_or(0, |daily| daily.returns.len()) as f64;
+            let share = chosen / all.map_or(0, |all| all.len()).max(1) as f64;
+            let luck = of.map_or(0.0, |trials| trials.benchmark * share);
+            let (answer, wait) = probability(Gate::PsrWithShadow, record.as_ref(), [0.0, luck], least, evidence, terms);
             waits.push((answer.outcome, wait));
             gates.push(answer);
         }
@@ -53,13 +58,13 @@ fn longest(waits: &[(GateOutcome, Option<u64>)]) -> Option<f64> {
 fn probability(
     gate: Gate,
     record: Option<&Record>,
-    benchmark: f64,
+    [benchmark, luck]: [f64; 2],
     least: f64,
     evidence: &Evidence<'_>,
     terms: &Terms,
 ) -> (GateAnswer, Option<u64>) {
     if let Some(record) = record {
-        return record.answer(gate, benchmark, least, terms);
+        return record.answer(gate, benchmark, luck, least, terms);
     }
     let reported = [evidence.plain.sharpe_ratio, evidence.plain.total_trades]
         .iter()

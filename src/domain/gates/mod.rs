@@ -140,7 +140,7 @@ pub struct Trials {
     pub effective: f64,
     /// Their average correlation over all pairs, those without days in common as zero; null where no pair has any.
     pub correlation: Option<f64>,
-    /// The variance of their Sharpe ratios a period.
+    /// The variance of their Sharpe ratios a period, at least that of estimates without any edge.
     pub sharpe_variance: f64,
     /// The Sharpe ratio a period that the best of them would show without any edge.
     pub benchmark: f64,

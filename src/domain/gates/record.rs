@@ -25,11 +25,19 @@ impl Record {
     }
 
     /// Whether a gate that asks for `least` against `benchmark` opens, and with what to tell; and how many more days it
-    /// would take, where it does not and some number would do.
-    pub(super) fn answer(&self, gate: Gate, benchmark: f64, least: f64, terms: &Terms) -> (GateAnswer, Option<u64>) {
+    /// would take, where it does not and some number would do. `luck` is the Sharpe ratio a period that the record may
+    /// owe to having been chosen: it is believed only as far as it goes beyond that.
+    pub(super) fn answer(
+        &self,
+        gate: Gate,
+        benchmark: f64,
+        luck: f64,
+        least: f64,
+        terms: &Terms,
+    ) -> (GateAnswer, Option<u64>) {
         let value = self.moments.map(|moments| psr(&moments, benchmark));
-        let cautious = self.moments.map(|moments| cautious_psr(&moments, benchmark));
-        let wait = self.wait(benchmark, least, terms);
+        let cautious = self.moments.map(|moments| cautious_psr(&moments, luck));
+        let wait = self.wait(luck, least, terms);
         let few_days = self.days < terms.min_periods;
         let few_losses = self.losing < LOSING_DAYS;
         let days = count(self.days, "day");
@@ -52,7 +60,8 @@ impl Record {
                     (GateOutcome::Fail, format!("{told}, below {}: {more}", shown(least)))
                 } else if cautious < least {
                     let note = format!(
-                        "{told} would do in a longer record; in one so short or uneven it counts as {}, below {}: {more}",
+                        "{told} would do in a longer record; in one so short{} it counts as {}, below {}: {more}",
+                        if luck > benchmark { ", uneven or chosen among several" } else { " or uneven" },
                         probability(cautious, least),
                         shown(least)
                     );
@@ -70,12 +79,12 @@ impl Record {
 
     /// Days more until the gate opens, were the returns to go on like these (the minimum track record length, by
     /// [`cautious_psr`] and with as many losing days as it takes). None where no number within reason would do.
-    fn wait(&self, benchmark: f64, least: f64, terms: &Terms) -> Option<u64> {
+    fn wait(&self, luck: f64, least: f64, terms: &Terms) -> Option<u64> {
         let moments = self.moments.filter(|_| self.losing > 0)?;
         let opens = |days: u64| {
             let losing = u128::from(self.losing) * u128::from(days) >= u128::from(LOSING_DAYS) * u128::from(self.days);
             let moments = Moments { n: days, ..moments };
-            days >= terms.min_periods && losing && cautious_psr(&moments, benchmark) >= least
+            days >= terms.min_periods && losing && cautious_psr(&moments, luck) >= least
         };
         let (mut closed, mut open) = (self.days, self.days.saturating_add(FOREVER));
         if opens(closed) {

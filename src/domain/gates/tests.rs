@@ -233,7 +233,7 @@ fn trials_that_are_alike_count_as_fewer() {
     let trial = |sharpe_per_period, daily| Trial { sharpe_per_period, daily };
     let same = trials(&[trial(0.1, Some(&record)), trial(0.2, Some(&record)), trial(0.3, Some(&record))]);
     assert!((same.effective - 1.0).abs() < 1e-9 && same.benchmark < 1e-9, "{same:?}");
-    assert!((same.sharpe_variance - 0.01).abs() < 1e-12, "{same:?}");
+    assert!((same.sharpe_variance - 1.0 / 59.0).abs() < 1e-12, "{same:?}");
     let unknown = trials(&[trial(0.1, None), trial(0.2, None), trial(0.3, Some(&record))]);
     assert_eq!((unknown.counted, unknown.effective, unknown.correlation), (3, 3.0, None));
     let opposite = trials(&[trial(0.1, Some(&record)), trial(-0.1, Some(&other))]);

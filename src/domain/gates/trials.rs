@@ -21,12 +21,21 @@ pub fn trials(trials: &[Trial<'_>]) -> Trials {
     let number = f64::from(counted.max(1));
     let mean = trials.iter().map(|trial| trial.sharpe_per_period).sum::<f64>() / number;
     let squares: f64 = trials.iter().map(|trial| (trial.sharpe_per_period - mean).powi(2)).sum();
-    let sharpe_variance = if counted > 1 { squares / (number - 1.0) } else { 0.0 };
+    let observed = if counted > 1 { squares / (number - 1.0) } else { 0.0 };
+    let sharpe_variance = if counted > 1 { observed.max(error(trials)) } else { 0.0 };
     let correlation = average_correlation(trials);
     let alike = correlation.unwrap_or(0.0).clamp(0.0, 1.0);
     let effective = alike + (1.0 - alike) * number;
     let benchmark = expected_best(effective, sharpe_variance);
     Trials { counted, effective, correlation, sharpe_variance, benchmark }
+}
+
+/// The variance of Sharpe ratios that are estimated from records as long as these; zero where none is known.
+fn error(trials: &[Trial<'_>]) -> f64 {
+    let lengths =
+        trials.iter().filter_map(|trial| trial.daily).map(|daily| daily.returns.len()).filter(|days| *days > 1);
+    let (sum, known) = lengths.fold((0.0, 0.0), |(sum, known), days| (sum + 1.0 / (days as f64 - 1.0), known + 1.0));
+    if known > 0.0 { sum / known } else { 0.0 }
 }
 
 /// The average correlation over all pairs; none where no pair has enough days in common.

@@ -54,15 +54,16 @@ pub fn min_track_record(moments: &Moments, benchmark: f64, confidence: f64) -> O
 /// The Sharpe ratio a period that the best of `trials` independent ones without any edge is expected to show, given the
 /// `variance` of their Sharpe ratios (Bailey and López de Prado 2014, equation 1). Zero for a single trial.
 ///
-/// Their approximation holds from two trials on; between one and two, where correlated trials can come to lie, it is
-/// drawn straight.
+/// Their approximation holds from two trials on. Between one and two, where many trials that are much alike come to lie,
+/// it grows as the root of what is beyond one: so does the maximum of `n` variables of correlation `r`, `√(1 - r)` times
+/// that of independent ones, when `r` nears one.
 pub fn expected_best(trials: f64, variance: f64) -> f64 {
     let best = |trials: f64| {
         let first = quantile(1.0 - 1.0 / trials).unwrap_or(0.0);
         let second = quantile(1.0 - 1.0 / (trials * std::f64::consts::E)).unwrap_or(0.0);
         (1.0 - EULER) * first + EULER * second
     };
-    let units = if trials < 2.0 { (trials - 1.0).max(0.0) * best(2.0) } else { best(trials) };
+    let units = if trials < 2.0 { (trials - 1.0).max(0.0).sqrt() * best(2.0) } else { best(trials) };
     variance.max(0.0).sqrt() * units
 }
 

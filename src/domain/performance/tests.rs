@@ -158,7 +158,7 @@ fn the_best_of_trials() {
     assert_eq!(expected_best(10.0, 0.0), 0.0, "equal trials are no search");
     // Gauss: the best of two is expected 1/√π deviations up, 0.564; the paper's approximation is a little lower.
     close(expected_best(2.0, 1.0), EULER_TIMES_QUANTILE, "best of two");
-    close(expected_best(1.5, 1.0), EULER_TIMES_QUANTILE / 2.0, "halfway between one and two");
+    close(expected_best(1.25, 1.0), EULER_TIMES_QUANTILE / 2.0, "by the root between one and two");
 }
 
 /// 0.5772… times the normal quantile of 1 - 1/(2e).
