@@ -1,7 +1,5 @@
 //! The whole router over a data file of its own, asked without a socket: for tests about who may do what.
 
-use std::path::Path;
-
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};

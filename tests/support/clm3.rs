@@ -183,8 +183,9 @@ impl Predecessor {
     fn roll_back(&mut self, model_type: &str, symbol: &str) {
         let model = format!("{model_type}_{symbol}_1h");
         let of_it = self.versions.iter().filter(|((of, _), _)| *of == model);
-        let retired = of_it.filter(|(_, version)| version["status"] == "retired").map(|((_, name), _)| name.clone());
-        if let Some(target) = retired.last() {
+        let mut retired =
+            of_it.filter(|(_, version)| version["status"] == "retired").map(|((_, name), _)| name.clone());
+        if let Some(target) = retired.next_back() {
             self.promote(model_type, symbol, &target);
         }
     }
