@@ -12,8 +12,10 @@ pub mod pipeline;
 pub mod store;
 /// The files of models' versions: the directory beside the data file, and what is in production.
 pub mod artifacts;
-/// Redis out: the events' stream, counters, intents. The only follower that speaks Redis.
+/// Redis out: the events' stream, counters, intents, the event bus. The only follower that speaks Redis.
 pub mod mirror;
+/// Webhooks: signed requests to whoever wants to know. A follower of the outbox.
+pub mod notify;
 /// The one value that a task or a handler is given, and what the product answers when somebody asks.
 pub mod app;
 /// The driver of everything that runs for as long as the daemon: start, back-off, status, ordered drain.
@@ -24,6 +26,8 @@ pub mod http;
 pub mod observe;
 /// Child processes that never outlive their use.
 pub mod process;
+/// Hosts' addresses without glibc's name service.
+pub mod names;
 /// How far the daemon is in stopping: one signal that every part can wait for.
 pub mod stop;
 /// Settings: one struct a concern, and where each value came from.

@@ -82,6 +82,16 @@ fn only_the_mirror_and_the_redis_source_know_redis() {
 }
 
 #[test]
+fn only_webhooks_know_tls() {
+    none(&breaches(outside(&["src/notify/"]), &["rustls::", "hyper_rustls::"], "only src/notify may speak TLS"));
+}
+
+#[test]
+fn names_are_resolved_in_one_place() {
+    none(&breaches(outside(&["src/names.rs"]), &["hickory_resolver::"], "ask src/names.rs"));
+}
+
+#[test]
 fn only_http_knows_axum() {
     none(&breaches(outside(&["src/http/"]), &["axum::"], "only src/http may know axum"));
 }
@@ -120,10 +130,23 @@ fn tasks_and_http_do_not_know_each_other() {
 #[test]
 fn the_rooms_below_do_not_know_those_above() {
     let above = ["crate::app", "crate::tasks", "crate::http", "crate::cli"];
-    let rooms = ["src/store/", "src/sources/", "src/mirror/", "src/artifacts/", "src/pipeline.rs"];
-    none(&breaches(inside(&rooms), &above, "it is above"));
-    let beside = ["crate::sources", "crate::mirror", "crate::artifacts", "crate::pipeline"];
-    none(&breaches(inside(&["src/store/"]), &beside, "it is above"));
+    let below = [
+        "src/store/",
+        "src/sources/",
+        "src/mirror/",
+        "src/notify/",
+        "src/artifacts/",
+        "src/names.rs",
+        "src/pipeline.rs",
+    ];
+    none(&breaches(inside(&below), &above, "it is above"));
+    none(&breaches(inside(&["src/mirror/"]), &["crate::notify"], "followers know nothing of each other"));
+    none(&breaches(inside(&["src/notify/"]), &["crate::mirror"], "followers know nothing of each other"));
+    none(&breaches(
+        inside(&["src/store/"]),
+        &["crate::sources", "crate::mirror", "crate::notify", "crate::artifacts", "crate::pipeline"],
+        "it is above",
+    ));
 }
 
 #[test]

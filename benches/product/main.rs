@@ -1,8 +1,7 @@
 //! The table of the product's figures: `cargo bench --bench product -- [--events N] [--large N] [--seconds S] [section…]`.
 //!
-//! The sections are `catch-up`, `redis`, `latency`, `cost`, `large`, `web`, `models`, `upload` and `binary`; without one, all.
-//! They run the real
-//! release binary (`QUANTUM_CLM_BINARY`, else `dist/quantum-clm`) on real journal files that
+//! The sections are `catch-up`, `redis`, `latency`, `cost`, `large`, `web`, `models`, `upload` and `binary`; without one, all. They run the
+//! real release binary (`QUANTUM_CLM_BINARY`, else `dist/quantum-clm`) on real journal files that
 //! systemd-journal-remote writes, and on a real redis-server. Files lie under `QUANTUM_CLM_BENCH_DIR` (else
 //! `target/bench`), which should be a disk and not a tmpfs. Lines are made after those of the file that
 //! `QUANTUM_CLM_BENCH_LINES` names (`unit<TAB>message` each), or after a few that are built in.

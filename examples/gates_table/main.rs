@@ -171,7 +171,9 @@ fn unbounded(text: &mut String) -> anyhow::Result<()> {
     const REPETITIONS: usize = 20_000;
     const TRADES: [usize; 4] = [50, 100, 200, 500];
     let normal = |echo: f64, trades, days| Strategy { echo, ..Strategy::new(Returns::Normal, trades, days) };
-    let cases: [(&str, fn(usize, usize, &dyn Fn(f64, usize, usize) -> Strategy) -> Strategy); 5] = [
+    type Ordinary<'a> = &'a dyn Fn(f64, usize, usize) -> Strategy;
+    type Making = fn(usize, usize, Ordinary<'_>) -> Strategy;
+    let cases: [(&str, Making); 5] = [
         ("90 % win, wild losses", |trades, days, _| Strategy::new(Returns::WildRareLosses(0.9), trades, days)),
         ("95 % win, wild losses", |trades, days, _| Strategy::new(Returns::WildRareLosses(0.95), trades, days)),
         ("normal, 0.1 of a day comes again", |trades, days, normal| normal(0.1, trades, days)),

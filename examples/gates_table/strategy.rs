@@ -1,5 +1,7 @@
 //! Strategies whose true Sharpe ratio is known, and what the gates make of their records. Also a module of the tests.
 
+#![allow(clippy::expect_used, reason = "parameters of distributions are constants here")]
+
 use quantum_clm::domain::gates::{Evidence, Goal, Terms, Trial, judge, passed, plain};
 use quantum_clm::domain::model::{Figures, PlainFigures};
 use quantum_clm::domain::performance::{DAYS_A_YEAR, DailyReturns, Series, evaluate_series};

@@ -11,10 +11,14 @@ pub mod intents;
 pub mod publish;
 /// Models, versions, gates, promotion.
 pub mod registry;
+/// A small registry for newcomers.
+pub mod sample;
 /// Events as they are stored, for all who read along.
 pub mod tail;
 /// What the pages show.
 pub mod views;
+/// What operators do with webhooks.
+pub mod webhooks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,6 +31,7 @@ use crate::config::Config;
 use crate::domain::health::{self, Health};
 use crate::domain::normalise::{NormaliseConfig, Normaliser};
 use crate::domain::time::Micros;
+use crate::notify::{self, Webhooks};
 use crate::observe::metrics::Metrics;
 use crate::observe::status::StatusBoard;
 use crate::pipeline::inbox::Inbox;
@@ -61,6 +66,8 @@ pub struct App {
     pub inbox: Arc<Inbox>,
     /// Events as they are stored.
     pub tail: Tail,
+    /// Who is told what.
+    pub webhooks: Webhooks,
     /// The places of publications under way.
     publisher: publish::Publisher,
     /// What pages keep in memory.
@@ -82,6 +89,7 @@ impl App {
             registry: Arc::new(Registry::new(store.clone(), &config, Box::new(following))),
             files: Files::new(directory),
             deployments,
+            webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
             config,
             store,
             board,
@@ -110,8 +118,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, registry, files, deployments, .. } = self;
-        drop((accounts, registry, files, deployments));
+        let Self { store, accounts, registry, files, deployments, webhooks, .. } = self;
+        drop((accounts, registry, files, deployments, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

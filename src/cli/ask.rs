@@ -61,6 +61,11 @@ impl Daemon {
         Ok(self.runtime.block_on(self.client.post_json(path, body))?)
     }
 
+    /// The same for what takes as long as it takes.
+    pub(super) fn post_at_length<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.post_at_length(path, body))?)
+    }
+
     /// The same for what takes an `Idempotency-Key`: it is done once, even if it has to be asked twice.
     pub(super) fn post_once<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         Ok(self.runtime.block_on(self.client.post_once(path, body))?)
@@ -73,6 +78,11 @@ impl Daemon {
     /// Sends a file, as it is read.
     pub(super) fn upload<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
         Ok(self.runtime.block_on(self.client.put_file(path, file))?)
+    }
+
+    /// The same for a file that is open already.
+    pub(super) fn upload_open<T: DeserializeOwned>(&self, path: &str, file: std::fs::File) -> anyhow::Result<T> {
+        Ok(self.runtime.block_on(self.client.put_open_file(path, file))?)
     }
 
     pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::output::{self, Screen, Style, Table};
 use super::{Global, complain};
 use crate::config::{ConfigError, Loaded, SecretError};
+use crate::notify;
 
 #[derive(Args)]
 pub(crate) struct ConfigArgs {
@@ -54,21 +55,30 @@ fn check(global: &Global) -> anyhow::Result<ExitCode> {
 /// another user are that user's.
 pub(super) fn with_secrets(loaded: Loaded) -> Result<(Loaded, Vec<String>), ConfigError> {
     let mut notices = loaded.notices.clone();
-    match loaded.config.redis.target() {
-        Ok(_) => {}
+    let mut faults = Vec::new();
+    let mut look = |key: &str, name: String, result: Result<(), SecretError>| match result {
+        Ok(()) => {}
         Err(SecretError::NoCredentials(path)) if env::var_os("CREDENTIALS_DIRECTORY").is_none() => {
             notices.push(format!("the credential {} was not looked at: only the unit has it", path.display()));
         }
         Err(SecretError::Read { path, error }) if error.kind() == io::ErrorKind::PermissionDenied => {
             notices.push(format!("{} was not looked at: this user may not read it", path.display()));
         }
-        Err(error) => {
-            let origin = loaded.origin("redis.password_file");
-            let fault = format!("{origin}: redis.password_file: {:#}", anyhow::Error::new(error));
-            return Err(ConfigError { faults: vec![fault], denied: false });
+        Err(error) => faults.push(format!("{}: {name}: {:#}", loaded.origin(key), anyhow::Error::new(error))),
+    };
+    let config = &loaded.config;
+    look("redis.password_file", "redis.password_file".to_owned(), config.redis.target().map(drop));
+    let mut no_keys = Vec::new();
+    for (name, webhook) in &config.notify.webhooks {
+        let key = format!("notify.webhooks.{name}.secret_file");
+        let secrets = webhook.secrets();
+        if let Ok(Err(error)) = secrets.as_deref().map(notify::check) {
+            no_keys.push(format!("{}: {key}: {error}", loaded.origin("notify.webhooks")));
         }
+        look("notify.webhooks", key, secrets.map(drop));
     }
-    Ok((loaded, notices))
+    faults.extend(no_keys);
+    if faults.is_empty() { Ok((loaded, notices)) } else { Err(ConfigError { faults, denied: false }) }
 }
 
 fn show(loaded: &Loaded, global: &Global) -> anyhow::Result<ExitCode> {

@@ -5,10 +5,11 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{Global, complain, serve};
-use crate::app::App;
+use crate::app::{App, sample};
 use crate::config::Origin as ValueOrigin;
 use crate::domain::access::Actor;
 use crate::domain::account::UserName;
+use crate::observe::now;
 use crate::sources::journal;
 use crate::tasks::feed::Origin;
 
@@ -45,6 +46,10 @@ pub(crate) fn run(_args: DemoArgs, global: &Global) -> anyhow::Result<ExitCode> 
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("quantum-clm"));
         let ask = format!("{} --socket {}", program.display(), socket.display());
         complain(&format!("demo: data file {}", data_file.display()));
+        if own_file {
+            sample::fill(app, now()).context("the sample of models")?;
+            complain(&format!("demo: {url}/models shows a sample of models: invented data"));
+        }
         complain(&format!("demo: {url}/health and {url}/metrics answer without a credential"));
         for line in sign_in(app, url, own_file)? {
             complain(&format!("demo: {line}"));

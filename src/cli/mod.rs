@@ -20,6 +20,7 @@ mod demo;
 mod doctor;
 mod events;
 mod health;
+mod import;
 mod intents;
 mod man;
 mod models;
@@ -114,6 +115,8 @@ enum Command {
     Intents(intents::IntentsArgs),
     /// List models and versions; register, evaluate, promote, roll back
     Models(models::ModelsArgs),
+    /// Take over the registry of the Python system
+    Import(import::ImportArgs),
     /// List users, and add, change or delete them
     User(user::UserArgs),
     /// List API tokens, and make or revoke them
@@ -148,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Counters(args) => counters::run(args, global),
         Command::Intents(args) => intents::run(args, global),
         Command::Models(args) => models::run(args, global),
+        Command::Import(args) => import::run(args, global),
         Command::User(args) => user::run(args, global),
         Command::Token(args) => token::run(args, global),
         Command::Session(args) => session::run(args, global),

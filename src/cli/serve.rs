@@ -24,7 +24,7 @@ use crate::sources::journal;
 use crate::stop::{self, Stop};
 use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, accounts, mirror, tail, trade_path, upkeep};
+use crate::tasks::{Tasks, accounts, mirror, tail, trade_path, upkeep, webhooks};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -117,6 +117,7 @@ async fn serve(
     let pulse = feed::spawn(&mut tasks, &app, origin);
     if origin == Origin::Journal {
         mirror::spawn(&mut tasks, &app);
+        webhooks::spawn(&mut tasks, &app);
     }
     tail::spawn(&mut tasks, &app);
     trade_path::spawn(&mut tasks, &app);

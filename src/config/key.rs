@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::value::{Codec, Fault};
-use super::{Config, artifacts, auth, events, gates, http, journal, promotion, redis, rules};
+use super::{Config, artifacts, auth, events, gates, http, journal, notify, promotion, redis, rules};
 
 /// One key: its name, what it means, and how it is read into [`Config`] and shown.
 pub(super) struct Key {
@@ -85,6 +85,7 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         events::keys(),
         redis::keys(),
         rules::keys(),
+        notify::keys(),
         auth::keys(),
         artifacts::keys(),
         gates::keys(),

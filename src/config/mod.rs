@@ -12,6 +12,7 @@ mod http;
 mod journal;
 mod key;
 mod load;
+mod notify;
 mod number;
 mod predecessor;
 mod promotion;
@@ -29,6 +30,7 @@ pub use self::gates::Gates;
 pub use self::http::Http;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
+pub use self::notify::{Notify, Webhook, WebhookUrl};
 pub use self::promotion::Promotion;
 pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
@@ -51,6 +53,8 @@ pub struct Config {
     pub redis: Redis,
     /// Detection.
     pub rules: Rules,
+    /// Who is told what.
+    pub notify: Notify,
     /// Sessions and tokens.
     pub auth: Auth,
     /// Models' files.
@@ -70,6 +74,7 @@ impl Default for Config {
             events: Events::default(),
             redis: Redis::default(),
             rules: Rules::default(),
+            notify: Notify::default(),
             auth: Auth::default(),
             artifacts: Artifacts::default(),
             promotion: Promotion::default(),

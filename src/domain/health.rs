@@ -60,7 +60,7 @@ impl State {
 /// One component as health shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Component {
-    /// `journal`, `store`, `rules`, `mirror`, `disk`, or `task:<name>`.
+    /// `journal`, `store`, `rules`, `mirror`, `disk`, `webhook:<name>`, or `task:<name>`.
     pub name: String,
     /// How it is.
     pub state: State,

@@ -24,7 +24,8 @@ pub fn parse(text: &str, now: Micros) -> Result<Micros, BadInstant> {
     ago.and_then(span).map(|micros| now.minus(micros)).or_else(|| calendar(text)).ok_or(BadInstant)
 }
 
-fn calendar(text: &str) -> Option<Micros> {
+/// The instant of a calendar's day or time; UTC where it has no zone.
+pub(crate) fn calendar(text: &str) -> Option<Micros> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.to_utc().into());
     }

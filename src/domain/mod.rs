@@ -12,6 +12,8 @@ pub mod backoff;
 pub mod batch;
 /// Events that other programs are told: models trained, evaluated, promoted, rolled back.
 pub mod bus;
+/// The predecessor's registry of JSON files.
+pub mod clm3;
 /// Hourly counters.
 pub mod counter;
 /// The path of one decision through the trading services.
@@ -60,3 +62,5 @@ pub mod stage;
 pub mod time;
 /// What became of the signals of a window, stage by stage.
 pub mod trade_path;
+/// Webhooks: what is sent, when it is tried again, when it is given up.
+pub mod webhook;

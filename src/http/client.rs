@@ -129,11 +129,31 @@ impl Client {
         self.change(Method::PUT, path, body, None).await
     }
 
+    /// `POST path` with a JSON body, for what takes as long as it takes, such as reading large files: the daemon itself says
+    /// when that is too long.
+    pub async fn post_at_length<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|source| ClientError::Answer { path: path.to_owned(), source })?;
+        let request = Request::builder().method(Method::POST).uri(path).header(header::HOST, "localhost");
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(Full::new(Bytes::from(body)));
+        let request = request.map_err(|source| self.broken("asking", source))?;
+        let response = self.connected(request).await?.await.map_err(|source| self.broken("answering", source))?;
+        self.parse(path, self.accepted(response).await?).await
+    }
+
     /// `PUT path` with a file, which is read as it is sent. It may take as long as it takes: the daemon ends what does not
     /// go on.
     pub async fn put_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> Result<T, ClientError> {
-        let body =
-            File::open(file).and_then(OutgoingFile::new).map_err(|source| self.broken("reading a file", source))?;
+        let file = File::open(file).map_err(|source| self.broken("reading a file", source))?;
+        self.put_open_file(path, file).await
+    }
+
+    /// The same for a file that is open already.
+    pub async fn put_open_file<T: DeserializeOwned>(&self, path: &str, file: File) -> Result<T, ClientError> {
+        let body = OutgoingFile::new(file).map_err(|source| self.broken("reading a file", source))?;
         let request = Request::builder().method(Method::PUT).uri(path).header(header::HOST, "localhost");
         let request = request.header(header::CONTENT_TYPE, "application/octet-stream").body(body);
         let request = request.map_err(|source| self.broken("asking", source))?;

@@ -61,13 +61,14 @@ const ABOUT: &str = "The learning side of a crypto trading system: events, count
     `worker` do that one thing.";
 
 /// The headings, in reading order.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("health", "Whether the feed works, and figures."),
     ("events", "What the services said, and what programs say."),
     ("counters", "Events an hour."),
     ("intents", "Things that somebody should look at."),
     ("models", "Models, their versions, evaluations and gates; promotion and rollback."),
     ("clm", "The predecessor's calls, as its programs know them."),
+    ("webhooks", "Who is told of models' events, and how that goes."),
     ("access", "Users, tokens, sessions, and the audit log."),
 ];
 

@@ -1,6 +1,7 @@
 use std::io;
 
 use crate::config::SecretError;
+use crate::names::Unresolved;
 use crate::store::StoreError;
 
 /// Why the mirror does not get on.
@@ -8,8 +9,8 @@ use crate::store::StoreError;
 pub(super) enum MirrorError {
     #[error("Redis at {at} cannot be reached: {source}")]
     Unreachable { at: String, source: io::Error },
-    #[error("the name {host:?} of redis.url cannot be resolved: {why}")]
-    Unresolved { host: String, why: String },
+    #[error("redis.url: {0}")]
+    Unresolved(#[source] Unresolved),
     #[error("the connection to Redis broke: {0}")]
     Broken(#[from] io::Error),
     #[error("Redis did not answer within {0} s")]
@@ -34,6 +35,15 @@ impl MirrorError {
         matches!(self, Self::Refused(_))
     }
 
+    /// Whether it is one key that Redis does not let us write to, so that others may work.
+    pub(super) fn is_of_one_key(&self) -> bool {
+        let Self::Refused(line) = self else { return false };
+        line.starts_with("WRONGTYPE ")
+            || line.starts_with("NOPERM ")
+            || line.contains("last possible ID")
+            || line.contains("equal or smaller than the target stream top item")
+    }
+
     /// One sentence for health.
     pub(super) fn summary(&self) -> String {
         match self {
@@ -56,7 +66,7 @@ impl MirrorError {
                  mirror catches up by itself"
                     .into()
             }
-            Self::Unresolved { .. } => {
+            Self::Unresolved(_) => {
                 "correct the host in redis.url, or name it in /etc/hosts or by its IP address".into()
             }
             Self::NotRedis(_) => "correct the port in redis.url".into(),
@@ -100,7 +110,8 @@ fn refusal(line: &str) -> Option<(&'static str, &'static str)> {
         ),
         "WRONGTYPE" => (
             "the key of a stream or counter holds something else",
-            "find it with TYPE, then RENAME or DEL it, or set another redis.stream or redis.intent_stream",
+            "find it with TYPE, then RENAME or DEL it, or, where it is one of those, set another redis.stream or \
+             redis.intent_stream",
         ),
         "MASTERDOWN" | "NOREPLICAS" => {
             ("Redis is a replica without its master, or a master without replicas", "repair the replication")

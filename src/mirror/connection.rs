@@ -1,10 +1,7 @@
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::ResolverConfig;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -12,6 +9,7 @@ use tokio::time::timeout;
 use super::condition::MirrorError;
 use super::resp::{self, Reply};
 use crate::config::{Redis, RedisAddress};
+use crate::names::{self, Unresolved};
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -127,8 +125,9 @@ async fn within<T>(
 }
 
 async fn connect(host: &str, port: u16, at: &RedisAddress) -> Result<TcpStream, MirrorError> {
-    let mut result = Err(MirrorError::Unresolved { host: host.to_owned(), why: "it has no address".into() });
-    for address in resolve(host).await? {
+    let none = Unresolved { host: host.to_owned(), why: "it has no address".into() };
+    let mut result = Err(MirrorError::Unresolved(none));
+    for address in names::resolve(host).await.map_err(MirrorError::Unresolved)? {
         match within(CONNECT, at, TcpStream::connect(SocketAddr::new(address, port))).await {
             Ok(stream) => {
                 // A commit a second is a small write that waits for its answer.
@@ -139,25 +138,4 @@ async fn connect(host: &str, port: u16, at: &RedisAddress) -> Result<TcpStream, 
         }
     }
     result
-}
-
-/// The addresses of a host, without glibc's name service: a static binary must not reach it.
-async fn resolve(host: &str) -> Result<Vec<IpAddr>, MirrorError> {
-    if let Ok(address) = host.parse() {
-        return Ok(vec![address]);
-    }
-    if host.eq_ignore_ascii_case("localhost") {
-        return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
-    }
-    let unresolved =
-        |error: &dyn std::fmt::Display| MirrorError::Unresolved { host: host.to_owned(), why: error.to_string() };
-    // Made anew each time: /etc/resolv.conf and /etc/hosts change under a daemon. Without a resolv.conf, the hosts file
-    // still counts.
-    let builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
-        TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
-    });
-    let resolver = builder.build().map_err(|error| unresolved(&error))?;
-    let found = timeout(CONNECT, resolver.lookup_ip(host)).await;
-    let found = found.map_err(|_| unresolved(&"no name server answered"))?.map_err(|error| unresolved(&error))?;
-    Ok(found.iter().collect())
 }

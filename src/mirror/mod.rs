@@ -1,11 +1,12 @@
-//! Redis out: the events' stream, hourly counters, intents.
+//! Redis out: the events' stream, hourly counters, intents, the event bus.
 //!
 //! A follower of the store. It never asks the pipeline for anything and holds nothing of it up; while Redis is away the
-//! store is the queue. Where it stands is found by looking at the stream (`events.rs`, `intents.rs`), the position in
-//! the store is a hint that is saved now and then.
+//! store is the queue. Where it stands is found by looking at the streams (`events.rs`, `intents.rs`, `bus.rs`), the
+//! position in the store is a hint that is saved now and then.
 
 mod backoff;
 mod batch;
+mod bus;
 mod condition;
 mod connection;
 mod counters;
@@ -31,6 +32,7 @@ pub use self::settings::{MirrorSettings, Timing};
 pub use self::stats::MirrorStats;
 
 use self::backoff::Backoff;
+use self::bus::Bus;
 use self::condition::MirrorError;
 use self::connection::Connection;
 use self::events::Events;
@@ -54,6 +56,7 @@ pub struct Mirror {
     stats: Arc<MirrorStats>,
     events: Events,
     intents: Intents,
+    bus: Bus,
     /// Which Redis it is.
     server: String,
     /// The position as the store has it.
@@ -61,8 +64,8 @@ pub struct Mirror {
     saved_at: Instant,
     /// Set once the stream is ours.
     taken: Option<Taken>,
-    /// What fails although Redis answers: the counters or the intents, apart from the events.
-    trouble: [Option<Trouble>; 2],
+    /// What fails although Redis answers: the counters, the intents or the bus, apart from the events.
+    trouble: [Option<Trouble>; 3],
     counters_at: Instant,
 }
 
@@ -76,6 +79,10 @@ struct Trouble {
 
 const INTENTS: usize = 0;
 const COUNTERS: usize = 1;
+const BUS: usize = 2;
+
+/// The parts as health names them.
+const PARTS: [&str; 3] = ["intents", "counters", "event bus"];
 
 impl Mirror {
     /// A mirror of `store`. It reports to `reporter` and counts in `stats`.
@@ -94,6 +101,7 @@ impl Mirror {
             consumer: settings.consumer.clone(),
             sent: 0,
         };
+        let bus = Bus::new(store.clone(), stats.clone(), settings.timing.backoff_most);
         let server = RedisTarget::parse(&settings.redis.url).map(|target| target.place()).unwrap_or_default();
         Self {
             store,
@@ -103,10 +111,11 @@ impl Mirror {
             stats,
             events,
             intents,
+            bus,
             saved: FollowerPosition::default(),
             saved_at: Instant::now(),
             taken: None,
-            trouble: [None, None],
+            trouble: [None, None, None],
             counters_at: Instant::now(),
         }
     }
@@ -146,7 +155,7 @@ impl Mirror {
             } else {
                 self.reporter.failed(summary, error.remedy());
             }
-            self.show_lag();
+            self.show_lag().await;
             if is_stopping(&shutdown) {
                 break;
             }
@@ -168,20 +177,27 @@ impl Mirror {
     ) -> Result<(), MirrorError> {
         self.events.doubt();
         self.load().await?;
-        self.show_lag();
+        self.show_lag().await;
         let mut connection = Connection::open(&self.settings.redis, self.settings.timing.answer).await?;
         self.stats.add_connections(1);
         // What the last connection took may be lost with a Redis that was started again.
         self.store.counter_changes().all();
-        self.trouble = [None, None];
+        self.trouble = [None, None, None];
+        self.bus.doubt();
         self.counters_at = Instant::now();
         let Some(taken) = self.take_over(&mut connection, shutdown, backoff).await? else { return Ok(()) };
         let mut committed = self.store.committed();
         loop {
             let stopping = is_stopping(shutdown);
             committed.borrow_and_update();
+            // Before the events: it is little, and says what is in production, also while a long catch-up is sent or the
+            // events' own stream is refused.
+            if self.may_try(BUS) {
+                let sent = self.bus.send(&mut connection).await;
+                self.part(BUS, sent.map(|()| false))?;
+            }
             self.events.send(&mut connection, &taken, self.saved.event).await?;
-            self.show_lag();
+            self.show_lag().await;
             if self.may_try(INTENTS) {
                 let sent = self.intents.send(&mut connection).await;
                 if self.part(INTENTS, sent)? {
@@ -229,6 +245,7 @@ impl Mirror {
         if self.taken.is_some() {
             return Ok(());
         }
+        self.bus.load().await?;
         let store = self.store.clone();
         let (saved, sent) = tokio::task::spawn_blocking(move || {
             let saved = store.follower(FOLLOWER)?;
@@ -265,7 +282,7 @@ impl Mirror {
             let predecessor = tokio::task::spawn_blocking(move || takeover::predecessor(&systemctl)).await?;
             let Some(reason) = takeover::reason(&predecessor, &ending, quiet) else { break ending };
             backoff.reset();
-            self.show_lag();
+            self.show_lag().await;
             self.reporter.warn(
                 format!("holds: {reason}"),
                 "stop the predecessor (systemctl disable --now quantum-utf-publisher quantum-clm-minimal), after which the \
@@ -279,7 +296,8 @@ impl Mirror {
         let (store, window) = (self.store.clone(), self.settings.redis.maxlen);
         let from = match ending.until {
             Some(until) => {
-                // The predecessor sent its intents, too.
+                // The predecessor sent its intents, too. What the bus tells is our registry's alone: nobody else has
+                // sent it, so nothing of it is left out.
                 self.intents.skip_to(self.store.committed().borrow().outbox);
                 tokio::task::spawn_blocking(move || place::after_predecessor(&store, window, until)).await??
             }
@@ -321,11 +339,9 @@ impl Mirror {
 
     fn report(&self, at: &RedisAddress) {
         let stream = &self.settings.redis.stream;
-        if let Some((name, trouble)) = ["intents", "counters"]
-            .into_iter()
-            .zip(&self.trouble)
-            .find_map(|(name, trouble)| Some((name, trouble.as_ref()?)))
-        {
+        let parts = PARTS.into_iter().zip(self.trouble.iter().map(Option::as_ref));
+        let held = std::iter::once((PARTS[BUS], self.bus.trouble()));
+        if let Some((name, trouble)) = parts.chain(held).find_map(|(name, trouble)| Some((name, trouble?))) {
             self.reporter.failed(format!("{name}: {}", trouble.summary), trouble.remedy.clone());
             return;
         }
@@ -345,13 +361,18 @@ impl Mirror {
         }
     }
 
-    fn show_lag(&self) {
+    async fn show_lag(&self) {
         let lag = self.store.committed().borrow().events.saturating_sub(self.events.sent);
         self.stats.set_lag(lag);
         self.reporter.figure("lag_events", lag);
         self.reporter.figure("sent_events", self.stats.events_sent());
         if let Some(position) = self.events.position() {
             self.reporter.figure("position_ms", position.ms());
+        }
+        // A data file that cannot be read is the store's news.
+        if let Ok(waiting) = self.bus.waiting().await {
+            self.stats.set_bus_waiting(waiting);
+            self.reporter.figure("bus_waiting_events", waiting);
         }
     }
 
@@ -364,6 +385,7 @@ impl Mirror {
             note: serde_json::to_string(taken).unwrap_or_default(),
         };
         self.saved_at = Instant::now();
+        self.bus.save().await?;
         if position == self.saved {
             return Ok(());
         }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct MirrorStats {
     events_sent: AtomicU64,
     intents_sent: AtomicU64,
+    bus_events_sent: AtomicU64,
+    bus_waiting: AtomicU64,
     counters_sent: AtomicU64,
     errors: AtomicU64,
     connections: AtomicU64,
@@ -33,6 +35,8 @@ figures! {
     events_sent, add_events_sent;
     /// Intent messages that their stream took.
     intents_sent, add_intents_sent;
+    /// Events of the bus that their streams took.
+    bus_events_sent, add_bus_events_sent;
     /// Counters that were set.
     counters_sent, add_counters_sent;
     /// Sessions that ended with an error, and parts that failed.
@@ -47,6 +51,15 @@ impl MirrorStats {
     /// Events that are committed and not in the stream yet.
     pub fn lag_events(&self) -> u64 {
         self.lag_events.load(Ordering::Relaxed)
+    }
+
+    /// Events of the bus that are committed and not in their streams yet.
+    pub fn bus_waiting(&self) -> u64 {
+        self.bus_waiting.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_bus_waiting(&self, events: u64) {
+        self.bus_waiting.store(events, Ordering::Relaxed);
     }
 
     pub(super) fn set_lag(&self, events: u64) {

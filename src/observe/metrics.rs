@@ -57,6 +57,10 @@ pub struct Metrics {
     pub mirror_position: Seconds,
     /// Failed requests to the mirror.
     pub mirror_errors: Counter,
+    /// Events of the bus written to their streams.
+    pub bus_events: Counter,
+    /// Events of the bus that are not there yet.
+    pub bus_waiting_events: Level,
     /// Connections closed because another one needed the place.
     pub connections_evicted: Counter,
     /// What browsers reported about pages that broke their policy.
@@ -68,6 +72,8 @@ pub struct Metrics {
     /// Free bytes on its file system.
     pub disk_free_bytes: Level,
     by_source: Family<Labels, Counter>,
+    webhook_deliveries: Family<Labels, Counter>,
+    webhook_waiting: Family<Labels, Level>,
     sources: Arc<Mutex<BTreeSet<String>>>,
     registry: Arc<Registry>,
 }
@@ -130,6 +136,13 @@ impl Metrics {
         let mirror_position =
             seconds(r, "mirror_position_timestamp_seconds", "Time in the id of the last mirrored event");
         let mirror_errors = counter(r, "mirror_errors", "Failed requests to the mirror");
+        let bus_events = counter(r, "bus_events", "Events of the bus written to their streams");
+        let bus_waiting_events = level(r, "bus_waiting_events", "Events of the bus that are not in their streams yet");
+        let webhook_deliveries = Family::<Labels, Counter>::default();
+        let about = "Requests to a webhook, and events given up, by outcome";
+        r.register("webhook_deliveries", about, webhook_deliveries.clone());
+        let webhook_waiting = Family::<Labels, Level>::default();
+        r.register("webhook_waiting_events", "Events that wait for a webhook", webhook_waiting.clone());
         let connections_evicted = counter(
             r,
             "connections_evicted",
@@ -160,12 +173,16 @@ impl Metrics {
             mirror_lag_events,
             mirror_position,
             mirror_errors,
+            bus_events,
+            bus_waiting_events,
             connections_evicted,
             csp_reports,
             intents_open,
             data_file_bytes,
             disk_free_bytes,
             by_source,
+            webhook_deliveries,
+            webhook_waiting,
             sources: Arc::default(),
             registry: Arc::new(registry),
         }
@@ -182,6 +199,17 @@ impl Metrics {
             OTHER_SOURCES
         };
         self.by_source.get_or_create_owned(&vec![("source", label.to_owned())]).inc_by(events);
+    }
+
+    /// Counts what became of a request to a webhook.
+    pub fn webhook_delivery(&self, webhook: &str, outcome: &str) {
+        let labels = vec![("webhook", webhook.to_owned()), ("outcome", outcome.to_owned())];
+        self.webhook_deliveries.get_or_create_owned(&labels).inc();
+    }
+
+    /// How many events wait for a webhook.
+    pub fn webhook_waiting(&self, webhook: &str, events: u64) {
+        self.webhook_waiting.get_or_create_owned(&vec![("webhook", webhook.to_owned())]).set(events);
     }
 
     /// Everything as text.

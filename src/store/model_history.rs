@@ -30,8 +30,9 @@ impl ReadTxn {
     pub fn production_at(&self, model: &ModelId, at: Micros) -> Result<Option<Reign>, StoreError> {
         let table = self.txn.open_table(PRODUCTION)?;
         let id = model.as_str();
-        let row = table.range((id, 0, 0)..=(id, at.0, u64::MAX))?.next_back();
-        row.map(|row| row.map_err(StoreError::from).and_then(|(key, value)| reign(key.value(), value.value())))
+        let row = table.range((id, 0, 0)..=(id, at.0, u64::MAX))?.next_back().transpose()?;
+        row.filter(|(_, value)| value.value() != NOTHING)
+            .map(|(key, value)| reign(key.value(), value.value()))
             .transpose()
     }
 
@@ -39,11 +40,22 @@ impl ReadTxn {
     pub fn reigns(&self, model: &ModelId, limit: usize) -> Result<Vec<Reign>, StoreError> {
         let table = self.txn.open_table(PRODUCTION)?;
         let id = model.as_str();
-        let rows = table.range((id, 0, 0)..=(id, u64::MAX, u64::MAX))?.rev().take(limit);
-        rows.map(|row| row.map_err(StoreError::from).and_then(|(key, value)| reign(key.value(), value.value())))
-            .collect()
+        let mut reigns = Vec::new();
+        for row in table.range((id, 0, 0)..=(id, u64::MAX, u64::MAX))?.rev() {
+            let (key, value) = row?;
+            if reigns.len() >= limit {
+                break;
+            }
+            if value.value() != NOTHING {
+                reigns.push(reign(key.value(), value.value())?);
+            }
+        }
+        Ok(reigns)
     }
 }
+
+/// Stands for a version where nothing was in production any more. Only the imported past knows that.
+const NOTHING: &str = "";
 
 fn reign((_, since, revision): (&str, u64, u64), version: &str) -> Result<Reign, StoreError> {
     let damaged =
@@ -69,6 +81,14 @@ impl WriteTxn {
         Ok(())
     }
 
+    /// Stores an entry after which nothing is in production any more.
+    pub fn put_history_of_an_end(&self, entry: &HistoryEntry) -> Result<(), StoreError> {
+        self.put_history(entry, false)?;
+        let key = (entry.model.as_str(), entry.at.0, entry.revision);
+        self.txn.open_table(PRODUCTION)?.insert(key, NOTHING)?;
+        Ok(())
+    }
+
     /// The newest entries of a model after `revision`, the newest first.
     pub fn history_after(&self, model: &ModelId, revision: u64, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
         let table = self.txn.open_table(MODEL_HISTORY)?;
@@ -81,7 +101,11 @@ impl WriteTxn {
         let id = model.as_str();
         let table = self.txn.open_table(PRODUCTION)?;
         let Some(row) = table.range((id, 0, 0)..=(id, u64::MAX, u64::MAX))?.next_back() else { return Ok(None) };
-        let (_, _, revision) = row?.0.value();
+        let (key, value) = row?;
+        if value.value() == NOTHING {
+            return Ok(None);
+        }
+        let (_, _, revision) = key.value();
         let table = self.txn.open_table(MODEL_HISTORY)?;
         table.get((id, revision))?.map(|row| codec::decode(row.value())).transpose()
     }

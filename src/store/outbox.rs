@@ -3,6 +3,7 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use super::codec::{self, records};
 use super::schema::OUTBOX;
 use super::{ReadTxn, Store, StoreError, WriteTxn};
+use crate::domain::bus;
 use crate::domain::time::Micros;
 
 /// Where a message goes.
@@ -29,6 +30,13 @@ pub struct OutboxMessage {
 
 records! { OutboxMessage = 1, "outbox message"; }
 
+impl OutboxMessage {
+    /// What its receivers know a repeat by.
+    pub fn id(&self) -> String {
+        bus::message_id(self.seq, self.at, &self.payload)
+    }
+}
+
 pub(super) fn last(txn: &WriteTransaction) -> Result<u64, StoreError> {
     last_of(&txn.open_table(OUTBOX)?)
 }
@@ -53,9 +61,30 @@ impl Store {
             Ok(messages)
         })
     }
+
+    /// How many of the messages after `seq` are `wanted`.
+    pub fn outbox_waiting(&self, seq: u64, wanted: impl Fn(&OutboxMessage) -> bool) -> Result<u64, StoreError> {
+        self.read(|ReadTxn { txn }| {
+            let mut waiting = 0;
+            for row in txn.open_table(OUTBOX)?.range(seq.saturating_add(1)..)? {
+                waiting += u64::from(wanted(&codec::decode(row?.1.value())?));
+            }
+            Ok(waiting)
+        })
+    }
+
+    /// The message `seq`, if it is kept.
+    pub fn outbox_message(&self, seq: u64) -> Result<Option<OutboxMessage>, StoreError> {
+        self.read(|ReadTxn { txn }| txn.open_table(OUTBOX)?.get(seq)?.map(|row| codec::decode(row.value())).transpose())
+    }
 }
 
 impl WriteTxn {
+    /// The newest message's sequence.
+    pub fn last_put_out(&self) -> u64 {
+        self.outbox.get()
+    }
+
     /// Puts a message out; its sequence.
     pub fn put_out(&self, kind: OutboxKind, at: Micros, payload: String) -> Result<u64, StoreError> {
         let seq = self.outbox.get() + 1;

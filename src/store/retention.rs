@@ -23,6 +23,9 @@ const COUNTER_DAYS: u64 = 90;
 const INTENT_DAYS: u64 = 365;
 /// Outbox messages that every follower has sent.
 const OUTBOX_DAYS: u64 = 7;
+/// Those that one has not: a Redis that was switched off, or a webhook that is configured no more, must not keep them for
+/// ever.
+const OUTBOX_UNSENT_DAYS: u64 = 30;
 /// Answers to requests.
 const IDEMPOTENCY_DAYS: u64 = 2;
 
@@ -60,7 +63,7 @@ impl WriteTxn {
         self.txn.open_table(TICKS)?.retain_in(..(oldest_event, 0), |_, _| false)?;
         self.txn.open_table(GAPS)?.retain_in(..oldest_event, |_, _| false)?;
         self.trim_intents(now.minus(INTENT_DAYS * Micros::DAY))?;
-        self.trim_outbox(now.minus(OUTBOX_DAYS * Micros::DAY))?;
+        self.trim_outbox(now)?;
         self.trim_idempotency(now.minus(IDEMPOTENCY_DAYS * Micros::DAY))?;
         self.trim_publications(now)?;
         Ok(trimmed)
@@ -121,18 +124,21 @@ impl WriteTxn {
         Ok(())
     }
 
-    fn trim_outbox(&self, before: Micros) -> Result<(), StoreError> {
+    fn trim_outbox(&self, now: Micros) -> Result<(), StoreError> {
+        let before = now.minus(OUTBOX_DAYS * Micros::DAY);
+        let unsent_before = now.minus(OUTBOX_UNSENT_DAYS * Micros::DAY);
         let mut table = self.txn.open_table(OUTBOX)?;
-        // The newest stays: it is the sequence's memory. What a follower has not sent stays too.
-        let mut until = table.last()?.map_or(0, |(seq, _)| seq.value());
+        // The newest stays: it is the sequence's memory. What a follower has not sent stays too, for longer.
+        let last = table.last()?.map_or(0, |(seq, _)| seq.value());
+        let mut unsent = last;
         for row in self.txn.open_table(FOLLOWERS)?.iter()? {
             let position: FollowerPosition = codec::decode(row?.1.value())?;
-            until = until.min(position.outbox.saturating_add(1));
+            unsent = unsent.min(position.outbox.saturating_add(1));
         }
         let mut old = Vec::new();
-        for row in table.range(..until)? {
+        for row in table.range(..last)? {
             let message: OutboxMessage = codec::decode(row?.1.value())?;
-            if message.at >= before {
+            if message.at >= if message.seq < unsent { before } else { unsent_before } {
                 break;
             }
             old.push(message.seq);

@@ -95,6 +95,8 @@ tables! {
     EVALUATIONS: "evaluations", (&'static str, u64) => &'static [u8];
     /// What evaluations rest on (returns a day, trades, calibration): the evaluation's number.
     EVALUATION_SERIES: "evaluation_series", u64 => &'static [u8];
+    /// Files of the predecessor's registry that were taken: model, and path below its directory.
+    IMPORTS: "imports", (&'static str, &'static str) => &'static [u8];
     /// Promotions that wait for a second person: model and version.
     APPROVALS: "approvals", (&'static str, &'static str) => &'static [u8];
     /// Files that were taken in: digest → size, and how many versions use it.

@@ -44,15 +44,18 @@ pub fn spawn(tasks: &mut Tasks, app: &App) {
 #[derive(Default)]
 struct Figures {
     events: u64,
+    bus_events: u64,
     errors: u64,
 }
 
 impl Figures {
     fn carry(&mut self, stats: &MirrorStats, app: &App) {
-        let (events, errors) = (stats.events_sent(), stats.errors());
+        let (events, bus_events, errors) = (stats.events_sent(), stats.bus_events_sent(), stats.errors());
         app.metrics.mirror_events.inc_by(events.saturating_sub(self.events));
         app.metrics.mirror_errors.inc_by(errors.saturating_sub(self.errors));
-        (self.events, self.errors) = (events, errors);
+        app.metrics.bus_events.inc_by(bus_events.saturating_sub(self.bus_events));
+        (self.events, self.bus_events, self.errors) = (events, bus_events, errors);
+        app.metrics.bus_waiting_events.set(stats.bus_waiting());
         app.metrics.mirror_lag_events.set(stats.lag_events());
         let mirror = app.board.all().into_iter().find(|part| part.name == "mirror");
         if let Some(millis) = mirror.and_then(|mirror| mirror.figures.get("position_ms").copied()) {

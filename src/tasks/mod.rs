@@ -17,6 +17,8 @@ pub mod tail;
 pub mod trade_path;
 /// Sizes, free space, open intents.
 pub mod upkeep;
+/// Webhooks.
+pub mod webhooks;
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -1,5 +1,10 @@
 //! Whoever writes a log line, or calls the API, fills fields that others read in a browser. All of it is text there.
 
+use quantum_clm::app::App;
+use quantum_clm::app::registry::{Ask, NewVersion};
+use quantum_clm::domain::access::{Actor, Grant};
+use quantum_clm::domain::model::{ModelStatus, Origin, Provenance};
+use quantum_clm::domain::role::Role;
 use serde_json::json;
 
 use super::scene::{PASSWORD, RISK, Scene};
@@ -16,6 +21,12 @@ const NAME: &str = "<svg/onload=hostile=1><b/class=hostile>";
 
 /// Goes to a page that shows all of `words` as they are, and on which nothing of them came to life.
 async fn harmless(browser: &Browser, path: &str, words: &[&str]) {
+    is_text(browser, path, words).await;
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{path}: {complaints:#?}");
+}
+
+async fn is_text(browser: &Browser, path: &str, words: &[&str]) {
     browser.goto(path).await;
     let left = "return [window.hostile ?? null, document.querySelectorAll('.hostile, main script, main img, [onload]').length]";
     assert_eq!(browser.ask(left).await, json!([null, 0]), "{path} takes text for HTML");
@@ -23,8 +34,40 @@ async fn harmless(browser: &Browser, path: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "{path} does not show {word:?}: {text}");
     }
-    let complaints = browser.complaints();
-    assert!(complaints.is_empty(), "{path}: {complaints:#?}");
+}
+
+/// A model of which somebody outside has filled in everything that can be filled in.
+const HOSTILE_MODEL: &str = "other_hostile_1h";
+
+fn hostile_model(app: &App) {
+    let now = quantum_clm::observe::now();
+    let ask = || Ask {
+        actor: Actor { name: NAME.to_owned(), address: TEXT.to_owned() },
+        grant: Grant::Role(Role::Admin),
+        now,
+        key: None,
+        expected: None,
+    };
+    let id = HOSTILE_MODEL.parse().unwrap();
+    let texts = |value: &str| [(NAME.to_owned(), value.to_owned())].into();
+    let version = |name: &str, value: &str| NewVersion {
+        name: Some(name.parse().unwrap()),
+        parent: None,
+        provenance: Provenance {
+            origin: Origin::Import(TEXT.to_owned()),
+            data: None,
+            parameters: texts(value),
+            feature_count: None,
+            code_revision: Some(TEXT.to_owned()),
+        },
+        train_metrics: [(NAME.to_owned(), 0.5)].into(),
+        validation_metrics: [(TEXT.to_owned(), 0.5)].into(),
+        tags: texts(value),
+        success: true,
+    };
+    app.registry.register(&ask(), &id, &version("v1", "harmless")).unwrap();
+    app.registry.register(&ask(), &id, &version("v2", TEXT)).unwrap();
+    app.registry.advance(&ask(), &id, &"v1".parse().unwrap(), ModelStatus::Failed, TEXT).unwrap();
 }
 
 /// What does no harm in a URL, whatever it is.
@@ -34,7 +77,7 @@ fn encoded(text: &str) -> String {
 
 #[tokio::test]
 async fn what_lines_and_callers_write_is_text_on_every_page() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::with(hostile_model);
     let before = scene.daemon.events().unwrap();
     let envelope = json!({"level": "ERROR", "service": TEXT, "correlation_id": TEXT, "msg": TEXT}).to_string();
     scene.journal.clock = quantum_clm::observe::now().0;
@@ -67,6 +110,7 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
 
     let browser = scene.browser("anna").await;
     let (name, text) = (encoded(NAME), encoded(TEXT));
+    let version = format!("/models/{HOSTILE_MODEL}/versions/v2");
     for (path, words) in [
         ("/", &[NAME][..]),
         ("/events", &[NAME, TEXT]),
@@ -79,6 +123,15 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
         ("/intents/2", &[NAME]),
         ("/trade-path", &[]),
         (&format!("/trade-path?source={text}&window={text}"), &[]),
+        ("/models", &[]),
+        (&format!("/models/{HOSTILE_MODEL}"), &[TEXT]),
+        (&version, &[TEXT, NAME]),
+        (&format!("{version}/promote?why={text}"), &[]),
+        (&format!("{version}/delete"), &[]),
+        (&format!("/models/{HOSTILE_MODEL}?metric={text}&done={text}&after={text}&before={text}"), &[TEXT]),
+        (&format!("/models/{HOSTILE_MODEL}/rollback?to={text}"), &[]),
+        (&format!("/models?type={text}&status={text}&after={text}"), &[]),
+        (&format!("/models/compare?v={HOSTILE_MODEL}%2Fv1&v={HOSTILE_MODEL}%2Fv2"), &[TEXT, NAME]),
         ("/sessions", &[TEXT]),
         ("/audit", &[TEXT]),
         (&format!("/audit?by={text}&action={text}&subject={text}"), &[]),
@@ -86,6 +139,15 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
         ("/tokens", &[]),
     ] {
         harmless(&browser, path, words).await;
+    }
+    // What is refused is written back into its field.
+    for path in
+        [format!("/models/{HOSTILE_MODEL}?at={text}"), format!("/models/compare?v={text}&v={HOSTILE_MODEL}%2Fv2")]
+    {
+        is_text(&browser, &path, &[]).await;
+        browser.was_refused(422);
+        let kept = browser.find("main input:not([type=hidden])").await.prop("value").await.unwrap();
+        assert_eq!(kept.as_deref(), Some(TEXT), "{path}");
     }
     browser.close().await;
 }

@@ -7,5 +7,6 @@ mod hostile;
 mod journey;
 mod keyboard;
 mod pages;
+mod registry;
 mod scene;
 mod web;

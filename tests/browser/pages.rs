@@ -1,6 +1,6 @@
 //! Every page in every light: what it looks like, and whether everybody can read and use it.
 
-use super::scene::{PASSWORD, PATH, Scene, sign_in};
+use super::scene::{MODEL, PASSWORD, PATH, Scene, sign_in, version};
 use super::web::{Request, send};
 use crate::support::browser::{Browser, View};
 
@@ -8,6 +8,11 @@ use crate::support::browser::{Browser, View};
 async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
     browser.goto("/events").await;
     let event = browser.find("main a[href^='/events/']").await.attr("href").await.unwrap().unwrap();
+    let candidate = version(browser, MODEL, "candidate").await;
+    let failing = version(browser, MODEL, "training").await;
+    let forced = version(browser, "nhits_ethusdt_4h", "production").await;
+    let pair = |path: &str| path.trim_start_matches("/models/").replacen("/versions/", "%2F", 1);
+    let compare = format!("/models/compare?v={}&v={}", pair(&candidate), pair(&failing));
     [
         ("health", "/"),
         ("events", "/events"),
@@ -18,6 +23,23 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("trade-path", "/trade-path"),
         ("intents", "/intents"),
         ("intent", "/intents/1"),
+        ("models", "/models"),
+        ("models-none", "/models?status=none"),
+        ("model", &format!("/models/{MODEL}")),
+        ("model-as-of", &format!("/models/{MODEL}?at=-100d&metric=drawdown")),
+        ("model-without", "/models/rl_v3_multi_1h"),
+        ("version", &candidate),
+        ("version-failing", &failing),
+        ("version-forced", &forced),
+        ("promote", &format!("{candidate}/promote")),
+        ("promote-closed", &format!("{failing}/promote")),
+        ("rollback", &format!("/models/{MODEL}/rollback")),
+        ("fail", &format!("{failing}/move/failed")),
+        ("delete", &format!("{failing}/delete")),
+        ("compare", &compare),
+        ("compare-none", "/models/compare"),
+        ("webhooks", "/webhooks"),
+        ("webhook", "/webhooks/desk"),
         ("users", "/users"),
         ("user", "/users/otto"),
         ("user-delete", "/users/otto/delete"),

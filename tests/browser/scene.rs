@@ -1,10 +1,16 @@
+use quantum_clm::app::{App, sample};
+use quantum_clm::config::Config;
 use quantum_clm::domain::time::Micros;
+use quantum_clm::observe::metrics::Metrics;
+use quantum_clm::observe::status::StatusBoard;
+use quantum_clm::store::Store;
 use serde_json::json;
 
 use crate::support::Random;
 use crate::support::browser::Browser;
 use crate::support::daemon::{Bed, Daemon, UNITS};
 use crate::support::journal::{JournalWriter, Line};
+use crate::support::receiver::{Receiver, Reply, write_secret};
 
 /// The unit in trouble.
 pub(super) const RISK: &str = "quantum-risk-brain.service";
@@ -20,13 +26,22 @@ pub(super) const PASSWORD: &str = "many words are easy";
 pub(super) struct Scene {
     pub(super) daemon: Daemon,
     pub(super) journal: JournalWriter,
+    /// What the webhook `desk` tells.
+    receiver: Receiver,
     _bed: Bed,
 }
 
 impl Scene {
     /// With the users `anna` (admin), `otto` (operator) and `vera` (viewer).
     pub(super) fn new() -> Self {
-        let mut scene = Self::quiet();
+        Self::with(|_| ())
+    }
+
+    /// The same with what `more` does to the models before the daemon starts.
+    pub(super) fn with(more: impl FnOnce(&App)) -> Self {
+        let bed = story_bed();
+        models(&bed, more);
+        let mut scene = Self::over(bed);
         let lines = story();
         let count = lines.len() as u64;
         for (at, line) in lines {
@@ -35,6 +50,11 @@ impl Scene {
         }
         scene.daemon.wait_events(count);
         scene.daemon.wait("an intent", |status| status["intents_open"] == 1);
+        scene.receiver.next(&[Reply::Say(503, "", "the desk is closed")]);
+        for outcome in ["failed", "delivered"] {
+            let (status, sent) = scene.daemon.ask("POST", "/api/webhooks/desk/test", &json!({}));
+            assert_eq!((status, &sent["outcome"]), (200, &json!(outcome)), "{sent}");
+        }
         add_users(&scene.daemon);
         scene
     }
@@ -48,15 +68,27 @@ impl Scene {
 
     /// With the users and nothing else.
     pub(super) fn without_story() -> Self {
-        let scene = Self::quiet();
+        let scene = Self::over(story_bed());
         add_users(&scene.daemon);
         scene
     }
 
-    fn quiet() -> Self {
-        let bed = Bed::new("", &["events.commit_interval = \"50ms\""]);
+    /// With the users and the sample of models that the demo has; `settings` are lines of configuration.
+    pub(super) fn with_models(settings: &[&str]) -> Self {
+        let bed = Bed::new("", &[&["events.commit_interval = \"50ms\""], settings].concat());
+        models(&bed, |_| ());
+        let scene = Self::over(bed);
+        add_users(&scene.daemon);
+        scene
+    }
+
+    fn over(bed: Bed) -> Self {
+        let receiver = Receiver::start();
+        let secret = bed.data_file().with_file_name("desk.secret");
+        write_secret(&secret, "a secret that is long enough");
+        bed.set(&format!("[notify.webhooks.desk]\nurl = \"{}\"\nsecret_file = {secret:?}", receiver.url()));
         let journal = JournalWriter::new(&bed.journal());
-        Self { daemon: bed.start(), journal, _bed: bed }
+        Self { daemon: bed.start(), journal, receiver, _bed: bed }
     }
 
     /// A browser that is signed in.
@@ -65,6 +97,37 @@ impl Scene {
         sign_in(&browser, user).await;
         browser
     }
+}
+
+/// The model of the sample whose versions have gone through everything.
+pub(super) const MODEL: &str = "xgboost_btcusdt_1h";
+
+/// The page of a model's newest version of this status.
+pub(super) async fn version(browser: &Browser, model: &str, status: &str) -> String {
+    browser.goto(&format!("/models/{model}")).await;
+    let row = version_row(status);
+    let link = browser.find_by_path(&format!("({row})[1]//th/a")).await;
+    link.attr("href").await.unwrap().unwrap()
+}
+
+/// The rows of a model's page with versions of this status, as an XPath.
+pub(super) fn version_row(status: &str) -> String {
+    format!("//section[@aria-labelledby='versions']//tr[.//*[normalize-space()='{status}']]")
+}
+
+fn story_bed() -> Bed {
+    Bed::new("", &["events.commit_interval = \"50ms\""])
+}
+
+/// Puts the sample of models into a bed's data file before a daemon has it, and whatever `more` does to it.
+pub(super) fn models(bed: &Bed, more: impl FnOnce(&App)) {
+    let config = Config { data_file: bed.data_file().to_owned(), ..Config::default() };
+    let store = Store::open(&config.data_file).unwrap();
+    let (board, now) = (StatusBoard::new(), quantum_clm::observe::now());
+    let app = App::new(config, store, board.clone(), Metrics::new(board, "", "", now), now);
+    sample::fill(&app, now).unwrap();
+    more(&app);
+    app.close();
 }
 
 /// The users `anna` (admin), `otto` (operator) and `vera` (viewer).

@@ -98,6 +98,26 @@ fn secrets_are_looked_at() {
 }
 
 #[test]
+fn the_secrets_of_webhooks_are_looked_at_and_nothing_of_them_is_shown() {
+    let bed = Bed::new();
+    let secret = bed.path().join("ops");
+    let url = "https://ops.example/hook?key=k3y";
+    let toml = format!("[notify.webhooks.ops]\nurl = \"{url}\"\nsecret_file = {secret:?}\n");
+    fs::write(bed.path().join("clm.toml"), toml).unwrap();
+    let check = || bed.run(&["config", "check"]);
+    assert!(check().2.contains("clm.toml:1: notify.webhooks.ops.secret_file: cannot read"), "{:?}", check());
+    fs::write(&secret, "s3cret\n").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    let (code, _, err) = check();
+    assert!(code == 2 && err.contains("shorter than 24 bytes") && !err.contains("s3cret"), "{err}");
+    fs::write(&secret, "s3cret, and so long that nobody guesses it\n").unwrap();
+    assert_eq!(check().0, 0);
+    let (_, out, _) = bed.run(&["config", "show"]);
+    assert!(out.contains("https://ops.example/hook?***"), "{out}");
+    assert!(!out.contains("k3y") && !out.contains("s3cret"), "{out}");
+}
+
+#[test]
 fn wrong_usage_is_one_line() {
     let bed = Bed::new();
     for arguments in [&[][..], &["evnts"], &["events", "--since", "whenever"], &["config"], &["intents", "ack", "1"]] {

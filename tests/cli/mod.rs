@@ -5,6 +5,7 @@ mod answers;
 mod bed;
 mod config;
 mod doctor;
+mod import;
 mod models;
 mod offline;
 mod refusals;

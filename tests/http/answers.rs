@@ -4,16 +4,17 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt as _;
 use quantum_clm::app::App;
-use quantum_clm::config::Config;
+use quantum_clm::config::{Config, Webhook};
 use quantum_clm::domain::batch::EventBatch;
 use quantum_clm::domain::event::{Decision, EventRef, Level};
 use quantum_clm::domain::feed::{Gap, GapCause, Position};
 use quantum_clm::domain::id::EventId;
 use quantum_clm::domain::intent::{IntentKey, Severity, Subject};
 use quantum_clm::domain::rules::{Finding, Raise};
+use quantum_clm::domain::webhook::{Delivery, Occasion, Outcome, Pauses, Progress};
 use quantum_clm::http::api;
 use quantum_clm::http::peer::Peer;
-use quantum_clm::store::{Store, StoreError};
+use quantum_clm::store::{FollowerPosition, Store, StoreError, webhook_follower};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -78,14 +79,53 @@ pub(super) fn product() -> (axum::Router, TempDir) {
             txn.finish_feed(Some(&Position { cursor: "s=6f0f;i=12".to_owned(), ts: NOW }))
         })
         .unwrap();
+    let mut config = Config::default();
+    config.notify.webhooks.insert("ops".parse().unwrap(), webhook(&store));
     let board = StatusBoard::new();
     for name in ["journal", "store", "rules"] {
         board.reporter(name).ok("works");
     }
     board.reporter("mirror").failed("Redis does not answer", "start it");
     let metrics = Metrics::new(board.clone(), "1.2.3", "abcdef", Micros(0));
-    let app = App::new(Config::default(), store, board, metrics, NOW);
+    let app = App::new(config, store, board, metrics, NOW);
     (router(api::routes(), app, door(), Times::default()), dir)
+}
+
+/// A webhook that has taken one event and refuses the next.
+fn webhook(store: &Store) -> Webhook {
+    let line = |seq: u64, outcome, status, why: &str| Delivery {
+        seq,
+        id: format!("{seq}-9f86d081884c7d65"),
+        event_type: "clm.model_promoted".to_owned(),
+        at: NOW.plus(seq),
+        attempt: 1,
+        occasion: Occasion::Queue,
+        outcome,
+        status: Some(status),
+        why: why.to_owned(),
+        took: 84_000,
+        next_try: (seq > 1).then(|| NOW.plus(5_000_000)),
+    };
+    let mut progress = Progress::default();
+    progress.delivered(NOW);
+    progress.failed(NOW, "it answers 503: <b>".into(), Pauses { first: 2_000_000, most: 2_000_000 }, None, 500);
+    let note = serde_json::to_string(&progress).unwrap();
+    let position = FollowerPosition { outbox: 1, note, ..FollowerPosition::default() };
+    store
+        .write::<_, StoreError>(|txn| {
+            txn.put_follower(&webhook_follower("ops"), &position)?;
+            txn.put_delivery("ops", &line(1, Outcome::Delivered, 204, ""))?;
+            txn.put_delivery("ops", &line(2, Outcome::Failed, 503, "it answers 503: <b>"))
+        })
+        .unwrap();
+    Webhook {
+        url: "https://ops.example/hook?key=s3cret".parse().unwrap(),
+        secret_file: "/nowhere".into(),
+        ca_file: None,
+        events: vec!["clm.model_promoted".to_owned()],
+        allow_http: false,
+        give_up_after: std::time::Duration::from_secs(86_400),
+    }
 }
 
 /// The answer to root's request, with what differs from run to run taken out.
@@ -161,6 +201,12 @@ async fn every_json_answer() {
         ("intent_without_a_reason", "POST", "/api/intents/1/resolve", r#"{"why": " "}"#),
         ("intent_without_a_body", "POST", "/api/intents/1/resolve", "{}"),
         ("intent_resolved", "POST", "/api/intents/1/resolve", r#"{"why": "it is over"}"#),
+        ("webhooks", "GET", "/api/webhooks", ""),
+        ("webhook_unknown", "GET", "/api/webhooks/none", ""),
+        ("webhook_deliveries", "GET", "/api/webhooks/ops/deliveries?limit=1", ""),
+        ("webhook_deliveries_next", "GET", "/api/webhooks/ops/deliveries?cursor=2", ""),
+        ("webhook_replay_of_what_is_gone", "POST", "/api/webhooks/ops/deliveries/2/replay", "{}"),
+        ("webhook_replay_of_nothing", "POST", "/api/webhooks/ops/deliveries/9/replay", "{}"),
         ("health", "GET", "/api/health", ""),
         ("health_check", "POST", "/api/health/checks", ""),
         ("health_for_anybody", "GET", "/health", ""),

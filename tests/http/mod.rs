@@ -15,6 +15,7 @@ mod property;
 mod registry;
 mod routes;
 mod uploads;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

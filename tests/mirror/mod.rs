@@ -1,5 +1,6 @@
 //! The mirror against a real Redis.
 
+mod bus;
 mod conditions;
 mod formats;
 mod model;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "failpoints")]
 mod deploy;
+mod bus;
 mod disk;
 mod exactly_once;
 #[cfg(feature = "failpoints")]

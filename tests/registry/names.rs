@@ -45,7 +45,8 @@ fn a_new_model_has_a_canonical_id() {
 #[test]
 fn what_no_version_may_lack_and_what_is_too_much() {
     let bed = Bed::new();
-    let cases: [(&str, fn(&mut NewVersion)); 9] = [
+    type Spoil = fn(&mut NewVersion);
+    let cases: [(&str, Spoil); 9] = [
         ("provenance.origin", |new| new.provenance.origin = Origin::Job(" ".into())),
         ("provenance.data", |new| new.provenance.data = None),
         ("provenance.data", |new| {

@@ -150,6 +150,11 @@ impl Browser {
         }
     }
 
+    /// The element that an XPath names, as soon as it is there.
+    pub(crate) async fn find_by_path(&self, path: &str) -> Element {
+        self.by_path(path, path).await
+    }
+
     /// How many elements a CSS selector names now.
     pub(crate) async fn count(&self, css: &str) -> usize {
         self.client.find_all(Locator::Css(css)).await.unwrap().len()

@@ -6,14 +6,20 @@ pub(crate) mod ask;
 pub(crate) mod app;
 /// A real browser, and what it finds wrong with a page.
 pub(crate) mod browser;
+/// A registry of the predecessor.
+pub(crate) mod clm3;
 /// The real binary as a daemon.
 pub(crate) mod daemon;
+/// Events of the bus.
+pub(crate) mod bus;
 pub(crate) mod feed;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;
 /// Models and versions.
 pub(crate) mod models;
 pub(crate) mod proxy;
+/// A server that takes webhooks.
+pub(crate) mod receiver;
 pub(crate) mod redis;
 
 use std::time::{Duration, Instant};

@@ -10,6 +10,7 @@ pub(crate) mod query;
 pub mod registry;
 mod status;
 mod wire;
+mod webhooks;
 
 pub use counters::{CounterAnswer, CounterList, CounterQuery};
 pub use events::{EventAnswer, EventPage, EventQuery, StreamQuery, events_json};
@@ -21,4 +22,5 @@ pub use intents::{
 pub use publish::PublishAnswer;
 pub use query::{MAX_LIMIT, QueryError};
 pub use status::StatusAnswer;
+pub use webhooks::{DeliveryAnswer, DeliveryPage, DeliveryQuery, WebhookAnswer, WebhookList};
 pub use wire::{Event, NewEvent};

@@ -12,8 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 pub(super) use self::follow::Following;
 pub use self::follow::start;
 use super::App;
-use super::registry::{Ask, RegistryError};
-
+use super::registry::{Ask, RegistryError, take_file};
 use crate::artifacts::{ArtifactError, Content, Directory, FileCheck, FileState, Registered};
 use crate::domain::audit::AuditEntry;
 use crate::domain::model::{
@@ -192,13 +191,13 @@ pub fn manifest(store: &Store, model: &ModelId, version: &VersionName) -> Result
 }
 
 /// Looks whether a file can be taken at all, before a byte of it is read.
-pub fn may_take(app: &App, new: &NewFile) -> Result<(), FileError> {
+pub fn may_take(app: &App, ask: &Ask, new: &NewFile) -> Result<(), FileError> {
     let mut version = living(&app.store, &new.model, &new.version)?;
     let had = version.artifacts.as_ref().and_then(|artifacts| artifacts.file(&new.path)).map(|file| file.sha256);
     // Whether it is the same as what is there is seen at its end, unless it was announced.
     let sha256 = new.sha256.or(had).unwrap_or(Digest([0; 32]));
     let file = ArtifactFile { path: new.path.clone(), size: new.length.unwrap_or(1), sha256 };
-    version.take_file(file, app.config.artifacts.max_version).map_err(RegistryError::from)?;
+    take_file(ask, &mut version, file, app.config.artifacts.max_version).map_err(RegistryError::from)?;
     Ok(())
 }
 

@@ -3,7 +3,10 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Missing};
 use super::{Ask, Registry, RegistryError};
-use crate::domain::model::{Added, ArtifactFile, Artifacts, Digest, Keeping, ModelId, Version, VersionName};
+use crate::domain::model::{
+    Added, ArtifactFile, Artifacts, Digest, Keeping, ManifestError, Model, ModelId, Version, VersionName,
+};
+use crate::domain::role::Role;
 use crate::store::StoreError;
 
 /// What became of a file, or of several.
@@ -33,15 +36,17 @@ impl Registry {
         limit: u64,
     ) -> Result<Attached, RegistryError> {
         let request = format!("model.attach {id} {name}: {} {} {}", file.path, file.size, file.sha256);
-        self.change(ask, id, Missing::Refuse, &request, |change| {
+        let attached = self.change(ask, id, Missing::Refuse, &request, |change| {
             let mut version = change.version(name)?;
-            let added = version.take_file(file.clone(), limit)?;
+            let added = take_file(ask, &mut version, file.clone(), limit)?;
             if added == Added::New {
                 change.txn.use_artifact(file)?;
                 change.audit("model.attach", name, &told(&file.path, file.size, &file.sha256))?;
             }
             Ok(put(change, &version, added == Added::New)?)
-        })
+        })?;
+        self.deploy_imported(&attached)?;
+        Ok(attached)
     }
 
     /// Registers files where they are: all of a version's at once, instead of taking them in.
@@ -56,7 +61,7 @@ impl Registry {
             return Err(RegistryError::bad("in_place", "name the directory that the files are in"));
         };
         let request = format!("model.attach {id} {name}: {}", super::change::print(artifacts));
-        self.change(ask, id, Missing::Refuse, &request, |change| {
+        let attached = self.change(ask, id, Missing::Refuse, &request, |change| {
             let mut version = change.version(name)?;
             let added = version.take_in_place(artifacts.clone())?;
             if added == Added::New {
@@ -67,7 +72,27 @@ impl Registry {
                 )?;
             }
             Ok(put(change, &version, added == Added::New)?)
-        })
+        })?;
+        self.deploy_imported(&attached)?;
+        Ok(attached)
+    }
+
+    /// Only what was imported can be in production before its files are there.
+    fn deploy_imported(&self, attached: &Attached) -> Result<(), RegistryError> {
+        let is_deployed = |model: &Model| model.production.as_ref() == Some(&attached.version);
+        if attached.new && self.store.model(&attached.model)?.as_ref().is_some_and(is_deployed) {
+            self.deployment.reconcile(&attached.model);
+        }
+        Ok(())
+    }
+}
+
+/// Takes a file into a version's manifest, as far as whoever asks may.
+pub fn take_file(ask: &Ask, version: &mut Version, file: ArtifactFile, limit: u64) -> Result<Added, ManifestError> {
+    if ask.grant.role() >= Role::Admin && version.awaits_file() {
+        version.take_awaited_file(file, limit)
+    } else {
+        version.take_file(file, limit)
     }
 }
 

@@ -70,9 +70,9 @@ impl Known {
                     if with_returns.is_none() && evaluation.has_returns {
                         with_returns = Some(evaluation.id);
                     }
-                    out_of_sample.get_or_insert(evaluation);
+                    keep_later(&mut out_of_sample, evaluation);
                 }
-                EvaluationKind::ShadowTest if is_own => drop(shadow.get_or_insert(evaluation)),
+                EvaluationKind::ShadowTest if is_own => keep_later(&mut shadow, evaluation),
                 _ => {}
             }
             true
@@ -94,6 +94,13 @@ impl Known {
         };
         let daily = with_returns.map_or(Ok(None), daily)?;
         Ok(Self { out_of_sample, daily, shadow, trials })
+    }
+}
+
+/// Of two, met from the highest number down, the later one: what was imported may be older than its number.
+fn keep_later(kept: &mut Option<Evaluation>, other: Evaluation) {
+    if kept.as_ref().is_none_or(|kept| other.at > kept.at) {
+        *kept = Some(other);
     }
 }
 

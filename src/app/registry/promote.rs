@@ -265,11 +265,11 @@ impl Registry {
 pub(super) fn has_files(version: &Version) -> Result<(), RegistryError> {
     let what = match &version.artifacts {
         None => "has no files: upload them first",
-        Some(artifacts) if artifacts.files.is_empty() => "has no files: upload them first",
         Some(artifacts) => match artifacts.state {
-            ArtifactState::Sound => return Ok(()),
             ArtifactState::Empty => "has a file without content: register a new version with whole files",
             ArtifactState::Gone => "lost its files before they came here: register a new version with them",
+            ArtifactState::Sound if artifacts.files.is_empty() => "has no files: upload them first",
+            ArtifactState::Sound => return Ok(()),
         },
     };
     Err(RegistryError::Conflict(format!("version {} of {} {what}", version.name, version.model)))

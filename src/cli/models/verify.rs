@@ -16,7 +16,7 @@ pub(super) struct VerifyArgs {
 
 pub(super) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let path = format!("{}/verify", args.version.path());
-    let checked: CheckAnswer = Daemon::for_a_change(global)?.post(&path, &serde_json::json!({}))?;
+    let checked: CheckAnswer = Daemon::for_a_change(global)?.post_at_length(&path, &serde_json::json!({}))?;
     if global.json {
         output::json(&checked)?;
     } else {

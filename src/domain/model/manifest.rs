@@ -1,4 +1,6 @@
-use super::{ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, Stage, Version, VersionName};
+use super::{
+    ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, Origin, Stage, Version, VersionName,
+};
 
 /// The most files of a version.
 pub const FILES_MOST: usize = 1_000;
@@ -46,6 +48,9 @@ pub enum ManifestError {
         "version {0} has left training: what is said of it is said of the files that it has; register a new version"
     )]
     Frozen(VersionName),
+    /// What an import did not find.
+    #[error("version {0} was imported without its file: an admin may send that, which the import does by itself")]
+    Lost(VersionName),
     /// All or none are in place.
     #[error("version {0} has files already: register its files in place all at once, or take all of them in")]
     HasFiles(VersionName),
@@ -58,6 +63,9 @@ impl Version {
     /// Takes a file into the manifest, as [`Artifacts::add`] does; a new one only while the version is in training.
     pub fn take_file(&mut self, file: ArtifactFile, limit: u64) -> Result<Added, ManifestError> {
         let mut artifacts = self.artifacts.clone().unwrap_or_else(Artifacts::kept);
+        if artifacts.state == ArtifactState::Gone {
+            return Err(ManifestError::Lost(self.name.clone()));
+        }
         let added = artifacts.add(file, limit)?;
         if added == Added::New && self.stage != Stage::Training {
             return Err(ManifestError::Frozen(self.name.clone()));
@@ -66,10 +74,26 @@ impl Version {
         Ok(added)
     }
 
-    /// Takes files that are registered in place: all of the version's at once, and only while it is in training.
+    /// Whether it was imported without its file, which may then still come, wherever the version stands.
+    pub fn awaits_file(&self) -> bool {
+        let is_without = |artifacts: &Artifacts| artifacts.state == ArtifactState::Gone;
+        matches!(self.provenance.origin, Origin::Import(_)) && self.artifacts.as_ref().is_none_or(is_without)
+    }
+
+    /// Takes the file that it was imported without. That is for an admin: it may be in production, and was tried elsewhere.
+    pub fn take_awaited_file(&mut self, file: ArtifactFile, limit: u64) -> Result<Added, ManifestError> {
+        let mut artifacts = Artifacts::kept();
+        let added = artifacts.add(file, limit)?;
+        self.artifacts = Some(artifacts);
+        Ok(added)
+    }
+
+    /// Takes files that are registered in place: all of the version's at once, and only while it is in training, or where
+    /// it was imported without.
     pub fn take_in_place(&mut self, artifacts: Artifacts) -> Result<Added, ManifestError> {
         match &self.artifacts {
             Some(had) if *had == artifacts => return Ok(Added::Same),
+            _ if self.awaits_file() => {}
             Some(_) => return Err(ManifestError::HasFiles(self.name.clone())),
             None if self.stage != Stage::Training => return Err(ManifestError::Frozen(self.name.clone())),
             None => {}

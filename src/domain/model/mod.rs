@@ -8,6 +8,7 @@ mod evaluation;
 mod history;
 mod name;
 mod status;
+mod timeline;
 mod version;
 
 pub use self::artifact::{ArtifactFile, ArtifactState, Artifacts, Digest, Keeping};
@@ -18,4 +19,5 @@ pub use self::hook::{BadHookState, Hook, HookState};
 pub use self::manifest::{Added, FILES_MOST, ManifestError};
 pub use self::name::{BadName, ModelId, ModelName, ModelType, VersionName};
 pub use self::status::{BadStatus, ModelStatus, NoWay, Stage, may_move};
+pub use self::timeline::{Beginning, Term, terms};
 pub use self::version::{DataWindow, Forced, Model, Origin, Provenance, StageCounts, Tombstone, Version};

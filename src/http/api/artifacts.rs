@@ -195,8 +195,8 @@ async fn upload(
     let new = NewFile { model, version, path, sha256, length: body.length() };
     let ask = asking(actor, &caller);
     let _place = app.files.upload_place()?;
-    let (looked, looked_for) = (app.clone(), new.clone());
-    blocking(move || files::may_take(&looked, &looked_for)).await?;
+    let (looked, asked, looked_for) = (app.clone(), ask.clone(), new.clone());
+    blocking(move || files::may_take(&looked, &asked, &looked_for)).await?;
 
     let (sender, pieces) = mpsc::channel(PIECES);
     let mut taken = tokio::task::spawn_blocking(move || files::take(&app, &ask, &new, pieces));

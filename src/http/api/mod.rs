@@ -12,6 +12,7 @@ mod examples;
 mod health;
 mod history;
 mod hooks;
+mod import;
 mod intents;
 mod live;
 mod me;
@@ -23,6 +24,7 @@ mod status;
 mod tokens;
 mod users;
 mod versions;
+mod webhooks;
 
 use axum::extract::FromRef;
 
@@ -54,6 +56,8 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(clm::routes());
     routes.extend(artifacts::routes());
     routes.extend(hooks::routes());
+    routes.extend(webhooks::routes());
+    routes.extend(import::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());

@@ -8,7 +8,7 @@ use super::form::see;
 use super::{Frame, Tone};
 
 /// The words and what they stand for.
-const DONE: [(&str, &str); 13] = [
+const DONE: [(&str, &str); 24] = [
     ("intent-acknowledged", "You have taken it on: the intent is acknowledged."),
     ("intent-resolved", "The intent is resolved."),
     ("user-added", "The user was added."),
@@ -21,6 +21,17 @@ const DONE: [(&str, &str); 13] = [
     ("session-ended", "The session was ended."),
     ("others-ended", "Your other sessions were ended."),
     ("own-password", "Your password was changed. Sign in with the new one."),
+    ("promoted", "The version is in production."),
+    ("promoted-only", "The version is in production, but the pointer on disk does not lead to it yet: see below."),
+    ("approval-asked", "Nothing has changed yet: the promotion waits for a second person."),
+    ("approval-denied", "The promotion was refused. What is in production stays there."),
+    ("rolled-back", "The version is in production again."),
+    ("rolled-back-only", "The version is in production again, but the pointer on disk does not lead to it: see below."),
+    ("version-moved", "The version has its new status."),
+    ("version-failed", "The version is failed, and stays so."),
+    ("version-deleted", "The version was deleted. Its name is never given again."),
+    ("webhook-tested", "The receiver took the test. What waits for it follows at once."),
+    ("webhook-replayed", "The event was sent once more, and taken."),
     ("signed-out", "You are signed out."),
 ];
 
@@ -32,6 +43,11 @@ pub(in crate::http) struct Done {
 }
 
 impl Done {
+    /// For pages that read more from their query.
+    pub(in crate::http) fn new(word: &str) -> Self {
+        Self { done: word.to_owned() }
+    }
+
     /// The frame with the sentence, if there is one of that word.
     pub(in crate::http) fn onto(&self, frame: Frame) -> Frame {
         match DONE.iter().find(|(word, _)| *word == self.done) {

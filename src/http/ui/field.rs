@@ -30,6 +30,8 @@ enum Control {
     Line(&'static str),
     /// An `input` for a number.
     Number { least: u64, most: u64 },
+    /// A `textarea` of so many lines.
+    Text { rows: u8 },
     /// A `select`.
     Choice(Vec<Choice>),
 }
@@ -73,6 +75,11 @@ impl Field {
     /// A line of text that must not be empty.
     pub(in crate::http) fn line(name: &'static str, label: &'static str) -> Self {
         Self::new(name, label, Control::Line("text"))
+    }
+
+    /// Some sentences.
+    pub(in crate::http) fn text(name: &'static str, label: &'static str, rows: u8) -> Self {
+        Self::new(name, label, Control::Text { rows })
     }
 
     /// A password. It is never written back, so it has no value.

@@ -70,6 +70,8 @@ const GROUPS: [&[(&str, &str, Role)]; 2] = [
         ("/events", "Events", Role::Viewer),
         ("/trade-path", "Trade path", Role::Viewer),
         ("/intents", "Intents", Role::Viewer),
+        ("/models", "Models", Role::Viewer),
+        ("/webhooks", "Webhooks", Role::Viewer),
     ],
     &[
         ("/users", "Users", Role::Admin),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::model::{ModelId, VersionName};
 use crate::domain::request::target;
 
 /// The page of a correlation id, whatever characters it has. In the path where it can stand there; `.`, `..`, slashes and
@@ -34,6 +35,33 @@ pub(in crate::http) fn with_query<'a>(path: &str, query: impl IntoIterator<Item 
         let _ = write!(address, "{separator}{name}={}", encoded(value));
     }
     address
+}
+
+// Names of models and versions have nothing in them that means anything in a path.
+
+/// A model's page.
+pub(in crate::http) fn model(model: &ModelId) -> String {
+    format!("/models/{model}")
+}
+
+/// A version's page.
+pub(in crate::http) fn version(model: &ModelId, version: &VersionName) -> String {
+    format!("/models/{model}/versions/{version}")
+}
+
+/// Where a version is promoted, or its promotion approved.
+pub(in crate::http) fn promote(model: &ModelId, version: &VersionName) -> String {
+    format!("/models/{model}/versions/{version}/promote")
+}
+
+/// Where a model is rolled back.
+pub(in crate::http) fn rollback(model: &ModelId) -> String {
+    format!("/models/{model}/rollback")
+}
+
+/// A path of several parts, each encoded.
+pub(in crate::http) fn path(text: &str) -> String {
+    text.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }
 
 fn encoded(text: &str) -> String {

@@ -2,16 +2,26 @@
 
 /// Who is signed in, and their own password.
 mod account;
+/// A page before something is done to a version.
+mod act;
 /// Who did what.
 mod audit;
 /// Charts, and the tables behind them.
 mod chart;
+/// Several versions beside each other.
+mod compare;
 /// One question before what cannot be taken back.
 mod confirm;
+/// What follows from putting another version into production.
+mod consequences;
 /// The path of one decision.
 mod correlation;
+/// Figures over time, and the tables behind them.
+mod curve;
 /// What a page says after a form has done its work.
 mod done;
+/// Small pictures that the server draws.
+mod drawing;
 /// One event.
 mod event;
 /// The list of events.
@@ -32,20 +42,37 @@ mod intent;
 mod intents;
 /// Addresses of pages.
 mod links;
+/// One model.
+mod model;
+/// What is in production, and what waits to be.
+mod models;
+/// Into production.
+mod promote;
+/// What the pages of the registry have in common.
+mod registry;
+/// Back to what was in production before.
+mod rollback;
+/// What the gates say of a version.
+mod scorecard;
 /// Where somebody is signed in.
 mod sessions;
 /// How pages write instants, spans and figures.
 mod show;
 /// Signing in and out.
 mod sign_in;
+/// What else can be done with a version.
+mod step;
 /// What programs are known by.
 mod tokens;
 /// What became of the signals.
 mod trade_path;
 /// One user.
 mod user;
+/// One version of a model.
+mod version;
 /// Everybody who may sign in.
 mod users;
+mod webhooks;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
@@ -66,6 +93,14 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(trade_path::routes());
     routes.extend(intents::routes());
     routes.extend(intent::routes());
+    routes.extend(models::routes());
+    routes.extend(model::routes());
+    routes.extend(version::routes());
+    routes.extend(compare::routes());
+    routes.extend(promote::routes());
+    routes.extend(rollback::routes());
+    routes.extend(step::routes());
+    routes.extend(webhooks::routes());
     routes.extend(sign_in::routes());
     routes.extend(account::routes());
     routes.extend(users::routes());

@@ -39,6 +39,11 @@ pub(in crate::http) struct Time {
     form: &'static str,
 }
 
+/// To the day.
+pub(in crate::http) fn day(at: impl Given<Micros>) -> Time {
+    Time { at: at.given(), form: "%Y-%m-%d" }
+}
+
 /// To the second.
 pub(in crate::http) fn time(at: impl Given<Micros>) -> Time {
     Time { at: at.given(), form: "%Y-%m-%d %H:%M:%S" }
@@ -115,6 +120,14 @@ pub(in crate::http) fn count(number: impl Given<u64>) -> String {
     text
 }
 
+/// `1 shadow`, `12 shadows`.
+pub(in crate::http) fn counted(number: impl Given<u32>, what: &str) -> String {
+    match number.given() {
+        1 => format!("1 {what}"),
+        number => format!("{} {what}s", count(u64::from(number))),
+    }
+}
+
 /// `1.5 GiB`.
 pub(in crate::http) fn bytes(number: impl Given<u64>) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -135,6 +148,39 @@ pub(in crate::http) fn bytes(number: impl Given<u64>) -> String {
 pub(in crate::http) fn share(part: impl Given<u64>, whole: impl Given<u64>) -> String {
     let (part, whole) = (part.given(), whole.given());
     if whole == 0 { "–".to_owned() } else { format!("{:.1}\u{a0}%", part as f64 * 100.0 / whole as f64) }
+}
+
+/// `1.45`: a ratio such as Sharpe's.
+pub(in crate::http) fn ratio(value: impl Given<f64>) -> String {
+    signed(format!("{:.2}", value.given()))
+}
+
+/// `42.0 %` of a share, with a space that does not break.
+pub(in crate::http) fn percent(share: impl Given<f64>) -> String {
+    signed(format!("{:.1}\u{a0}%", share.given() * 100.0))
+}
+
+/// `63.4`, of 100.
+pub(in crate::http) fn score(score: impl Given<f64>) -> String {
+    format!("{:.1}", score.given())
+}
+
+/// `97.3 %` of a probability; what is rounded to certainty is none.
+pub(in crate::http) fn probability(probability: impl Given<f64>) -> String {
+    match probability.given() {
+        certain if certain > 0.9995 => "> 99.9\u{a0}%".to_owned(),
+        never if never < 0.0005 => "< 0.1\u{a0}%".to_owned(),
+        other => percent(other),
+    }
+}
+
+/// With a minus that is as wide as a plus; what is rounded to nothing has none.
+pub(in crate::http) fn signed(text: String) -> String {
+    match text.strip_prefix('-') {
+        Some(rest) if !rest.bytes().any(|byte| matches!(byte, b'1'..=b'9')) => rest.to_owned(),
+        Some(rest) => format!("−{rest}"),
+        None => text,
+    }
 }
 
 /// The most characters of a message in a list; its own page has all of it.
@@ -203,6 +249,12 @@ mod tests {
             [0, 1_023, 1_536, 512 << 20].map(bytes).each_ref().map(String::as_str)
         );
         assert_eq!([share(1, 4), share(0, 0)], ["25.0\u{a0}%", "–"]);
+        assert_eq!([percent(0.1234), percent(-0.0001), percent(-1.0)], ["12.3\u{a0}%", "0.0\u{a0}%", "−100.0\u{a0}%"]);
+        assert_eq!(
+            [probability(0.973), probability(0.9999), probability(0.0)],
+            ["97.3\u{a0}%", "> 99.9\u{a0}%", "< 0.1\u{a0}%"]
+        );
+        assert_eq!([ratio(1.449), ratio(-0.001), score(49.9)], ["1.45", "0.00", "49.9"]);
         assert_eq!([confidence(0.69), confidence(1.0), confidence(0.0)], ["0.69", "1", "0"]);
     }
 

@@ -10,6 +10,8 @@ fn metrics() -> Metrics {
     metrics.stored("ai_engine", 3);
     metrics.stored("od\"d\nsource", 2);
     metrics.mirror_lag_events.set(7);
+    metrics.webhook_delivery("ops", "delivered");
+    metrics.webhook_waiting("ops", 4);
     metrics
 }
 
@@ -65,6 +67,8 @@ fn values_and_labels() {
         "quantum_clm_source_events_stored_total{source=\"ai_engine\"} 3",
         "quantum_clm_source_events_stored_total{source=\"od\\\"d\\nsource\"} 2",
         "quantum_clm_mirror_lag_events 7",
+        "quantum_clm_webhook_deliveries_total{webhook=\"ops\",outcome=\"delivered\"} 1",
+        "quantum_clm_webhook_waiting_events{webhook=\"ops\"} 4",
         "quantum_clm_build_info{version=\"1.2.3\",commit=\"abcdef\"} 1",
         "quantum_clm_start_time_seconds 1768621566.5",
         "quantum_clm_component_state{component=\"journal\",state=\"ok\"} 1",

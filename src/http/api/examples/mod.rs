@@ -125,3 +125,35 @@ pub(super) fn created_token() -> Value {
     token["text"] = json!("qclm_3kTz8aB…");
     token
 }
+
+pub(super) fn webhook() -> Value {
+    json!({
+        "name": "ops", "to": "https://ops.example", "events": ["clm.model_promoted", "clm.model_rollback"],
+        "failing": true, "position": 1_207, "waiting": 2, "attempts": 3, "last_success": "2026-01-17T03:21:40.112Z",
+        "failing_since": "2026-01-17T03:44:39.870Z", "last_error": "it answers 503: maintenance",
+        "next_try": "2026-01-17T03:45:07.102Z", "given_up": 0,
+    })
+}
+
+pub(super) fn delivery() -> Value {
+    json!({
+        "number": 41, "id": "1208-9f86d081884c7d65", "type": "clm.model_promoted", "at": "2026-01-17T03:44:50.004Z",
+        "attempt": 3, "occasion": "queue", "outcome": "failed", "status": 503, "error": "it answers 503: maintenance",
+        "milliseconds": 84, "next_try": "2026-01-17T03:45:07.102Z", "replayable": true,
+    })
+}
+
+pub(super) fn test_delivery() -> Value {
+    let mut line = replayed_delivery();
+    (line["number"], line["type"], line["occasion"]) = (json!(42), json!("clm.test"), json!("test"));
+    (line["id"], line["replayable"]) = (json!("0-2c26b46b68ffc68f"), json!(false));
+    line
+}
+
+pub(super) fn replayed_delivery() -> Value {
+    let mut line = delivery();
+    (line["number"], line["attempt"], line["occasion"]) = (json!(43), json!(1), json!("replay"));
+    (line["outcome"], line["status"], line["error"]) = (json!("delivered"), json!(204), Value::Null);
+    line["next_try"] = Value::Null;
+    line
+}
