@@ -98,39 +98,42 @@ fn probability(
     (answer, None)
 }
 
+/// A number that a shadow test has to reach.
+struct Counted {
+    value: Option<f64>,
+    reported: bool,
+    /// Whether it counts though nobody accepts what is merely reported.
+    believed: bool,
+}
+
 /// The trades of the shadow test. Their number counts as reported, too, where its returns vouch for the test.
 fn shadow_trades(shadow: Option<Shadow<'_>>, least: f64, terms: &Terms) -> GateAnswer {
-    let figure = shadow.and_then(|shadow| shadow.trades);
-    let computed = figure.is_some_and(|figure| figure.origin == FigureOrigin::Computed);
-    let vouched = shadow.is_some_and(|shadow| shadow.daily.is_some());
-    let value = figure.map(|figure| figure.value);
-    counted(Gate::ShadowTrades, "trade", shadow.is_some(), value, least, !computed, computed || vouched, terms)
+    let counted = |shadow: Shadow<'_>| {
+        let reported = shadow.trades.is_none_or(|trades| trades.origin == FigureOrigin::Reported);
+        let value = shadow.trades.map(|trades| trades.value);
+        Counted { value, reported, believed: !reported || shadow.daily.is_some() }
+    };
+    count_gate(Gate::ShadowTrades, "trade", shadow.map(counted), least, terms)
 }
 
 /// The days of the shadow test.
 fn shadow_days(shadow: Option<Shadow<'_>>, least: f64, terms: &Terms) -> GateAnswer {
-    let computed = shadow.and_then(|shadow| shadow.daily).map(|daily| daily.returns.len() as f64);
-    let value = computed.or(shadow.map(|shadow| shadow.period_days));
-    let is_computed = computed.is_some();
-    counted(Gate::ShadowDays, "day", shadow.is_some(), value, least, !is_computed, is_computed, terms)
+    let counted = |shadow: Shadow<'_>| match shadow.daily {
+        Some(daily) => Counted { value: Some(daily.returns.len() as f64), reported: false, believed: true },
+        None => Counted { value: Some(shadow.period_days), reported: true, believed: false },
+    };
+    count_gate(Gate::ShadowDays, "day", shadow.map(counted), least, terms)
 }
 
-#[expect(clippy::too_many_arguments, reason = "two callers, one below the other")]
-fn counted(
-    gate: Gate,
-    what: &str,
-    tested: bool,
-    value: Option<f64>,
-    least: f64,
-    reported: bool,
-    counts: bool,
-    terms: &Terms,
-) -> GateAnswer {
+fn count_gate(gate: Gate, what: &str, counted: Option<Counted>, least: f64, terms: &Terms) -> GateAnswer {
     let asked = count(least as u64, what);
+    let tested = counted.is_some();
+    let Counted { value, reported, believed } =
+        counted.unwrap_or(Counted { value: None, reported: false, believed: false });
     let (outcome, note) = match value {
         None if !tested => (GateOutcome::NotEnoughData, format!("no shadow test yet: {asked} are asked for")),
         None => (GateOutcome::NotEnoughData, format!("the shadow test does not say how many {what}s it has")),
-        Some(_) if !counts && !terms.accept_reported => (
+        Some(_) if !believed && !terms.accept_reported => (
             GateOutcome::NotEnoughData,
             format!("the shadow test's {what}s are merely reported: send it with `returns` or `trades`"),
         ),
@@ -139,8 +142,8 @@ fn counted(
             (GateOutcome::NotEnoughData, format!("the shadow test has {value} of {asked}: {missing} to go"))
         }
         Some(value) => {
-            let how = if counts { "" } else { ", accepted as reported (gates.accept_reported)" };
-            (GateOutcome::Pass, format!("the shadow test has {} of {asked}{how}", count(value as u64, what)))
+            let how = if believed { "" } else { ", accepted as reported (gates.accept_reported)" };
+            (GateOutcome::Pass, format!("the shadow test has {value} of {asked}{how}"))
         }
     };
     let margin = value.map(|value| value - least);
