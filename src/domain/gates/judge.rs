@@ -1,9 +1,11 @@
 use super::note::count;
 use super::record::Record;
 use super::{
-    Evidence, Gate, GateAnswer, GateOutcome, Goal, Shadow, Terms, Verdict, passed, plain, score, together, trials,
+    Evidence, Gate, GateAnswer, GateOutcome, Goal, Shadow, Terms, Trials, Verdict, passed, plain, score, together,
+    trials,
 };
 use crate::domain::model::FigureOrigin;
+use crate::domain::performance::expected_best;
 
 /// What the gates on the way to `goal` say of a version.
 pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
@@ -28,10 +30,9 @@ pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
             let shadow = evidence.shadow.and_then(|shadow| shadow.daily);
             let all = evidence.out_of_sample.map(|daily| together(daily, shadow));
             let record = all.as_deref().map(Record::of);
-            // The version was chosen by its out-of-sample returns; the days of the shadow test owe nothing to that.
             let chosen = evidence.out_of_sample.map_or(0, |daily| daily.returns.len()) as f64;
-            let share = chosen / all.map_or(0, |all| all.len()).max(1) as f64;
-            let luck = of.map_or(0.0, |trials| trials.benchmark * share);
+            let days = all.map_or(0, |all| all.len()) as f64;
+            let luck = of.map_or(0.0, |trials| luck_of_choice(&trials, chosen, days));
             let (answer, wait) = probability(Gate::PsrWithShadow, record.as_ref(), [0.0, luck], least, evidence, terms);
             waits.push((answer.outcome, wait));
             gates.push(answer);
@@ -46,6 +47,15 @@ pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
     let passed = passed(&gates);
     let score = score(evidence.plain, !passed);
     Verdict { goal, gates, passed, score, trials: of, wait_days: longest(&waits) }
+}
+
+/// The Sharpe ratio a period that a record of `days` may owe to having been chosen by its first `chosen` days among the
+/// trials. The days of the shadow test owe nothing to that.
+///
+/// The trials are taken to differ by the error of their estimates alone, other than for DSR: that a bad trial was far
+/// worse does not make the best one luckier.
+fn luck_of_choice(trials: &Trials, chosen: f64, days: f64) -> f64 {
+    if chosen < 2.0 { 0.0 } else { expected_best(trials.effective, 1.0 / (chosen - 1.0)) * chosen / days }
 }
 
 /// The longest of the waits that are left; none where nothing is to be waited for, or one has no end.
