@@ -53,8 +53,8 @@ struct Edge {
     loss: f64,
 }
 
-const GOOD: Edge = Edge { wins: 61, gain: 56.0, loss: 50.0 };
-const BETTER: Edge = Edge { wins: 64, gain: 58.0, loss: 50.0 };
+const GOOD: Edge = Edge { wins: 57, gain: 54.0, loss: 50.0 };
+const BETTER: Edge = Edge { wins: 61, gain: 56.0, loss: 50.0 };
 const NONE: Edge = Edge { wins: 52, gain: 50.0, loss: 50.0 };
 
 /// Fills an empty registry; `now` is its last instant. Nothing is done where there are models already.

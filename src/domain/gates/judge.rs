@@ -1,9 +1,11 @@
 use super::note::count;
 use super::record::Record;
 use super::{
-    Evidence, Gate, GateAnswer, GateOutcome, Goal, Shadow, Terms, Verdict, passed, plain, score, together, trials,
+    Evidence, Gate, GateAnswer, GateOutcome, Goal, Shadow, Terms, Trials, Verdict, passed, plain, score, together,
+    trials,
 };
 use crate::domain::model::FigureOrigin;
+use crate::domain::performance::expected_best;
 
 /// What the gates on the way to `goal` say of a version.
 pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
@@ -28,10 +30,9 @@ pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
             let shadow = evidence.shadow.and_then(|shadow| shadow.daily);
             let all = evidence.out_of_sample.map(|daily| together(daily, shadow));
             let record = all.as_deref().map(Record::of);
-            // The version was chosen by its out-of-sample returns; the days of the shadow test owe nothing to that.
             let chosen = evidence.out_of_sample.map_or(0, |daily| daily.returns.len()) as f64;
-            let share = chosen / all.map_or(0, |all| all.len()).max(1) as f64;
-            let luck = of.map_or(0.0, |trials| trials.benchmark * share);
+            let days = all.map_or(0, |all| all.len()) as f64;
+            let luck = of.map_or(0.0, |trials| luck_of_choice(&trials, chosen, days));
             let (answer, wait) = probability(Gate::PsrWithShadow, record.as_ref(), [0.0, luck], least, evidence, terms);
             waits.push((answer.outcome, wait));
             gates.push(answer);
@@ -46,6 +47,15 @@ pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
     let passed = passed(&gates);
     let score = score(evidence.plain, !passed);
     Verdict { goal, gates, passed, score, trials: of, wait_days: longest(&waits) }
+}
+
+/// The Sharpe ratio a period that a record of `days` may owe to having been chosen by its first `chosen` days among the
+/// trials. The days of the shadow test owe nothing to that.
+///
+/// The trials are taken to differ by the error of their estimates alone, other than for DSR: that a bad trial was far
+/// worse does not make the best one luckier.
+fn luck_of_choice(trials: &Trials, chosen: f64, days: f64) -> f64 {
+    if chosen < 2.0 { 0.0 } else { expected_best(trials.effective, 1.0 / (chosen - 1.0)) * chosen / days }
 }
 
 /// The longest of the waits that are left; none where nothing is to be waited for, or one has no end.
@@ -98,39 +108,42 @@ fn probability(
     (answer, None)
 }
 
+/// A number that a shadow test has to reach.
+struct Counted {
+    value: Option<f64>,
+    reported: bool,
+    /// Whether it counts though nobody accepts what is merely reported.
+    believed: bool,
+}
+
 /// The trades of the shadow test. Their number counts as reported, too, where its returns vouch for the test.
 fn shadow_trades(shadow: Option<Shadow<'_>>, least: f64, terms: &Terms) -> GateAnswer {
-    let figure = shadow.and_then(|shadow| shadow.trades);
-    let computed = figure.is_some_and(|figure| figure.origin == FigureOrigin::Computed);
-    let vouched = shadow.is_some_and(|shadow| shadow.daily.is_some());
-    let value = figure.map(|figure| figure.value);
-    counted(Gate::ShadowTrades, "trade", shadow.is_some(), value, least, !computed, computed || vouched, terms)
+    let counted = |shadow: Shadow<'_>| {
+        let reported = shadow.trades.is_none_or(|trades| trades.origin == FigureOrigin::Reported);
+        let value = shadow.trades.map(|trades| trades.value);
+        Counted { value, reported, believed: !reported || shadow.daily.is_some() }
+    };
+    count_gate(Gate::ShadowTrades, "trade", shadow.map(counted), least, terms)
 }
 
 /// The days of the shadow test.
 fn shadow_days(shadow: Option<Shadow<'_>>, least: f64, terms: &Terms) -> GateAnswer {
-    let computed = shadow.and_then(|shadow| shadow.daily).map(|daily| daily.returns.len() as f64);
-    let value = computed.or(shadow.map(|shadow| shadow.period_days));
-    let is_computed = computed.is_some();
-    counted(Gate::ShadowDays, "day", shadow.is_some(), value, least, !is_computed, is_computed, terms)
+    let counted = |shadow: Shadow<'_>| match shadow.daily {
+        Some(daily) => Counted { value: Some(daily.returns.len() as f64), reported: false, believed: true },
+        None => Counted { value: Some(shadow.period_days), reported: true, believed: false },
+    };
+    count_gate(Gate::ShadowDays, "day", shadow.map(counted), least, terms)
 }
 
-#[expect(clippy::too_many_arguments, reason = "two callers, one below the other")]
-fn counted(
-    gate: Gate,
-    what: &str,
-    tested: bool,
-    value: Option<f64>,
-    least: f64,
-    reported: bool,
-    counts: bool,
-    terms: &Terms,
-) -> GateAnswer {
+fn count_gate(gate: Gate, what: &str, counted: Option<Counted>, least: f64, terms: &Terms) -> GateAnswer {
     let asked = count(least as u64, what);
+    let tested = counted.is_some();
+    let Counted { value, reported, believed } =
+        counted.unwrap_or(Counted { value: None, reported: false, believed: false });
     let (outcome, note) = match value {
         None if !tested => (GateOutcome::NotEnoughData, format!("no shadow test yet: {asked} are asked for")),
         None => (GateOutcome::NotEnoughData, format!("the shadow test does not say how many {what}s it has")),
-        Some(_) if !counts && !terms.accept_reported => (
+        Some(_) if !believed && !terms.accept_reported => (
             GateOutcome::NotEnoughData,
             format!("the shadow test's {what}s are merely reported: send it with `returns` or `trades`"),
         ),
@@ -139,8 +152,8 @@ fn counted(
             (GateOutcome::NotEnoughData, format!("the shadow test has {value} of {asked}: {missing} to go"))
         }
         Some(value) => {
-            let how = if counts { "" } else { ", accepted as reported (gates.accept_reported)" };
-            (GateOutcome::Pass, format!("the shadow test has {} of {asked}{how}", count(value as u64, what)))
+            let how = if believed { "" } else { ", accepted as reported (gates.accept_reported)" };
+            (GateOutcome::Pass, format!("the shadow test has {value} of {asked}{how}"))
         }
     };
     let margin = value.map(|value| value - least);
