@@ -138,6 +138,11 @@ impl Actor {
     pub fn is_program(&self) -> bool {
         self.name.starts_with("token:")
     }
+
+    /// Whether it came over the unix socket, where the credential is an account of the machine and no user.
+    pub fn is_local(&self) -> bool {
+        self.address == "socket"
+    }
 }
 
 #[cfg(test)]

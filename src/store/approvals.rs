@@ -17,6 +17,8 @@ pub struct Approval {
     pub replaces: Option<VersionName>,
     /// Who asked.
     pub asked_by: String,
+    /// The person behind that: of a token, who made it.
+    pub person: String,
     /// When.
     pub asked_at: Micros,
     /// It cannot be approved from then on.

@@ -1,8 +1,12 @@
 use quantum_clm::app::registry::{Expected, Promoted, RegistryError, Target};
-use quantum_clm::domain::model::{ModelStatus, Step};
+use quantum_clm::domain::access::Grant;
+use quantum_clm::domain::account::Fingerprint;
+use quantum_clm::domain::id::TokenId;
+use quantum_clm::domain::model::{ArtifactFile, ModelStatus, Step};
 use quantum_clm::domain::role::Role;
+use quantum_clm::store::{StoreError, Token};
 
-use super::bed::{Bed, FORCED, NOW, after, anna, ask, bad, expecting, good, is_linear, model, name, root};
+use super::bed::{Bed, FORCED, NOW, after, anna, ask, bad, expecting, file, good, is_linear, model, name, root};
 
 fn bed() -> Bed {
     Bed::with(|config| config.promotion.approval = true)
@@ -40,6 +44,43 @@ fn a_second_person_puts_it_into_production() {
     );
     assert_eq!(bed.last_record().3, "anna asked for it: it is good");
     assert!(matches!(approve(berta()), Err(RegistryError::Conflict(_))), "approved twice");
+}
+
+/// Whoever made the token asked, and the machine's accounts are nobody in particular.
+#[test]
+fn nobody_is_two_persons() {
+    let bed = bed();
+    bed.fit("v1");
+    let token = Token {
+        id: TokenId(1),
+        name: "ci".parse().unwrap(),
+        shown: "qclm_abcdefg".to_owned(),
+        grant: Grant::Role(Role::Operator),
+        created_at: NOW,
+        created_by: "berta".to_owned(),
+        expires_at: NOW,
+        last_used: None,
+        last_address: String::new(),
+    };
+    bed.store.write::<_, StoreError>(|txn| txn.put_token(&Fingerprint::of_token("qclm_abcdefg"), &token)).unwrap();
+    bed.registry.promote(&ask("token:ci", Role::Operator), &model(), &name("v1"), "it is good", false).unwrap();
+    let approve = |who| bed.registry.approve(&who, &model(), &name("v1"), "");
+    assert!(matches!(approve(berta()), Err(RegistryError::Forbidden(_))), "her own token asked");
+    let mut local = anna();
+    local.actor.address = "socket".to_owned();
+    assert!(matches!(approve(local), Err(RegistryError::Forbidden(_))), "an account of the machine approved");
+    assert!(matches!(approve(anna()), Ok(Promoted::Done { .. })));
+}
+
+#[test]
+fn what_waits_takes_no_other_files() {
+    let bed = bed();
+    bed.register("v1");
+    bed.attach("v1");
+    bed.force("v1").unwrap();
+    let other = ArtifactFile { path: "other.bin".parse().unwrap(), ..file(9) };
+    let attached = bed.registry.attach(&anna(), &model(), &name("v1"), &other, u64::MAX);
+    assert!(matches!(&attached, Err(RegistryError::Conflict(why)) if why.contains("waits")), "{attached:?}");
 }
 
 #[test]

@@ -19,7 +19,12 @@ impl Registry {
             if ask.actor.is_program() {
                 return Err(RegistryError::Forbidden("a person has to approve, and a token is none".into()));
             }
-            if approval.asked_by == ask.actor.name {
+            if ask.actor.is_local() {
+                return Err(RegistryError::Forbidden(
+                    "sign in to approve: over the socket nobody can tell which person it is".into(),
+                ));
+            }
+            if approval.asked_by == ask.actor.name || approval.person == ask.actor.name {
                 return Err(RegistryError::Forbidden(
                     "who asked for it cannot approve it: a second person has to".into(),
                 ));
@@ -70,6 +75,34 @@ impl Registry {
 }
 
 impl Change<'_> {
+    /// The person who asks: behind a token, whoever made it.
+    pub(super) fn person(&self) -> Result<String, StoreError> {
+        let mut name = self.ask.actor.name.clone();
+        let tokens = self.txn.tokens()?;
+        // A token may have been made with another one; each is made after the one that it was made with.
+        for _ in 0..=tokens.len() {
+            let made = name.strip_prefix("token:").and_then(|own| tokens.iter().find(|t| t.name.as_str() == own));
+            match made {
+                Some(token) => name = token.created_by.clone(),
+                None => break,
+            }
+        }
+        Ok(name)
+    }
+
+    /// Refuses while a promotion of `name` waits: what is approved is what was asked for.
+    pub(super) fn nothing_waits(&self, name: &VersionName) -> Result<(), RegistryError> {
+        let waits = self.txn.approvals_of(&self.model.id)?.into_iter().find(|approval| approval.version == *name);
+        match waits.filter(|approval| approval.expires_at > self.at) {
+            None => Ok(()),
+            Some(approval) => Err(RegistryError::Conflict(format!(
+                "the promotion of {name} of {} waits for a second person ({} asked): it takes no files until that is \
+                 approved or withdrawn",
+                self.model.id, approval.asked_by
+            ))),
+        }
+    }
+
     /// The promotion of `name` that waits.
     fn approval(&self, name: &VersionName) -> Result<Approval, RegistryError> {
         let id = &self.model.id;

@@ -40,6 +40,7 @@ impl Registry {
             let mut version = change.version(name)?;
             let added = take_file(ask, &mut version, file.clone(), limit)?;
             if added == Added::New {
+                change.nothing_waits(name)?;
                 change.txn.use_artifact(file)?;
                 change.audit("model.attach", name, &told(&file.path, file.size, &file.sha256))?;
             }
@@ -65,6 +66,7 @@ impl Registry {
             let mut version = change.version(name)?;
             let added = version.take_in_place(artifacts.clone())?;
             if added == Added::New {
+                change.nothing_waits(name)?;
                 change.audit(
                     "model.attach",
                     name,

@@ -183,6 +183,7 @@ impl Registry {
             version: name.clone(),
             replaces: change.model.production.clone(),
             asked_by: change.ask.actor.name.clone(),
+            person: change.person()?,
             asked_at: change.at,
             expires_at: change.at.plus(patience),
             why: why.to_owned(),

@@ -199,7 +199,7 @@ impl Seen {
             button,
             danger,
         };
-        let own = approval.asked_by == caller.name;
+        let own = approval.asked_by == caller.name || approval.person == caller.name;
         if own {
             act.refusal = Some("It waits for a second person: whoever asked cannot approve.".to_owned());
         } else if self.is_open() || approval.force {
