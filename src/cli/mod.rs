@@ -35,7 +35,8 @@ mod user;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
 
-/// The learning side of a crypto trading system: an exactly-once event feed, detection and intents.
+/// The learning side of a crypto trading system: an exactly-once event feed, detection and intents,
+/// models and their promotion.
 #[derive(Parser)]
 #[command(name = "quantum-clm", version = VERSION, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
@@ -113,7 +114,7 @@ enum Command {
     Counters(counters::CountersArgs),
     /// List intents, and acknowledge or resolve them
     Intents(intents::IntentsArgs),
-    /// List models and versions; register, evaluate, promote, roll back
+    /// List, show and compare models; register, evaluate, promote, roll back, verify, delete
     Models(models::ModelsArgs),
     /// Take over the registry of the Python system
     Import(import::ImportArgs),

@@ -15,7 +15,7 @@ use super::role::Role;
 pub enum Scope {
     /// Sends events in.
     Publish,
-    /// Takes leases and uploads what became of them.
+    /// Registers, uploads and evaluates versions of models.
     Worker,
 }
 

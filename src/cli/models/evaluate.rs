@@ -17,7 +17,7 @@ use crate::cli::output::{self, Screen};
 pub(super) struct EvaluateArgs {
     #[command(flatten)]
     version: VersionArgs,
-    /// The evaluation as JSON, as POST /api/models/…/evaluations takes it; - reads standard input
+    /// The evaluation as JSON, as POST /api/models/…/versions/…/evaluations takes it; - reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
