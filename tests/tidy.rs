@@ -130,15 +130,8 @@ fn tasks_and_http_do_not_know_each_other() {
 #[test]
 fn the_rooms_below_do_not_know_those_above() {
     let above = ["crate::app", "crate::tasks", "crate::http", "crate::cli"];
-    let below = [
-        "src/store/",
-        "src/sources/",
-        "src/mirror/",
-        "src/notify/",
-        "src/artifacts/",
-        "src/names.rs",
-        "src/pipeline.rs",
-    ];
+    let below =
+        ["src/store/", "src/sources/", "src/mirror/", "src/notify/", "src/artifacts/", "src/names.rs", "src/pipeline"];
     none(&breaches(inside(&below), &above, "it is above"));
     none(&breaches(inside(&["src/mirror/"]), &["crate::notify"], "followers know nothing of each other"));
     none(&breaches(inside(&["src/notify/"]), &["crate::mirror"], "followers know nothing of each other"));

@@ -59,3 +59,22 @@ fn another_models_tries_are_not_counted() {
     bed.registry.evaluate(&anna(), &other, &name("v1"), &good()).unwrap();
     assert_eq!(trials(&bed, "v1").counted, 1);
 }
+
+/// Otherwise good words beside bad returns would open the plain gates for these.
+#[test]
+fn what_is_reported_counts_no_more_once_there_are_returns() {
+    let bed = Bed::new();
+    bed.register("v1");
+    bed.evaluate("v1", &bad());
+    let reported = serde_json::json!({
+        "type": "backtest", "period_days": 90,
+        "metrics": {
+            "sharpe_ratio": 2.0, "win_rate": 0.6, "profit_factor": 2.0, "max_drawdown": 0.05, "total_trades": 200,
+        },
+    });
+    bed.evaluate("v1", &serde_json::from_value(reported).unwrap());
+    let verdicts = bed.registry.verdicts(&model(), &name("v1")).unwrap();
+    let shadow = verdicts.into_iter().find(|verdict| verdict.goal == Goal::Shadow).unwrap();
+    assert!(!shadow.passed, "reported figures opened the gates of bad returns: {shadow:?}");
+    assert_eq!(bed.status("v1").as_str(), "training");
+}

@@ -110,8 +110,16 @@ impl Registry {
                 && version.stage == Stage::Candidate
                 && let Some(verdict) = production.filter(|verdict| verdict.passed)
             {
-                self.has_its_files(&version)?;
-                self.put_into_production(change, &mut version, "the gates let it pass", verdict.clone(), false)?;
+                match self.has_its_files(&version) {
+                    Ok(()) => {
+                        let why = "the gates let it pass, and promotion.auto_production is on";
+                        self.put_into_production(change, &mut version, why, verdict.clone(), false)?;
+                        change.audit("model.promote", name, why)?;
+                    }
+                    // It stays a candidate, and the record says why.
+                    Err(RegistryError::Conflict(why)) => change.audit("model.promote.held", name, &why)?,
+                    Err(error) => return Err(error),
+                }
             }
             change.txn.put_version(&version)?;
             change.txn.put_verdicts(id, name, &StoredVerdicts { at: change.at, verdicts: verdicts.clone() })?;

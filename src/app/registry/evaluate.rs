@@ -9,7 +9,7 @@ use crate::domain::account::hex;
 use crate::domain::bus::BusEvent;
 use crate::domain::gates::{Goal, Verdict, failure_reason, passed, plain, score};
 use crate::domain::model::{
-    Evaluation, EvaluationId, ModelId, ModelStatus, PlainFigures, Stage, Step, Version, VersionName,
+    Evaluation, EvaluationId, EvaluationKind, ModelId, ModelStatus, PlainFigures, Stage, Step, Version, VersionName,
 };
 use crate::domain::performance::{self, EvaluationInput};
 use crate::store::{StoreError, StoredVerdicts, series_fingerprint};
@@ -50,6 +50,10 @@ impl Registry {
     ) -> Result<Judged, RegistryError> {
         // Before the transaction: a million trades take a while, and the feed shall not wait for them.
         let kind = input.kind;
+        if kind == EvaluationKind::TrainingMetrics {
+            let why = "only an import may hold training_metrics: send backtest, walk_forward or shadow_test";
+            return Err(RegistryError::bad("type", why));
+        }
         let new = performance::evaluate(input, ask.now).map_err(RegistryError::Misfits)?;
         let sent = hex(&series_fingerprint(&new.series)?);
         let request = format!("model.evaluate {id} {name}: {kind:?} {} {:?} {sent}", new.period_days, new.figures);

@@ -16,9 +16,9 @@ const COUNTED: usize = 10_000;
 
 /// What is known of a version, read.
 struct Known {
-    /// Its newest evaluation out of sample.
+    /// Its newest evaluation out of sample that has returns; where none has any, its newest one.
     out_of_sample: Option<Evaluation>,
-    /// The returns of the newest one that has any.
+    /// The returns of that one.
     daily: Option<DailyReturns>,
     shadow: Option<(Evaluation, Option<DailyReturns>)>,
     /// Sharpe ratio a day, and returns of those that are compared.
@@ -58,7 +58,7 @@ impl Registry {
 
 impl Known {
     fn read(txn: &impl Evaluations, model: &Model, version: &Version) -> Result<Self, StoreError> {
-        let (mut out_of_sample, mut with_returns, mut shadow) = (None, None, None);
+        let (mut reported, mut with_returns, mut shadow) = (None, None, None);
         let mut tried: Vec<(EvaluationId, f64, bool)> = Vec::new();
         txn.walk(&model.id, &mut |evaluation| {
             let is_own = evaluation.version == version.name;
@@ -67,17 +67,19 @@ impl Known {
             }
             match evaluation.kind {
                 kind if is_own && kind.is_out_of_sample() => {
-                    if with_returns.is_none() && evaluation.has_returns {
-                        with_returns = Some(evaluation.id);
-                    }
-                    keep_later(&mut out_of_sample, evaluation);
+                    let kept = if evaluation.has_returns { &mut with_returns } else { &mut reported };
+                    keep_later(kept, evaluation);
                 }
                 EvaluationKind::ShadowTest if is_own => keep_later(&mut shadow, evaluation),
                 _ => {}
             }
             true
         })?;
-        let evidence = with_returns.or(out_of_sample.as_ref().map(|evaluation| evaluation.id));
+        // Once there are returns, figures that were merely reported count no more: good words beside bad returns would
+        // open the plain gates for these.
+        let of_returns = with_returns.as_ref().map(|evaluation: &Evaluation| evaluation.id);
+        let out_of_sample = with_returns.or(reported);
+        let evidence = out_of_sample.as_ref().map(|evaluation| evaluation.id);
         let after = evidence.map_or(EvaluationId(u64::MAX), |evidence| model.trials_after(evidence));
         let daily = |id: EvaluationId| Ok::<_, StoreError>(txn.series(id)?.and_then(|series| series.daily));
         let mut trials = Vec::new();
@@ -92,7 +94,7 @@ impl Known {
                 Some((evaluation, returns))
             }
         };
-        let daily = with_returns.map_or(Ok(None), daily)?;
+        let daily = of_returns.map_or(Ok(None), daily)?;
         Ok(Self { out_of_sample, daily, shadow, trials })
     }
 }

@@ -132,16 +132,16 @@ impl Registry {
         change.restage(version, Stage::Deployed);
         let previous = change.replace(version)?;
         version.succeeded = previous.clone();
+        // The history, the bus and the mark of force name the same person: who asked, also where another one approved.
+        let by = change.asked_by.clone().unwrap_or_else(|| change.ask.actor.name.clone());
         if forced {
-            let by = change.asked_by.clone().unwrap_or_else(|| change.ask.actor.name.clone());
-            version.forced.push(Forced { by, at: change.at, why: why.to_owned() });
+            version.forced.push(Forced { by: by.clone(), at: change.at, why: why.to_owned() });
         }
         change.model.promoted_at = Some(change.at);
         change.model.mark_trials(change.txn.last_evaluation_id()?);
         let name = version.name.clone();
         change.enter(&name, Step::Promoted { from, previous: previous.clone(), forced }, why, Some(verdict))?;
         change.void_approvals(&name)?;
-        let by = change.ask.actor.name.clone();
         change.tell(&BusEvent::promoted(&change.model.id, &name, previous.as_ref(), &by, change.at))?;
         self.due_hook(change, &name, previous.as_ref())?;
         Ok(previous)

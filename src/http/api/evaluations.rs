@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::app::answers::registry::{EvaluationDetail, EvaluationPage, GatesAnswer, JudgedAnswer};
 use crate::app::registry::HistoryQuery;
 use crate::domain::access::{Actor, Scope};
-use crate::domain::model::{EvaluationId, EvaluationKind, ModelId, VersionName};
+use crate::domain::model::{EvaluationId, ModelId, VersionName};
 use crate::domain::performance::EvaluationInput;
 use crate::http::error::ApiError;
 use crate::http::extract::{Body, IfMatch, Key, Params, PathPart};
@@ -80,10 +80,6 @@ async fn record(
     Body(input): Body<EvaluationInput>,
 ) -> Result<(StatusCode, Tagged<JudgedAnswer>), ApiError> {
     let ask = ask(&caller, actor, key, expected);
-    if input.kind == EvaluationKind::TrainingMetrics {
-        let why = "only an import may hold training_metrics: send backtest, walk_forward or shadow_test";
-        return Err(ApiError::unfit("body", "type", why));
-    }
     let judged = blocking(move || app.registry.evaluate(&ask, &model, &name, &input)).await?;
     let answer = JudgedAnswer::from(judged);
     Ok((StatusCode::CREATED, tagged(&answer.revision.clone(), answer)?))

@@ -94,7 +94,7 @@ async fn verify(
     let verified = match checked {
         Ok(answer) => (answer.sound, sentence(answer.told())),
         Err(error @ FileError::Busy(_)) => (false, sentence(error)),
-        Err(error) => return Err(ApiError::internal(error)),
+        Err(error) => return Err(error.into()),
     };
     let shown = VersionPage::find(&app, &asker.caller, (id, name), None).await?;
     Ok(page(StatusCode::OK, &VersionPage { verified: Some(verified), ..shown }))
