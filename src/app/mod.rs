@@ -80,7 +80,7 @@ impl App {
     pub fn new(config: Config, store: Store, board: StatusBoard, metrics: Metrics, started: Micros) -> Self {
         let (config, store) = (Arc::new(config), Arc::new(store));
         let quote_currencies = config.events.quote_currencies.clone();
-        let directory = Arc::new(Directory::new(store.clone(), config.artifacts));
+        let directory = Arc::new(Directory::new(store.clone(), config.artifacts.clone()));
         let deployments = Arc::new(Deployments::new(directory.clone(), board.clone()));
         let following =
             Following { store: store.clone(), deployments: deployments.clone(), directory: directory.clone() };

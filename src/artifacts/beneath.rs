@@ -7,7 +7,15 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
 use super::{ArtifactError, Directory};
+use crate::config::DEFAULT_FILE;
 use crate::domain::model::{ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping};
+
+/// What the machine tells of itself. The configuration allows none of it, whatever it names.
+const MACHINE: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// What is said of those and of our own directories.
+const FORBIDDEN: &str = "nothing is registered in the data file's directory, in the configuration's, in /proc, /sys or \
+                         /dev; name a directory of your own";
 
 /// A file that is to be registered in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +36,15 @@ impl Directory {
         }
         let real = directory.canonicalize().map_err(|error| refused(&error.to_string()))?;
         let text = real.to_str().ok_or_else(|| refused("its name is not UTF-8"))?.to_owned();
-        let ours = [self.layout.root(), self.layout.production()];
-        if ours.iter().filter_map(|ours| ours.canonicalize().ok()).any(|ours| real.starts_with(ours)) {
-            return Err(refused("that is where taken-in files are kept; name a directory of your own"));
-        }
+        self.may_stay_in(&real).map_err(|why| refused(&why))?;
+        let forbidden = self.forbidden();
         let mut manifest = Artifacts::kept();
         for file in files {
+            // The directory may be one above those that are forbidden. No link leads elsewhere: the path is where it is.
+            if forbidden.iter().any(|forbidden| within(&real, &file.path).starts_with(forbidden)) {
+                let path = file.path.clone();
+                return Err(ArtifactError::Unusable { directory: real, path, why: FORBIDDEN });
+            }
             let sha256 = self.read_in_place(&real, file)?;
             // One by one as if taken in, so that the rules of a manifest hold.
             manifest
@@ -46,16 +57,44 @@ impl Directory {
         Ok(Artifacts { keeping: Keeping::InPlace(text), state: ArtifactState::Sound, files: manifest.files })
     }
 
+    /// Whoever may look at a model may download its files, and the daemon reads more than they may: so the configuration
+    /// names the directories. Both are compared by where they really are.
+    fn may_stay_in(&self, real: &Path) -> Result<(), String> {
+        if self.forbidden().iter().any(|forbidden| real.starts_with(forbidden)) {
+            return Err(FORBIDDEN.to_owned());
+        }
+        let allowed = &self.limits.in_place;
+        if allowed.is_empty() {
+            return Err("the configuration lets no file stay where it is: set artifacts.in_place to a list of the \
+                 directories that may be used, or upload the files"
+                .to_owned());
+        }
+        if !allowed.iter().filter_map(|allowed| allowed.canonicalize().ok()).any(|allowed| real.starts_with(allowed)) {
+            return Err("it is not in a directory of artifacts.in_place: add it there, or upload the files".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The data file's directory, that of the configuration with its secrets, and what is no file but looks like one.
+    fn forbidden(&self) -> Vec<PathBuf> {
+        let configuration = Path::new(DEFAULT_FILE).parent().map(Path::to_owned);
+        let own = [Some(self.layout.base.clone()), configuration];
+        let forbidden = own.into_iter().flatten().chain(MACHINE.map(PathBuf::from));
+        forbidden.map(|path| path.canonicalize().unwrap_or(path)).collect()
+    }
+
     fn read_in_place(&self, directory: &Path, file: &Registered) -> Result<ArtifactFile, ArtifactError> {
         let path = &file.path;
         let opened = open(directory, path).map_err(|errno| unusable(directory, path, errno))?;
+        let limit = self.limits.max_file;
+        let fits = |size| if size > limit { Err(ArtifactError::TooLarge { limit }) } else { Ok(size) };
+        let length = opened.metadata().map_err(ArtifactError::io("look at", within(directory, path)))?.len();
+        fits(length)?;
+        // It may grow while it is read.
         let (size, found) =
-            super::check::digest(&opened).map_err(ArtifactError::io("read", within(directory, path)))?;
-        if size == 0 {
+            super::check::digest(&opened, limit).map_err(ArtifactError::io("read", within(directory, path)))?;
+        if fits(size)? == 0 {
             return Err(ArtifactError::Empty);
-        }
-        if size > self.limits.max_file {
-            return Err(ArtifactError::TooLarge { limit: self.limits.max_file });
         }
         match file.sha256 {
             Some(expected) if expected != found => Err(ArtifactError::Digest { expected, found }),

@@ -55,7 +55,19 @@ impl Directory {
                 return found(FileState::Unreadable, Some(why));
             }
         };
-        match digest(&opened) {
+        match opened.metadata() {
+            // Another file altogether may be there by now, and larger than any that would be taken: it is not read.
+            Ok(metadata) if metadata.len() != file.size => {
+                let why = format!("it has {} bytes and should have {}", metadata.len(), file.size);
+                return found(FileState::Damaged, Some(why));
+            }
+            Ok(_) => {}
+            Err(error) => return found(FileState::Unreadable, Some(error.to_string())),
+        }
+        match digest(&opened, file.size) {
+            Ok((size, _)) if size > file.size => {
+                found(FileState::Damaged, Some(format!("it has more than {} bytes", file.size)))
+            }
             Ok((_, digest)) if digest == file.sha256 => found(FileState::Ok, None),
             Ok((size, digest)) => {
                 let why = format!(
@@ -69,8 +81,9 @@ impl Directory {
     }
 }
 
-/// Size and digest of what a file holds.
-pub(super) fn digest(mut file: &File) -> io::Result<(u64, Digest)> {
+/// Size and digest of what a file holds. At most one byte more than `most` is read, which shows that there is more.
+pub(super) fn digest(file: &File, most: u64) -> io::Result<(u64, Digest)> {
+    let mut file = file.take(most.saturating_add(1));
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 256 << 10];
     let mut size = 0;

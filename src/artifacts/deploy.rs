@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use super::garbage::{SweepError, entries, remove};
 use super::{ArtifactError, Directory, layout};
-use crate::domain::model::{Keeping, Model, ModelId, VersionName};
+use crate::domain::model::{ArtifactState, Keeping, Model, ModelId, VersionName};
 use crate::observe::status::StatusBoard;
 use crate::store::StoreError;
 
@@ -135,15 +135,22 @@ impl Directory {
     fn target(&self, model: &ModelId, name: &VersionName) -> Result<Option<PathBuf>, DeployError> {
         let artifacts = self.store.version(model, name)?.and_then(|version| version.artifacts);
         Ok(match artifacts {
-            Some(artifacts) if !artifacts.files.is_empty() => Some(match &artifacts.keeping {
-                Keeping::InPlace(directory) => PathBuf::from(directory),
-                Keeping::Kept => {
-                    self.link_version(model, name, &artifacts.files)?;
-                    let place = self.layout.version(model, name);
-                    Path::new("..").join(place.strip_prefix(&self.layout.base).unwrap_or(&place))
+            Some(artifacts) if artifacts.state == ArtifactState::Sound && !artifacts.files.is_empty() => {
+                match &artifacts.keeping {
+                    Keeping::InPlace(directory) if Path::new(directory).is_absolute() => Some(PathBuf::from(directory)),
+                    // Trying again would not help.
+                    Keeping::InPlace(directory) => {
+                        tracing::warn!(%model, version = %name, "{directory:?} is no whole path: no pointer leads there");
+                        None
+                    }
+                    Keeping::Kept => {
+                        self.link_version(model, name, &artifacts.files)?;
+                        let place = self.layout.version(model, name);
+                        Some(Path::new("..").join(place.strip_prefix(&self.layout.base).unwrap_or(&place)))
+                    }
                 }
-            }),
-            // Imported without its files, which were gone already.
+            }
+            // Imported with files that were gone already, or empty: nobody could load them.
             _ => None,
         })
     }

@@ -164,8 +164,8 @@ impl Directory {
         Self { store, limits, layout, keeping: RwLock::new(()), deploying: Mutex::new(()) }
     }
 
-    /// How large files may be.
-    pub fn limits(&self) -> config::Artifacts {
-        self.limits
+    /// How large files may be, and where they may stay.
+    pub fn limits(&self) -> &config::Artifacts {
+        &self.limits
     }
 }

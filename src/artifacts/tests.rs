@@ -17,6 +17,8 @@ struct Place {
     directory: Arc<Directory>,
     store: Arc<Store>,
     home: tempfile::TempDir,
+    /// What `artifacts.in_place` names.
+    own: tempfile::TempDir,
 }
 
 fn version(name: &str) -> Version {
@@ -53,7 +55,7 @@ fn model_id() -> ModelId {
 
 impl Place {
     fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        let (home, own) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = Arc::new(Store::open(&home.path().join("q.redb")).unwrap());
         let name = ModelName::of(&model_id()).unwrap();
         let model = Model::new(model_id(), name, Micros(1));
@@ -64,9 +66,10 @@ impl Place {
                 txn.put_version(&version("v2"))
             })
             .unwrap();
-        let limits = config::Artifacts { max_file: 1 << 20, max_version: 4 << 20 };
+        let limits =
+            config::Artifacts { max_file: 1 << 20, max_version: 4 << 20, in_place: vec![own.path().to_owned()] };
         let directory = Arc::new(Directory::new(store.clone(), limits));
-        Self { directory, store, home }
+        Self { directory, store, home, own }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -290,7 +293,7 @@ fn a_start_removes_leftovers_and_nothing_else() {
 #[test]
 fn files_are_registered_where_they_are() {
     let place = Place::new();
-    let home = place.path("models/v7");
+    let home = place.own.path().join("v7");
     fs::create_dir_all(home.join("deep")).unwrap();
     fs::write(home.join("model"), b"abc").unwrap();
     fs::write(home.join("deep/scaler"), b"xyz").unwrap();
@@ -307,12 +310,18 @@ fn files_are_registered_where_they_are() {
     fs::remove_file(home.join("deep/scaler")).unwrap();
     let states: Vec<_> = place.directory.check(&artifacts).into_iter().map(|file| file.state).collect();
     assert_eq!(states, [FileState::Missing, FileState::Damaged]);
+    // What is larger now is not read to its end, which might never come.
+    fs::File::create(home.join("model")).unwrap().set_len(1 << 40).unwrap();
+    let checked = place.directory.check(&artifacts);
+    assert_eq!(checked[1].why.as_deref(), Some("it has 1099511627776 bytes and should have 3"));
+    let larger = place.directory.register_in_place(&home, &[file("model", None)]);
+    assert!(matches!(larger, Err(ArtifactError::TooLarge { .. })), "{larger:?}");
 }
 
 #[test]
 fn nothing_leads_out_of_the_directory_that_is_named() {
     let place = Place::new();
-    let home = place.path("models");
+    let home = place.own.path().join("models");
     fs::create_dir_all(home.join("deep")).unwrap();
     fs::write(place.path("secret"), b"secret").unwrap();
     fs::write(home.join("model"), b"abc").unwrap();
@@ -343,10 +352,46 @@ fn nothing_leads_out_of_the_directory_that_is_named() {
     assert!(refused(Path::new("models"), "model").contains("whole path"));
     assert!(refused(&place.path("artifacts/sha256"), "model").contains("a directory of your own"));
     assert!(refused(&place.path("nowhere"), "model").contains("No such file"));
+    // A link out of the directories that are named is where it leads to.
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("model"), b"abc").unwrap();
+    symlink(elsewhere.path(), home.join("elsewhere")).unwrap();
+    for directory in [elsewhere.path(), &home.join("elsewhere"), Path::new("/")] {
+        let said = refused(directory, "model");
+        assert!(said.contains("not in a directory of artifacts.in_place"), "{directory:?}: {said}");
+    }
     let sha256 = Some(Digest([1; 32]));
     let wrong = place.directory.register_in_place(&home, &[Registered { path: "model".parse().unwrap(), sha256 }]);
     assert!(matches!(wrong, Err(ArtifactError::Digest { .. })));
     assert!(place.directory.register_in_place(&home, &[]).is_err());
+}
+
+#[test]
+fn only_what_the_configuration_names_stays_in_place() {
+    let place = Place::new();
+    fs::write(place.own.path().join("model"), b"abc").unwrap();
+    let said = |in_place: &[&Path], directory: &Path, path: &str| {
+        let in_place = in_place.iter().map(|path| path.to_path_buf()).collect();
+        let directory_of = Directory::new(place.store.clone(), config::Artifacts { in_place, ..Default::default() });
+        let file = Registered { path: path.parse().unwrap(), sha256: None };
+        directory_of.register_in_place(directory, &[file]).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(said(&[], place.own.path(), "model").contains("set artifacts.in_place"), "nothing is allowed at first");
+    assert_eq!(said(&[place.own.path()], place.own.path(), "model"), "");
+    assert_eq!(said(&[Path::new("/nowhere"), Path::new("/")], place.own.path(), "model"), "");
+    let root = Path::new("/");
+    let below = |path: &Path| path.canonicalize().unwrap().to_str().unwrap()[1..].to_owned();
+    let data_file = place.path("q.redb");
+    for (directory, path) in [
+        (place.home.path(), "q.redb".to_owned()),
+        (root, below(&data_file)),
+        (Path::new("/proc"), "version".to_owned()),
+        (root, "proc/version".to_owned()),
+        (root, "etc/quantum/clm.toml".to_owned()),
+    ] {
+        let said = said(&[root], directory, &path);
+        assert!(said.contains("a directory of your own"), "{directory:?} {path}: {said}");
+    }
 }
 
 #[test]
@@ -397,7 +442,7 @@ fn the_pointer_follows_the_data_file() {
 #[test]
 fn a_version_in_place_is_pointed_at_where_it_is() {
     let place = Place::new();
-    let home = place.path("models");
+    let home = place.own.path().join("models");
     fs::create_dir(&home).unwrap();
     fs::write(home.join("model"), b"abc").unwrap();
     let file = Registered { path: "model".parse().unwrap(), sha256: None };
@@ -411,6 +456,33 @@ fn a_version_in_place_is_pointed_at_where_it_is() {
     deployments.reconcile(&model_id()).unwrap();
     let pointer = place.path("production").join(model_id().as_str());
     assert_eq!(fs::read_link(&pointer).unwrap(), home.canonicalize().unwrap());
+}
+
+#[test]
+fn nothing_points_at_what_was_imported_without_content() {
+    let place = Place::new();
+    let file = place.take(b"abc");
+    let files = vec![ArtifactFile { path: "model".parse().unwrap(), size: 0, sha256: file.digest }];
+    let (deployments, board) = place.deployments();
+    let pointer = place.path("production").join(model_id().as_str());
+    for (directory, state) in [
+        ("/srv", ArtifactState::Sound),
+        ("", ArtifactState::Empty),
+        ("/srv", ArtifactState::Empty),
+        ("", ArtifactState::Sound),
+    ] {
+        let artifacts = Artifacts { keeping: Keeping::InPlace(directory.into()), state, files: files.clone() };
+        place.change("v1", |_, version| {
+            version.artifacts = Some(artifacts.clone());
+            Ok(())
+        });
+        place.produce(Some("v1"));
+        let is_there = directory == "/srv" && state == ArtifactState::Sound;
+        assert_eq!(deployments.reconcile(&model_id()).unwrap().is_there, is_there, "{directory} {state:?}");
+        assert_eq!(fs::symlink_metadata(&pointer).is_ok(), is_there, "{directory} {state:?}");
+    }
+    let all = board.all();
+    assert!(all.iter().all(|component| component.state == crate::domain::health::State::Ok), "{all:?}");
 }
 
 #[test]

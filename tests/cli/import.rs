@@ -145,7 +145,18 @@ fn files_stay_where_they_are_on_request() {
     let bed = Bed::for_daemon("");
     let predecessor = sample(&bed);
     write(&bed.path().join("registry"), &predecessor.files());
-    let serving = bed.serve(&["serve", "--demo"]);
+    // Never beside the data file.
+    let data = tempfile::tempdir().unwrap();
+    let data_file = data.path().join("d.redb");
+    let serve = ["serve", "--demo", "--data-file", data_file.to_str().unwrap()];
+    let serving = bed.serve(&serve);
+    let (code, report) = import(&bed, &["--artifacts", "files", "--in-place", "--apply"]);
+    assert_eq!((code, &report["artifacts"]["failed"]), (1, &json!(1)), "not yet allowed: {report:#}");
+    serving.stop();
+    let path = bed.path().join("clm.toml");
+    let settings = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{settings}artifacts.in_place = [{:?}]\n", bed.path().join("files"))).unwrap();
+    let serving = bed.serve(&serve);
     let (code, report) = import(&bed, &["--artifacts", "files", "--in-place", "--apply"]);
     assert_eq!((code, &report["artifacts"]["sent"]), (0, &json!(1)), "{report:#}");
     let files = bed.path().join("files").canonicalize().unwrap();

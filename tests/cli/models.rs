@@ -10,7 +10,11 @@ const MODEL: &str = "xgboost_btcusdt_1h";
 
 /// A daemon that takes reported figures for evidence, so that a version gets through on its figures alone.
 fn serving() -> (Bed, Serving) {
-    let bed = Bed::for_daemon("gates.accept_reported = true\npromotion.require_shadow = false\n");
+    serving_with("")
+}
+
+fn serving_with(more: &str) -> (Bed, Serving) {
+    let bed = Bed::for_daemon(&format!("gates.accept_reported = true\npromotion.require_shadow = false\n{more}"));
     fs::write(bed.path().join("model.json"), "{\"trees\": []}").unwrap();
     fs::write(bed.path().join("scaler.bin"), vec![7; 300_000]).unwrap();
     fs::write(bed.path().join("parameters.json"), "{\"max_depth\": 6, \"eta\": 0.1}").unwrap();
@@ -136,12 +140,18 @@ fn programs_get_what_the_api_answers() {
 
 #[test]
 fn files_that_stay_where_they_are() {
-    let (bed, serving) = serving();
-    let registered = bed.json(&register(&["--name", "v1", "--in-place", "model.json", "scaler.bin"]));
-    let directory = fs::canonicalize(bed.path()).unwrap();
+    let own = tempfile::tempdir().unwrap();
+    let directory = fs::canonicalize(own.path()).unwrap();
+    let (bed, serving) = serving_with(&format!("artifacts.in_place = [{directory:?}]\n"));
+    let files = ["model.json", "scaler.bin"].map(|name| {
+        fs::copy(bed.path().join(name), directory.join(name)).unwrap();
+        directory.join(name).to_str().unwrap().to_owned()
+    });
+    let [model, scaler] = &files;
+    let registered = bed.json(&[&REGISTER[..], &["--name", "v1", "--in-place", model, scaler]].concat());
     assert_eq!(registered["artifacts"]["in_place"], directory.to_str().unwrap(), "{registered}");
     assert_eq!(registered["files"].as_array().unwrap().len(), 2, "{registered}");
-    fs::write(bed.path().join("scaler.bin"), "something else").unwrap();
+    fs::write(directory.join("scaler.bin"), "something else").unwrap();
     let (code, out, err) = bed.run(&["models", "verify", MODEL, "v1"]);
     assert_eq!((code, err.as_str()), (1, ""), "{out}");
     assert!(out.contains("scaler.bin is damaged"), "{out}");

@@ -192,10 +192,11 @@ async fn a_form_of_another_page_uploads_nothing() {
 
 #[tokio::test]
 async fn in_place_and_read_again() {
-    let (appliance, _) = appliance();
+    let home = tempfile::tempdir().unwrap();
+    let appliance = Appliance::configured(|config| config.artifacts.in_place = vec![home.path().to_owned()]);
+    register(&appliance.app.registry, "v1");
     let admin = appliance.token(Grant::Role(Role::Admin), "admin");
     let operator = appliance.token(Grant::Role(Role::Operator), "operator");
-    let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("model"), "abc").unwrap();
     std::fs::write(home.path().join("outside"), "abc").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", home.path().join("link")).unwrap();
@@ -207,6 +208,7 @@ async fn in_place_and_read_again() {
         (body("/etc/passwd", None), 422, "relative"),
         (body("nothing", None), 400, "no such file"),
         (body("model", Some(&"0".repeat(64))), 400, "not 0000"),
+        (json!({ "in_place": "/usr", "files": [{ "path": "m" }] }), 400, "artifacts.in_place"),
         (json!({ "in_place": "models", "files": [{ "path": "m" }] }), 400, "whole path"),
         (json!({ "in_place": home.path(), "files": [] }), 400, "at least one"),
     ] {
@@ -231,6 +233,10 @@ async fn in_place_and_read_again() {
     std::fs::write(home.path().join("model"), "abd").unwrap();
     let found = verify().await;
     assert_eq!((&found["sound"], &found["files"][0]["state"]), (&json!(false), &json!("damaged")), "{found}");
+    let why = "the gates are looked at by a person this time";
+    let promoted = appliance.app.registry.promote(&by_admin(), &model(), &"v1".parse().unwrap(), why, true);
+    let refused = promoted.unwrap_err().to_string();
+    assert!(refused.contains("cannot go into production: model: it has 3 bytes with the SHA-256"), "{refused}");
     std::fs::remove_file(home.path().join("model")).unwrap();
     assert_eq!(verify().await["files"][0]["state"], "missing");
     let log = appliance.log();
@@ -238,6 +244,19 @@ async fn in_place_and_read_again() {
     assert_eq!(said, ["1 files, each as it was", "model is damaged", "model is missing"]);
     assert_eq!(appliance.get(&operator, &file("model")).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(appliance.get(&operator, &file("other")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn one_caller_does_not_have_all_places() {
+    let (appliance, worker) = appliance();
+    let files = &appliance.app.files;
+    let held: Vec<_> = (0..4).map(|_| files.upload_place("trainer").unwrap()).collect();
+    let name = files.upload_place("trainer").err().map(|error| error.to_string());
+    assert_eq!(name.as_deref(), Some("too many uploads of one caller at once"));
+    let other = files.upload_place("other");
+    assert!(other.is_ok(), "another caller has places of their own");
+    drop(held);
+    assert_eq!(put(&appliance, &worker, &file("m"), "abc", &[]).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::app::registry::Deployment;
-use crate::artifacts::{Deployed, Deployments, Directory, SweepError, Swept};
-use crate::domain::model::{ModelId, Version, VersionName};
+use crate::artifacts::{Deployed, Deployments, Directory, FileState, SweepError, Swept};
+use crate::domain::model::{Keeping, ModelId, Version, VersionName};
 use crate::observe::status::Reporter;
 use crate::store::Store;
 
@@ -19,7 +19,7 @@ impl Deployment for Following {
         // What fails is on the board, too, and tried again.
         match self.deployments.reconcile(model) {
             Ok(deployed) if !deployed.is_there && deployed.version.is_some() => {
-                Some("it has no files, so there is nothing for the pointer to lead to".to_owned())
+                Some("it has no files that can be used, so there is nothing for the pointer to lead to".to_owned())
             }
             // A rollback is always possible; that it leads to what is not whole is said.
             Ok(Deployed { version: Some(version), .. }) => {
@@ -33,6 +33,12 @@ impl Deployment for Following {
 
     fn lacks(&self, version: &Version) -> Option<String> {
         self.directory.lacks(version.artifacts.as_ref()?).map(|error| error.to_string())
+    }
+
+    fn altered(&self, version: &Version) -> Option<String> {
+        let artifacts = version.artifacts.as_ref().filter(|artifacts| artifacts.keeping != Keeping::Kept)?;
+        let found = self.directory.check(artifacts).into_iter().find(|file| file.state != FileState::Ok)?;
+        Some(format!("{}: {}", found.path, found.why.unwrap_or_default()))
     }
 
     fn deleted(&self, model: &ModelId, version: &VersionName) {

@@ -2,8 +2,9 @@
 
 mod follow;
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ use crate::store::{Store, StoreError};
 /// Uploads under way at once: each has a thread while it lasts.
 const UPLOADS: usize = 16;
 
+/// Of those, what one caller may have: who sends slowly keeps nobody else from sending.
+const UPLOADS_OF_ONE: usize = 4;
+
 /// Downloads at once: each has some pieces of its file in memory.
 const DOWNLOADS: usize = 64;
 
@@ -35,6 +39,8 @@ pub struct Files {
     /// Where the files are.
     pub directory: Arc<Directory>,
     uploads: Arc<Semaphore>,
+    /// Who has how many of them.
+    uploading: Arc<Mutex<HashMap<String, usize>>>,
     downloads: Arc<Semaphore>,
     checks: Arc<Semaphore>,
 }
@@ -43,12 +49,25 @@ impl Files {
     /// The files beside the data file.
     pub fn new(directory: Arc<Directory>) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { directory, uploads: places(UPLOADS), downloads: places(DOWNLOADS), checks: places(CHECKS) }
+        Self {
+            directory,
+            uploads: places(UPLOADS),
+            uploading: Arc::default(),
+            downloads: places(DOWNLOADS),
+            checks: places(CHECKS),
+        }
     }
 
-    /// A place for an upload.
-    pub fn upload_place(&self) -> Result<OwnedSemaphorePermit, FileError> {
-        place(&self.uploads, "uploads")
+    /// A place for an upload of the user or token that is called `who`.
+    pub fn upload_place(&self, who: &str) -> Result<UploadPlace, FileError> {
+        let mut uploading = self.uploading.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = uploading.get(who).copied().unwrap_or(0);
+        if has >= UPLOADS_OF_ONE {
+            return Err(FileError::Busy("uploads of one caller"));
+        }
+        let permit = place(&self.uploads, "uploads")?;
+        uploading.insert(who.to_owned(), has + 1);
+        Ok(UploadPlace { _permit: permit, who: who.to_owned(), uploading: Arc::clone(&self.uploading) })
     }
 
     /// A place for a download.
@@ -58,6 +77,23 @@ impl Files {
 
     fn check_place(&self) -> Result<OwnedSemaphorePermit, FileError> {
         place(&self.checks, "checks of files")
+    }
+}
+
+/// A place for an upload, until it is dropped.
+pub struct UploadPlace {
+    _permit: OwnedSemaphorePermit,
+    who: String,
+    uploading: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl Drop for UploadPlace {
+    fn drop(&mut self) {
+        let mut uploading = self.uploading.lock().unwrap_or_else(PoisonError::into_inner);
+        match uploading.get_mut(&self.who) {
+            Some(has) if *has > 1 => *has -= 1,
+            _ => drop(uploading.remove(&self.who)),
+        }
     }
 }
 

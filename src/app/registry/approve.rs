@@ -13,6 +13,7 @@ impl Registry {
         if !why.is_empty() {
             reason(why)?;
         }
+        self.is_as_registered(id, name)?;
         let request = format!("model.approve {id} {name}: {why}");
         let promoted = self.change(ask, id, Missing::Refuse, &request, |change| {
             let approval = change.approval(name)?;

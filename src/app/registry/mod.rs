@@ -55,6 +55,10 @@ pub trait Deployment: Send + Sync {
     /// at, not read.
     fn lacks(&self, version: &Version) -> Option<String>;
 
+    /// What of a version's files that stay where they are has other content than when they were registered, in words. They
+    /// are read, which takes its time: never within a transaction. What was taken in nobody else can write to.
+    fn altered(&self, version: &Version) -> Option<String>;
+
     /// A version was deleted, and what it had on the disk can go. Called after the commit, likewise.
     fn deleted(&self, model: &ModelId, version: &VersionName);
 }
@@ -69,6 +73,10 @@ impl Deployment for Undeployed {
     }
 
     fn lacks(&self, _: &Version) -> Option<String> {
+        None
+    }
+
+    fn altered(&self, _: &Version) -> Option<String> {
         None
     }
 

@@ -67,6 +67,7 @@ impl Registry {
         if force {
             may_force(ask, why)?;
         }
+        self.is_as_registered(id, name)?;
         let request = format!("model.promote {id} {name} {force}: {why}");
         let promoted = self.change(ask, id, Missing::Refuse, &request, |change| {
             let mut version = change.version(name)?;
@@ -247,6 +248,23 @@ impl Registry {
             ModelStatus::Failed => may_move(ModelStatus::Failed, ModelStatus::Production)?,
         }
         self.has_its_files(version)
+    }
+
+    /// Reads the files that a version which is about to go into production left where they are: whoever may write there may
+    /// have changed them since they were registered. Before the transaction, which others wait for.
+    pub(super) fn is_as_registered(&self, id: &ModelId, name: &VersionName) -> Result<(), RegistryError> {
+        // What cannot be promoted anyhow is refused without; a request that is sent again finds it deployed.
+        let may_come = |version: &Version| {
+            version.deleted.is_none()
+                && !matches!(version.stage, Stage::Deployed | Stage::Failed)
+                && has_files(version).is_ok()
+        };
+        match self.store.version(id, name)?.filter(may_come).and_then(|version| self.deployment.altered(&version)) {
+            Some(why) => Err(RegistryError::Conflict(format!(
+                "version {name} of {id} cannot go into production: {why}; register a new version with what is there"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Whether its files are known, and there.

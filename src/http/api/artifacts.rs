@@ -29,7 +29,7 @@ use crate::http::upload::Upload;
 use crate::observe::now;
 
 /// Reading files again takes as long as the disk does: some gigabytes a minute.
-const READING: Duration = Duration::from_secs(15 * 60);
+pub(super) const READING: Duration = Duration::from_secs(15 * 60);
 
 /// Pieces on their way from the client to the disk: what a fast client of a slow disk costs in memory.
 const PIECES: usize = 4;
@@ -194,7 +194,7 @@ async fn upload(
     };
     let new = NewFile { model, version, path, sha256, length: body.length() };
     let ask = asking(actor, &caller);
-    let _place = app.files.upload_place()?;
+    let _place = app.files.upload_place(&ask.actor.name)?;
     let (looked, asked, looked_for) = (app.clone(), ask.clone(), new.clone());
     blocking(move || files::may_take(&looked, &asked, &looked_for)).await?;
 

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::artifacts::READING;
 use super::models::ask;
 use super::{blocking, examples::registry as examples};
 use crate::app::App;
@@ -37,7 +38,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
                 json!({ "models": [examples::clm_model()], "total": 1 }),
             ),
         ),
-        Route::post("/clm/promote", Role::Operator, promote).doc(
+        Route::post("/clm/promote", Role::Operator, promote).answers_within(READING).doc(
             Doc::new("clm", "Put a version into production")
                 .about(
                     "Through its gates, or past them with `force`, which asks for an admin and a reason of 20 characters. \

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::artifacts::READING;
 use super::blocking;
 use super::examples::registry as examples;
 use super::models::{Tagged, ask, tagged};
@@ -22,7 +23,7 @@ use crate::http::routes::Route;
 
 pub(super) fn routes() -> Vec<Route<App>> {
     vec![
-        Route::post("/api/models/{id}/versions/{version}/promote", Role::Operator, promote).doc(
+        Route::post("/api/models/{id}/versions/{version}/promote", Role::Operator, promote).answers_within(READING).doc(
             version("Put a version into production")
                 .about(
                     "Through its gates; or past them with `force`, which asks for an admin and a reason of 20 characters, and \
@@ -35,7 +36,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
                 .answer::<WaitingAnswer>(202, "It waits for a second person.", examples::waiting())
                 .refuses(400, "Its gates are closed; the detail says which, and why."),
         ),
-        Route::post("/api/models/{id}/versions/{version}/approve", Role::Operator, approve).doc(
+        Route::post("/api/models/{id}/versions/{version}/approve", Role::Operator, approve).answers_within(READING).doc(
             version("Approve a promotion that somebody else asked for")
                 .about("Who asked cannot approve, nor can a token. The gates are asked anew.")
                 .once()
