@@ -4,7 +4,7 @@ use super::codec::{self, records};
 use super::schema::{EVALUATION_SERIES, EVALUATIONS};
 use super::{Fingerprint, ReadTxn, StoreError, WriteTxn, fingerprint};
 use crate::domain::model::{Evaluation, EvaluationId, ModelId, VersionName};
-use crate::domain::performance::Series;
+use crate::domain::performance::{DailyReturns, Series};
 
 /// Returns compress little and are read rarely.
 const LEVEL: i32 = 3;
@@ -55,9 +55,42 @@ fn walk(
 }
 
 fn unpack(table: &impl ReadableTable<u64, &'static [u8]>, id: EvaluationId) -> Result<Option<Series>, StoreError> {
-    let damaged = |error: std::io::Error| StoreError::Damaged { what: "series", why: error.to_string() };
     let Some(row) = table.get(id.0)? else { return Ok(None) };
-    codec::decode(&zstd::bulk::decompress(row.value(), SERIES_BYTES).map_err(damaged)?).map(Some)
+    let (days, others) = parts(row.value())?;
+    Ok(Some(Series { daily: unpack_part(days)?.daily, ..unpack_part(others)? }))
+}
+
+/// The returns a day alone: a million trades beside them stay packed.
+fn unpack_daily(
+    table: &impl ReadableTable<u64, &'static [u8]>,
+    id: EvaluationId,
+) -> Result<Option<DailyReturns>, StoreError> {
+    let Some(row) = table.get(id.0)? else { return Ok(None) };
+    Ok(unpack_part(parts(row.value())?.0)?.daily)
+}
+
+/// A row is the length of its first part, the returns a day, and all others: each a series that has nothing else, packed.
+fn pack(series: &Series) -> Result<Vec<u8>, StoreError> {
+    let unwritable = |why: String| StoreError::Unwritable { what: "series", why };
+    let part = |series: &Series| {
+        zstd::bulk::compress(&codec::encode(series)?, LEVEL).map_err(|error| unwritable(error.to_string()))
+    };
+    let days = part(&Series { daily: series.daily.clone(), ..Series::default() })?;
+    let others = part(&Series { daily: None, ..series.clone() })?;
+    let length = u32::try_from(days.len()).map_err(|error| unwritable(error.to_string()))?;
+    Ok([length.to_le_bytes().as_slice(), &days, &others].concat())
+}
+
+fn parts(row: &[u8]) -> Result<(&[u8], &[u8]), StoreError> {
+    let parts = row
+        .split_first_chunk()
+        .and_then(|(length, rest)| rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?));
+    parts.ok_or_else(|| StoreError::Damaged { what: "series", why: "the row ends too early".to_owned() })
+}
+
+fn unpack_part(part: &[u8]) -> Result<Series, StoreError> {
+    let damaged = |error: std::io::Error| StoreError::Damaged { what: "series", why: error.to_string() };
+    codec::decode(&zstd::bulk::decompress(part, SERIES_BYTES).map_err(damaged)?)
 }
 
 /// The fingerprint of what an evaluation rests on, to tell a repeated request from another one.
@@ -71,9 +104,7 @@ impl WriteTxn {
         let key = (evaluation.model.as_str(), evaluation.id.0);
         self.txn.open_table(EVALUATIONS)?.insert(key, codec::encode(evaluation)?.as_slice())?;
         if let Some(series) = series {
-            let unwritable = |error: std::io::Error| StoreError::Unwritable { what: "series", why: error.to_string() };
-            let row = zstd::bulk::compress(&codec::encode(series)?, LEVEL).map_err(unwritable)?;
-            self.txn.open_table(EVALUATION_SERIES)?.insert(evaluation.id.0, row.as_slice())?;
+            self.txn.open_table(EVALUATION_SERIES)?.insert(evaluation.id.0, pack(series)?.as_slice())?;
         }
         Ok(())
     }
@@ -87,11 +118,6 @@ impl WriteTxn {
     ) -> Result<(), StoreError> {
         walk(&self.txn.open_table(EVALUATIONS)?, model, before, see)
     }
-
-    /// As [`ReadTxn::series`], as this transaction sees it.
-    pub fn series(&self, id: EvaluationId) -> Result<Option<Series>, StoreError> {
-        unpack(&self.txn.open_table(EVALUATION_SERIES)?, id)
-    }
 }
 
 /// Evaluations as a transaction sees them, whether it reads or writes: what the gates need.
@@ -99,8 +125,8 @@ pub trait Evaluations {
     /// Evaluations of a model, the newest first, as long as `see` answers `true`.
     fn walk(&self, model: &ModelId, see: &mut dyn FnMut(Evaluation) -> bool) -> Result<(), StoreError>;
 
-    /// What an evaluation rests on.
-    fn series(&self, id: EvaluationId) -> Result<Option<Series>, StoreError>;
+    /// The returns a day that an evaluation rests on.
+    fn daily(&self, id: EvaluationId) -> Result<Option<DailyReturns>, StoreError>;
 
     /// Evaluations of one version, the newest first.
     fn of(&self, model: &ModelId, version: &VersionName) -> Result<Vec<Evaluation>, StoreError> {
@@ -122,8 +148,8 @@ macro_rules! evaluations {
                 self.walk_evaluations(model, EvaluationId(u64::MAX), |evaluation| Ok(see(evaluation)))
             }
 
-            fn series(&self, id: EvaluationId) -> Result<Option<Series>, StoreError> {
-                <$txn>::series(self, id)
+            fn daily(&self, id: EvaluationId) -> Result<Option<DailyReturns>, StoreError> {
+                unpack_daily(&self.txn.open_table(EVALUATION_SERIES)?, id)
             }
         })*
     };

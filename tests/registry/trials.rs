@@ -47,6 +47,8 @@ fn a_promotion_begins_a_new_round_but_makes_no_luck_undone() {
     assert_eq!(trials(&bed, "v2").counted, 5, "v2 was tried beside v1's three, and v3 came after");
     let bed = bed.reopen();
     assert_eq!(trials(&bed, "v2").counted, 5);
+    bed.evaluate("v2", &good());
+    assert_eq!(trials(&bed, "v2").counted, 6, "the same returns, sent again after the promotion, are no new luck");
 }
 
 #[test]
