@@ -155,3 +155,28 @@ macro_rules! evaluations {
     };
 }
 evaluations!(ReadTxn, WriteTxn);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_comes_back_whole_or_its_days_alone() {
+        let daily = Some(DailyReturns { first_day: 20_000, returns: vec![0.01, -0.02] });
+        for series in [
+            Series { daily: daily.clone(), trades: vec![0.5; 1_000], calibration: vec![] },
+            Series { daily: None, trades: vec![0.5], calibration: vec![] },
+            Series { daily, ..Series::default() },
+        ] {
+            let row = pack(&series).expect("a row");
+            let (days, others) = parts(&row).expect("two parts");
+            let days = unpack_part(days).expect("days");
+            assert_eq!(days, Series { daily: series.daily.clone(), ..Series::default() }, "trades lie beside the days");
+            let others = unpack_part(others).expect("others");
+            assert_eq!(Series { daily: days.daily, ..others }, series);
+        }
+        for damaged in [&[][..], &[1, 0, 0], &[9, 0, 0, 0, 1]] {
+            assert!(matches!(parts(damaged), Err(StoreError::Damaged { .. })), "{damaged:?}");
+        }
+    }
+}
