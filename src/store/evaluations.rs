@@ -1,7 +1,7 @@
 use redb::ReadableTable;
 
 use super::codec::{self, records};
-use super::schema::{EVALUATION_SERIES, EVALUATIONS};
+use super::schema::{EVALUATION_SERIES, EVALUATIONS, FIRST_EVALUATIONS};
 use super::{Fingerprint, ReadTxn, StoreError, WriteTxn, fingerprint};
 use crate::domain::model::{Evaluation, EvaluationId, ModelId, VersionName};
 use crate::domain::performance::{DailyReturns, Series};
@@ -103,6 +103,11 @@ impl WriteTxn {
     pub fn put_evaluation(&self, evaluation: &Evaluation, series: Option<&Series>) -> Result<(), StoreError> {
         let key = (evaluation.model.as_str(), evaluation.id.0);
         self.txn.open_table(EVALUATIONS)?.insert(key, codec::encode(evaluation)?.as_slice())?;
+        let (mut firsts, of) = (self.txn.open_table(FIRST_EVALUATIONS)?, (key.0, evaluation.version.as_str()));
+        let known = firsts.get(of)?.map(|row| row.value());
+        if known.is_none_or(|known| evaluation.id.0 < known) {
+            firsts.insert(of, evaluation.id.0)?;
+        }
         if let Some(series) = series {
             self.txn.open_table(EVALUATION_SERIES)?.insert(evaluation.id.0, pack(series)?.as_slice())?;
         }
@@ -125,17 +130,22 @@ pub trait Evaluations {
     /// Evaluations of a model, the newest first, as long as `see` answers `true`.
     fn walk(&self, model: &ModelId, see: &mut dyn FnMut(Evaluation) -> bool) -> Result<(), StoreError>;
 
+    /// The first evaluation of a version: no walk has to go on for it below that.
+    fn first(&self, model: &ModelId, version: &VersionName) -> Result<Option<EvaluationId>, StoreError>;
+
     /// The returns a day that an evaluation rests on.
     fn daily(&self, id: EvaluationId) -> Result<Option<DailyReturns>, StoreError>;
 
     /// Evaluations of one version, the newest first.
     fn of(&self, model: &ModelId, version: &VersionName) -> Result<Vec<Evaluation>, StoreError> {
         let mut found = Vec::new();
+        let Some(first) = self.first(model, version)? else { return Ok(found) };
         self.walk(model, &mut |evaluation| {
+            let goes_on = evaluation.id > first;
             if evaluation.version == *version {
                 found.push(evaluation);
             }
-            true
+            goes_on
         })?;
         Ok(found)
     }
@@ -146,6 +156,11 @@ macro_rules! evaluations {
         $(impl Evaluations for $txn {
             fn walk(&self, model: &ModelId, see: &mut dyn FnMut(Evaluation) -> bool) -> Result<(), StoreError> {
                 self.walk_evaluations(model, EvaluationId(u64::MAX), |evaluation| Ok(see(evaluation)))
+            }
+
+            fn first(&self, model: &ModelId, version: &VersionName) -> Result<Option<EvaluationId>, StoreError> {
+                let firsts = self.txn.open_table(FIRST_EVALUATIONS)?;
+                Ok(firsts.get((model.as_str(), version.as_str()))?.map(|row| EvaluationId(row.value())))
             }
 
             fn daily(&self, id: EvaluationId) -> Result<Option<DailyReturns>, StoreError> {

@@ -63,12 +63,15 @@ impl Known {
         let (mut reported, mut with_returns, mut shadow) = (None, None, None);
         let mut tried: Vec<(EvaluationId, f64, bool)> = Vec::new();
         let mut first_own = None;
+        // Without any evaluation of its own there is nothing to judge by, and nothing to walk for.
+        let first = txn.first(&model.id, &version.name)?.unwrap_or(EvaluationId(u64::MAX));
         txn.walk(&model.id, &mut |evaluation| {
             let is_own = evaluation.version == version.name;
             if evaluation.kind.is_out_of_sample() {
                 first_own = if is_own { Some(evaluation.id) } else { first_own };
                 tried.push((evaluation.id, sharpe_a_day(&evaluation), evaluation.has_returns));
             }
+            let number = evaluation.id;
             match evaluation.kind {
                 kind if is_own && kind.is_out_of_sample() => {
                     let kept = if evaluation.has_returns { &mut with_returns } else { &mut reported };
@@ -77,7 +80,7 @@ impl Known {
                 EvaluationKind::ShadowTest if is_own => keep_later(&mut shadow, evaluation),
                 _ => {}
             }
-            true
+            number > first || first_own.is_some_and(|own| number > model.trials_after(own))
         })?;
         // Once there are returns, figures that were merely reported count no more: good words beside bad returns would
         // open the plain gates for these.
