@@ -150,6 +150,7 @@ pub(crate) fn through(strategy: Strategy, trials: usize, repetitions: usize, see
         let evidence = Evidence {
             plain: &figures[best].plain,
             out_of_sample: records[best].daily.as_ref(),
+            trained_on: 0,
             shadow: None,
             trials: &tried,
             artifacts_ok: true,

@@ -53,6 +53,9 @@ struct Edge {
     loss: f64,
 }
 
+/// Days before its registration that a version was not trained on, for backtests.
+const HELD_BACK: u64 = 300;
+
 const GOOD: Edge = Edge { wins: 57, gain: 54.0, loss: 50.0 };
 const BETTER: Edge = Edge { wins: 61, gain: 56.0, loss: 50.0 };
 const NONE: Edge = Edge { wins: 52, gain: 50.0, loss: 50.0 };
@@ -120,7 +123,7 @@ impl Maker<'_> {
         rate: &str,
         rounds: u32,
     ) -> Result<VersionName, SampleError> {
-        let until = self.day(ago + 1);
+        let until = self.day(ago + HELD_BACK);
         let parameters = [
             ("learning_rate", rate.to_owned()),
             ("rounds", rounds.to_string()),

@@ -93,6 +93,8 @@ tables! {
     MODEL_HISTORY: "model_history", (&'static str, u64) => &'static [u8];
     /// Evaluations: model and number.
     EVALUATIONS: "evaluations", (&'static str, u64) => &'static [u8];
+    /// The first evaluation of a version: model and version → its number.
+    FIRST_EVALUATIONS: "first_evaluations", (&'static str, &'static str) => u64;
     /// What evaluations rest on (returns a day, trades, calibration): the evaluation's number.
     EVALUATION_SERIES: "evaluation_series", u64 => &'static [u8];
     /// Files of the predecessor's registry that were taken: model, and path below its directory.

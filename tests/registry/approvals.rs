@@ -198,3 +198,16 @@ fn the_second_person_may_say_what_they_have_seen() {
     assert!(matches!(approve(seen), Err(RegistryError::Changed(_))));
     approve(seen + 1).unwrap();
 }
+
+/// Otherwise a second person would be asked about a version that has failed meanwhile.
+#[test]
+fn what_the_gates_fail_waits_no_more() {
+    let bed = bed();
+    bed.register("v1");
+    bed.attach("v1");
+    bed.force("v1").unwrap();
+    assert_eq!(waiting(&bed), ["v1"]);
+    bed.evaluate("v1", &bad());
+    bed.registry.apply_gates(&anna(), &model(), &name("v1")).unwrap();
+    assert_eq!((bed.status("v1"), waiting(&bed)), (ModelStatus::Failed, vec![]));
+}

@@ -78,7 +78,7 @@ pub(crate) fn new_version(name: Option<&str>) -> NewVersion {
         parent: None,
         provenance: Provenance {
             origin: Origin::Job("job-1".into()),
-            data: Some(DataWindow { from: NOW.minus(400 * Micros::DAY), until: NOW.minus(300 * Micros::DAY) }),
+            data: Some(DataWindow { from: NOW.minus(400 * Micros::DAY), until: NOW.minus(310 * Micros::DAY) }),
             parameters: BTreeMap::from([("max_depth".into(), "6".into())]),
             feature_count: Some(42),
             code_revision: None,

@@ -1,6 +1,8 @@
-use quantum_clm::domain::gates::{Goal, Trials};
+use quantum_clm::domain::gates::{Gate, Goal, Trials};
+use quantum_clm::domain::model::DataWindow;
+use quantum_clm::domain::time::Micros;
 
-use super::bed::{Bed, FORCED, anna, bad, evaluation, good, good_shadow, model, name, root};
+use super::bed::{Bed, FORCED, NOW, anna, bad, evaluation, good, good_shadow, model, name, new_version, root};
 
 fn trials(bed: &Bed, version: &str) -> Trials {
     let verdicts = bed.registry.verdicts(&model(), &name(version)).unwrap();
@@ -47,6 +49,8 @@ fn a_promotion_begins_a_new_round_but_makes_no_luck_undone() {
     assert_eq!(trials(&bed, "v2").counted, 5, "v2 was tried beside v1's three, and v3 came after");
     let bed = bed.reopen();
     assert_eq!(trials(&bed, "v2").counted, 5);
+    bed.evaluate("v2", &good());
+    assert_eq!(trials(&bed, "v2").counted, 6, "the same returns, sent again after the promotion, are no new luck");
 }
 
 #[test]
@@ -55,7 +59,7 @@ fn another_models_tries_are_not_counted() {
     bed.register("v1");
     bed.evaluate("v1", &good());
     let other = "tft_multi_1h".parse().unwrap();
-    bed.registry.register(&anna(), &other, &super::bed::new_version(Some("v1"))).unwrap();
+    bed.registry.register(&anna(), &other, &new_version(Some("v1"))).unwrap();
     bed.registry.evaluate(&anna(), &other, &name("v1"), &good()).unwrap();
     assert_eq!(trials(&bed, "v1").counted, 1);
 }
@@ -77,4 +81,31 @@ fn what_is_reported_counts_no_more_once_there_are_returns() {
     let shadow = verdicts.into_iter().find(|verdict| verdict.goal == Goal::Shadow).unwrap();
     assert!(!shadow.passed, "reported figures opened the gates of bad returns: {shadow:?}");
     assert_eq!(bed.status("v1").as_str(), "training");
+}
+
+/// Returns of the training window are not out of sample, whatever the evaluation says; a walk-forward says itself which
+/// days each of its models did not see.
+#[test]
+fn a_backtest_counts_from_the_end_of_the_training_data_on() {
+    let bed = Bed::new();
+    for (version, kind, trained_until, note) in [
+        ("v1", "backtest", 400, None),
+        ("v2", "backtest", 300, Some("4 days of the backtest were left out")),
+        ("v3", "backtest", 10, Some("all 200 days of the backtest")),
+        ("v4", "walk_forward", 10, None),
+    ] {
+        let mut new = new_version(Some(version));
+        new.provenance.data =
+            Some(DataWindow { from: NOW.minus(500 * Micros::DAY), until: NOW.minus(trained_until * Micros::DAY) });
+        bed.registry.register(&anna(), &model(), &new).unwrap();
+        bed.evaluate(version, &evaluation(kind, 200, 0.004));
+        let verdicts = bed.registry.verdicts(&model(), &name(version)).unwrap();
+        let candidate = verdicts.into_iter().find(|verdict| verdict.goal == Goal::Candidate).unwrap();
+        let psr = candidate.gates.iter().find(|answer| answer.gate == Gate::Psr).unwrap();
+        match note {
+            Some(note) => assert!(psr.note.contains(note), "{version}: {psr:?}"),
+            None => assert!(psr.note.contains("over 200 days") && !psr.note.contains("left out"), "{version}: {psr:?}"),
+        }
+        assert_eq!(psr.value.is_some(), version != "v3", "{version}: {psr:?}");
+    }
 }

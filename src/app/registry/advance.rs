@@ -101,6 +101,7 @@ impl Registry {
             if version.stage == Stage::Training && fails {
                 let why = plain.as_ref().map_or_else(String::new, |verdict| verdict.obstacles());
                 change.step_to(&mut version, Stage::Failed, &why, plain.clone())?;
+                change.drop_approval(name)?;
             } else {
                 self.move_on(change, &mut version, &verdicts, "the gates were applied")?;
             }

@@ -2,7 +2,7 @@
 
 use super::Registry;
 use super::promote::has_files;
-use crate::domain::gates::{Evidence, GateOutcome, Goal, Shadow, Trial, Verdict, judge, score};
+use crate::domain::gates::{Evidence, GateOutcome, Goal, Shadow, Trial, Verdict, after_training, judge_all, score};
 use crate::domain::model::{Evaluation, EvaluationId, EvaluationKind, Model, PlainFigures, Version};
 use crate::domain::performance::{DAYS_A_YEAR, DailyReturns};
 use crate::store::{Evaluations, StoreError};
@@ -18,8 +18,9 @@ const COUNTED: usize = 10_000;
 struct Known {
     /// Its newest evaluation out of sample that has returns; where none has any, its newest one.
     out_of_sample: Option<Evaluation>,
-    /// The returns of that one.
+    /// The returns of that one that are no training data, and how many days were.
     daily: Option<DailyReturns>,
+    trained_on: u64,
     shadow: Option<(Evaluation, Option<DailyReturns>)>,
     /// Sharpe ratio a day, and returns of those that are compared.
     trials: Vec<(f64, Option<DailyReturns>)>,
@@ -43,6 +44,7 @@ impl Registry {
         let evidence = Evidence {
             plain: known.out_of_sample.as_ref().map_or(&nothing, |evaluation| &evaluation.figures.plain),
             out_of_sample: known.daily.as_ref(),
+            trained_on: known.trained_on,
             shadow: known.shadow.as_ref().map(|(evaluation, daily)| Shadow {
                 daily: daily.as_ref(),
                 trades: evaluation.figures.plain.total_trades,
@@ -52,7 +54,7 @@ impl Registry {
             artifacts_ok: has_files(version).is_ok(),
             require_shadow: self.promotion.require_shadow,
         };
-        Ok([Goal::Shadow, Goal::Candidate, Goal::Production].map(|goal| judge(goal, &evidence, &self.terms)).to_vec())
+        Ok(judge_all(&evidence, &self.terms).to_vec())
     }
 }
 
@@ -60,11 +62,16 @@ impl Known {
     fn read(txn: &impl Evaluations, model: &Model, version: &Version) -> Result<Self, StoreError> {
         let (mut reported, mut with_returns, mut shadow) = (None, None, None);
         let mut tried: Vec<(EvaluationId, f64, bool)> = Vec::new();
+        let mut first_own = None;
+        // Without any evaluation of its own there is nothing to judge by, and nothing to walk for.
+        let first = txn.first(&model.id, &version.name)?.unwrap_or(EvaluationId(u64::MAX));
         txn.walk(&model.id, &mut |evaluation| {
             let is_own = evaluation.version == version.name;
             if evaluation.kind.is_out_of_sample() {
+                first_own = if is_own { Some(evaluation.id) } else { first_own };
                 tried.push((evaluation.id, sharpe_a_day(&evaluation), evaluation.has_returns));
             }
+            let number = evaluation.id;
             match evaluation.kind {
                 kind if is_own && kind.is_out_of_sample() => {
                     let kept = if evaluation.has_returns { &mut with_returns } else { &mut reported };
@@ -73,29 +80,35 @@ impl Known {
                 EvaluationKind::ShadowTest if is_own => keep_later(&mut shadow, evaluation),
                 _ => {}
             }
-            true
+            number > first || first_own.is_some_and(|own| number > model.trials_after(own))
         })?;
         // Once there are returns, figures that were merely reported count no more: good words beside bad returns would
         // open the plain gates for these.
-        let of_returns = with_returns.as_ref().map(|evaluation: &Evaluation| evaluation.id);
+        let of_returns = with_returns.as_ref().map(|evaluation: &Evaluation| (evaluation.id, evaluation.kind));
         let out_of_sample = with_returns.or(reported);
         let evidence = out_of_sample.as_ref().map(|evaluation| evaluation.id);
-        let after = evidence.map_or(EvaluationId(u64::MAX), |evidence| model.trials_after(evidence));
-        let daily = |id: EvaluationId| Ok::<_, StoreError>(txn.series(id)?.and_then(|series| series.daily));
+        // By its first try, not its newest: to send the same returns again after a promotion makes them no better.
+        let after = first_own.map_or(EvaluationId(u64::MAX), |first| model.trials_after(first));
         let mut trials = Vec::new();
         for (id, sharpe, has_returns) in tried.into_iter().take_while(|(id, _, _)| *id > after).take(COUNTED) {
             let compared = has_returns && (trials.len() < COMPARED || Some(id) == evidence);
-            trials.push((sharpe, if compared { daily(id)? } else { None }));
+            trials.push((sharpe, if compared { txn.daily(id)? } else { None }));
         }
         let shadow = match shadow {
             None => None,
             Some(evaluation) => {
-                let returns = daily(evaluation.id)?;
+                let returns = txn.daily(evaluation.id)?;
                 Some((evaluation, returns))
             }
         };
-        let daily = of_returns.map_or(Ok(None), daily)?;
-        Ok(Self { out_of_sample, daily, shadow, trials })
+        let daily = of_returns.map_or(Ok(None), |(id, _)| txn.daily(id))?;
+        let trained = version.provenance.data.map(|data| data.until);
+        let is_backtest = of_returns.is_some_and(|(_, kind)| kind == EvaluationKind::Backtest);
+        let (daily, trained_on) = match (daily, trained.filter(|_| is_backtest)) {
+            (Some(daily), Some(until)) => after_training(daily, until),
+            (daily, _) => (daily, 0),
+        };
+        Ok(Self { out_of_sample, daily, trained_on, shadow, trials })
     }
 }
 

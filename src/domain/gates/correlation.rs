@@ -3,6 +3,10 @@ use crate::domain::performance::DailyReturns;
 /// Common days from which on two trials' returns tell how alike they are.
 const COMMON_DAYS: usize = 30;
 
+/// The newest days of each that are held against those of others: a hundred records of a century each would otherwise keep
+/// the writer waiting.
+const COMPARED_DAYS: usize = 2_000;
+
 /// The share of a series' own variation below which a stretch of it does not vary: what is left is rounding.
 const FLAT: f64 = 1e-18;
 
@@ -18,9 +22,10 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new(daily: &DailyReturns) -> Self {
-        let count = daily.returns.len().max(1) as f64;
-        let mean = daily.returns.iter().sum::<f64>() / count;
-        let centred: Vec<f64> = daily.returns.iter().map(|gain| gain - mean).collect();
+        let older = daily.returns.len().saturating_sub(COMPARED_DAYS);
+        let newest = daily.returns.get(older..).unwrap_or_default();
+        let mean = newest.iter().sum::<f64>() / newest.len().max(1) as f64;
+        let centred: Vec<f64> = newest.iter().map(|gain| gain - mean).collect();
         let mut sums = Vec::with_capacity(centred.len() + 1);
         let (mut sum, mut squares) = (0.0, 0.0);
         sums.push((sum, squares));
@@ -29,7 +34,8 @@ impl Prepared {
             squares += value * value;
             sums.push((sum, squares));
         }
-        Self { first_day: daily.first_day, centred, sums }
+        let first_day = daily.first_day.saturating_add(u32::try_from(older).unwrap_or(u32::MAX));
+        Self { first_day, centred, sums }
     }
 
     /// The stretch of `days` days from `first` on: its values, their sum, and the sum of their squares.
@@ -100,6 +106,15 @@ mod tests {
         let expected = product(&xs, x, &ys, y) / (product(&xs, x, &xs, x) * product(&ys, y, &ys, y)).sqrt();
         let other = series(120, (120..300).map(|day| wave(day * 3 + 1)));
         assert!(close(one.correlation(&other), expected), "{:?}, not {expected}", one.correlation(&other));
+    }
+
+    #[test]
+    fn of_the_newest_days_of_a_long_series() {
+        let days = COMPARED_DAYS as u32;
+        let changed = |day: u32| if day < 100 { -wave(day) } else { wave(day) };
+        let (one, other) = (series(0, (0..days + 100).map(wave)), series(0, (0..days + 100).map(changed)));
+        let found = one.correlation(&other);
+        assert!(found.is_some_and(|found| (found - 1.0).abs() < 1e-9), "older days were compared: {found:?}");
     }
 
     #[test]

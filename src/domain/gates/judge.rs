@@ -9,11 +9,25 @@ use crate::domain::performance::expected_best;
 
 /// What the gates on the way to `goal` say of a version.
 pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
+    judge_by(goal, evidence, terms, (goal >= Goal::Candidate).then(|| trials_of(evidence, terms)))
+}
+
+/// The verdict for each goal, in the order of the way. The trials are compared once for all of them.
+pub fn judge_all(evidence: &Evidence<'_>, terms: &Terms) -> [Verdict; 3] {
+    let trials = trials_of(evidence, terms);
+    [Goal::Shadow, Goal::Candidate, Goal::Production]
+        .map(|goal| judge_by(goal, evidence, terms, (goal >= Goal::Candidate).then_some(trials)))
+}
+
+fn trials_of(evidence: &Evidence<'_>, terms: &Terms) -> Trials {
+    trials(evidence.trials, evidence.out_of_sample.map_or(0, |daily| daily.returns.len()), terms.min_periods)
+}
+
+/// `of` is there from candidate on.
+fn judge_by(goal: Goal, evidence: &Evidence<'_>, terms: &Terms, of: Option<Trials>) -> Verdict {
     let mut gates = plain(evidence.plain, terms);
-    let mut of = None;
     let mut waits = Vec::new();
-    if goal >= Goal::Candidate {
-        let trials = trials(evidence.trials);
+    if let Some(trials) = of {
         let record = evidence.out_of_sample.map(|daily| Record::of(&daily.returns));
         for (gate, least, benchmark) in
             [(Gate::Psr, terms.candidate_psr, 0.0), (Gate::Dsr, terms.candidate_dsr, trials.benchmark)]
@@ -23,7 +37,6 @@ pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
             waits.push((answer.outcome, wait));
             gates.push(answer);
         }
-        of = Some(trials);
     }
     if goal == Goal::Production {
         if let Some(least) = terms.production_psr {
@@ -39,8 +52,8 @@ pub fn judge(goal: Goal, evidence: &Evidence<'_>, terms: &Terms) -> Verdict {
         }
         if evidence.require_shadow {
             let least = |least: Option<u64>| least.map(|least| least as f64);
-            gates.extend(least(terms.shadow_trades).map(|least| shadow_trades(evidence.shadow, least, terms)));
-            gates.extend(least(terms.shadow_days).map(|least| shadow_days(evidence.shadow, least, terms)));
+            gates.extend(least(terms.shadow_trades).map(|least| shadow_trades(evidence, least, terms)));
+            gates.extend(least(terms.shadow_days).map(|least| shadow_days(evidence, least, terms)));
         }
         gates.push(artifacts(evidence.artifacts_ok));
     }
@@ -74,13 +87,27 @@ fn probability(
     terms: &Terms,
 ) -> (GateAnswer, Option<u64>) {
     if let Some(record) = record {
-        return record.answer(gate, benchmark, luck, least, terms);
+        let (mut answer, wait) = record.answer(gate, benchmark, luck, least, terms);
+        if evidence.trained_on > 0 {
+            let days = count(evidence.trained_on, "day");
+            answer.note =
+                format!("{}; {days} of the backtest were left out: the version was trained on them", answer.note);
+        }
+        return (answer, wait);
     }
     let reported = [evidence.plain.sharpe_ratio, evidence.plain.total_trades]
         .iter()
         .flatten()
         .any(|figure| figure.origin == FigureOrigin::Reported);
     let (outcome, note) = match (reported, terms.accept_reported) {
+        _ if evidence.trained_on > 0 => (
+            GateOutcome::NotEnoughData,
+            format!(
+                "no out-of-sample returns: all {} of the backtest are before the end of the data that the version was \
+                 trained on; send one of later days",
+                count(evidence.trained_on, "day")
+            ),
+        ),
         (true, true) => (
             GateOutcome::Pass,
             "accepted as reported (gates.accept_reported): there are no returns to tell skill from luck by".to_owned(),
@@ -114,33 +141,44 @@ struct Counted {
     reported: bool,
     /// Whether it counts though nobody accepts what is merely reported.
     believed: bool,
+    /// Why it does not count, where something makes the whole test void.
+    void: Option<&'static str>,
 }
 
-/// The trades of the shadow test. Their number counts as reported, too, where its returns vouch for the test.
-fn shadow_trades(shadow: Option<Shadow<'_>>, least: f64, terms: &Terms) -> GateAnswer {
+/// The trades of the shadow test. Their number counts as reported, too, where its returns vouch for the test; it does not
+/// count where the test begins among the out-of-sample days: which trades are new cannot be told.
+fn shadow_trades(evidence: &Evidence<'_>, least: f64, terms: &Terms) -> GateAnswer {
     let counted = |shadow: Shadow<'_>| {
         let reported = shadow.trades.is_none_or(|trades| trades.origin == FigureOrigin::Reported);
         let value = shadow.trades.map(|trades| trades.value);
-        Counted { value, reported, believed: !reported || shadow.daily.is_some() }
+        let void = shadow.overlaps(evidence.out_of_sample).then_some(
+            "the shadow test begins before the out-of-sample days end, so its trades are not counted: send one of later days",
+        );
+        Counted { value, reported, believed: !reported || shadow.daily.is_some(), void }
     };
-    count_gate(Gate::ShadowTrades, "trade", shadow.map(counted), least, terms)
+    count_gate(Gate::ShadowTrades, "trade", evidence.shadow.map(counted), least, terms)
 }
 
-/// The days of the shadow test.
-fn shadow_days(shadow: Option<Shadow<'_>>, least: f64, terms: &Terms) -> GateAnswer {
-    let counted = |shadow: Shadow<'_>| match shadow.daily {
-        Some(daily) => Counted { value: Some(daily.returns.len() as f64), reported: false, believed: true },
-        None => Counted { value: Some(shadow.period_days), reported: true, believed: false },
+/// The days of the shadow test, those after the out-of-sample ones.
+fn shadow_days(evidence: &Evidence<'_>, least: f64, terms: &Terms) -> GateAnswer {
+    let counted = |shadow: Shadow<'_>| match shadow.days_after(evidence.out_of_sample) {
+        Some(days) => Counted { value: Some(days as f64), reported: false, believed: true, void: None },
+        None => Counted { value: Some(shadow.period_days), reported: true, believed: false, void: None },
     };
-    count_gate(Gate::ShadowDays, "day", shadow.map(counted), least, terms)
+    let mut answer = count_gate(Gate::ShadowDays, "day", evidence.shadow.map(counted), least, terms);
+    if evidence.shadow.is_some_and(|shadow| shadow.overlaps(evidence.out_of_sample)) {
+        answer.note.push_str("; days that the out-of-sample returns reach are not counted");
+    }
+    answer
 }
 
 fn count_gate(gate: Gate, what: &str, counted: Option<Counted>, least: f64, terms: &Terms) -> GateAnswer {
     let asked = count(least as u64, what);
     let tested = counted.is_some();
-    let Counted { value, reported, believed } =
-        counted.unwrap_or(Counted { value: None, reported: false, believed: false });
+    let Counted { value, reported, believed, void } =
+        counted.unwrap_or(Counted { value: None, reported: false, believed: false, void: None });
     let (outcome, note) = match value {
+        _ if void.is_some() => (GateOutcome::NotEnoughData, void.unwrap_or_default().to_owned()),
         None if !tested => (GateOutcome::NotEnoughData, format!("no shadow test yet: {asked} are asked for")),
         None => (GateOutcome::NotEnoughData, format!("the shadow test does not say how many {what}s it has")),
         Some(_) if !believed && !terms.accept_reported => (

@@ -20,8 +20,8 @@ mod trials;
 #[cfg(test)]
 mod tests;
 
-pub use self::evidence::{Evidence, Shadow, together};
-pub use self::judge::judge;
+pub use self::evidence::{Evidence, Shadow, after_training, together};
+pub use self::judge::{judge, judge_all};
 pub use self::plain::{failure_reason, passed, plain};
 pub use self::record::LOSING_DAYS;
 pub use self::score::score;
@@ -140,7 +140,8 @@ pub struct Trials {
     pub effective: f64,
     /// Their average correlation over all pairs, those without days in common as zero; null where no pair has any.
     pub correlation: Option<f64>,
-    /// The variance of their Sharpe ratios a period, at least that of estimates without any edge.
+    /// The variance of the Sharpe ratios a period of those whose returns are known and long enough, at least that of an
+    /// estimate as long as the judged one without any edge.
     pub sharpe_variance: f64,
     /// The Sharpe ratio a period that the best of them would show without any edge.
     pub benchmark: f64,

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::model::{Figure, FigureOrigin, PlainFigures};
 use crate::domain::performance::{DailyReturns, Moments, Series, evaluate_series, psr};
+use crate::domain::time::Micros;
 
 fn reported(sharpe: f64, win_rate: f64, profit_factor: f64, drawdown: f64, trades: f64) -> PlainFigures {
     let figure = |value| Some(Figure { value, origin: FigureOrigin::Reported });
@@ -36,7 +37,7 @@ fn evidence<'a>(
     out_of_sample: Option<&'a DailyReturns>,
     trials: &'a [Trial<'a>],
 ) -> Evidence<'a> {
-    Evidence { plain, out_of_sample, shadow: None, trials, artifacts_ok: true, require_shadow: true }
+    Evidence { plain, out_of_sample, trained_on: 0, shadow: None, trials, artifacts_ok: true, require_shadow: true }
 }
 
 fn answer(verdict: &Verdict, gate: Gate) -> &GateAnswer {
@@ -176,7 +177,7 @@ fn production_asks_for_the_shadow_test_and_the_files() {
     assert_eq!(answer(&verdict, Gate::ShadowDays).note, "no shadow test yet: 14 days are asked for");
     assert_eq!(answer(&verdict, Gate::Artifacts).outcome, GateOutcome::Fail);
 
-    let tested = daily(20_190, 20, 0.016);
+    let tested = daily(20_200, 20, 0.016);
     let trades = |value, origin| Some(Figure { value, origin });
     for (shadow, trades_outcome, days_outcome) in [
         (
@@ -231,6 +232,7 @@ fn trials_that_are_alike_count_as_fewer() {
     let record = daily(20_000, 60, 0.012);
     let other = DailyReturns { first_day: 20_000, returns: record.returns.iter().map(|gain| -gain).collect() };
     let trial = |sharpe_per_period, daily| Trial { sharpe_per_period, daily };
+    let trials = |tried: &[Trial<'_>]| super::trials(tried, 60, 30);
     let same = trials(&[trial(0.1, Some(&record)), trial(0.2, Some(&record)), trial(0.3, Some(&record))]);
     assert!((same.effective - 1.0).abs() < 1e-9 && same.benchmark < 1e-9, "{same:?}");
     assert!((same.sharpe_variance - 1.0 / 59.0).abs() < 1e-12, "{same:?}");
@@ -249,6 +251,59 @@ fn trials_that_are_alike_count_as_fewer() {
         trials(&[]),
         Trials { counted: 0, effective: 1.0, correlation: None, sharpe_variance: 0.0, benchmark: 0.0 }
     );
+}
+
+/// Otherwise one absurd record, or many that hardly vary, would decide over everybody's gate.
+#[test]
+fn only_estimates_say_how_much_trials_vary() {
+    let trial = |sharpe_per_period, daily| Trial { sharpe_per_period, daily };
+    let (record, two_days, long) = (daily(20_000, 60, 0.012), daily(20_100, 2, 0.012), daily(10_000, 20_000, 0.012));
+    let of = |tried: &[Trial<'_>]| trials(tried, 60, 30);
+    for absurd in [trial(1e200, None), trial(50.0, Some(&two_days)), trial(f64::NAN, Some(&record))] {
+        let found = of(&[trial(0.1, Some(&record)), absurd]);
+        assert_eq!((found.counted, found.sharpe_variance), (2, 1.0 / 59.0), "{absurd:?}");
+    }
+    let wild = of(&[trial(1e200, Some(&record)), trial(-1e200, Some(&record)), trial(0.1, None)]);
+    assert!(wild.sharpe_variance.is_finite() && wild.benchmark.is_finite(), "{wild:?}");
+    let diluted = of(&[trial(0.0, Some(&long)), trial(0.0, Some(&long)), trial(0.1, Some(&record))]);
+    assert!(diluted.sharpe_variance >= 1.0 / 59.0, "long trials made a short record's error small: {diluted:?}");
+}
+
+/// Otherwise the backtest, sent again as a shadow test, would be its own confirmation.
+#[test]
+fn a_shadow_test_is_of_later_days() {
+    let (plain, record) = (good(), daily(20_000, 200, 0.016));
+    let trades = Some(Figure { value: 120.0, origin: FigureOrigin::Computed });
+    for (first_day, days, trades_outcome, days_outcome) in [
+        (20_000, 200, GateOutcome::NotEnoughData, GateOutcome::NotEnoughData),
+        (20_190, 20, GateOutcome::NotEnoughData, GateOutcome::NotEnoughData),
+        (20_199, 15, GateOutcome::NotEnoughData, GateOutcome::Pass),
+        (20_200, 14, GateOutcome::Pass, GateOutcome::Pass),
+    ] {
+        let tested = daily(first_day, days, 0.016);
+        let mut found = evidence(&plain, Some(&record), &[]);
+        found.shadow = Some(Shadow { daily: Some(&tested), trades, period_days: 20.0 });
+        let verdict = judge(Goal::Production, &found, &Terms::default());
+        let [trades, days] = [Gate::ShadowTrades, Gate::ShadowDays].map(|gate| answer(&verdict, gate));
+        assert_eq!((trades.outcome, days.outcome), (trades_outcome, days_outcome), "{verdict:?}");
+        assert_eq!(trades.note.contains("before the out-of-sample days end"), first_day < 20_200, "{trades:?}");
+    }
+}
+
+#[test]
+fn days_of_the_training_are_no_evidence() {
+    let until = |day: u64, more: u64| Micros(day * Micros::DAY + more);
+    let record = || DailyReturns { first_day: 100, returns: vec![0.1, 0.2, 0.3] };
+    assert_eq!(after_training(record(), until(100, 0)), (Some(record()), 0));
+    let last = DailyReturns { first_day: 102, returns: vec![0.3] };
+    assert_eq!(after_training(record(), until(101, 1)), (Some(last), 2), "a day that the training reaches into");
+    assert_eq!(after_training(record(), until(103, 0)), (None, 3));
+    let plain = good();
+    let mut found = evidence(&plain, None, &[]);
+    found.trained_on = 3;
+    let verdict = judge(Goal::Candidate, &found, &Terms { accept_reported: true, ..Terms::default() });
+    let psr = answer(&verdict, Gate::Psr);
+    assert!(psr.outcome == GateOutcome::NotEnoughData && psr.note.contains("all 3 days of the backtest"), "{psr:?}");
 }
 
 fn series() -> impl Strategy<Value = DailyReturns> {

@@ -78,10 +78,11 @@ impl Model {
         self.trial_marks.push(newest);
     }
 
-    /// The trials that compete with `evidence` are those after this one. A version that was tried before the last
-    /// promotion competes with what was tried in its own round, too: a promotion in between makes no luck undone.
-    pub fn trials_after(&self, evidence: EvaluationId) -> EvaluationId {
-        self.trial_marks.iter().rev().find(|mark| **mark < evidence).copied().unwrap_or(EvaluationId(0))
+    /// The trials that compete with a version are those after this one, `first` being the first evaluation of its own that
+    /// is out of sample. A version that was tried before the last promotion competes with what was tried in its own round,
+    /// too: a promotion in between makes no luck undone.
+    pub fn trials_after(&self, first: EvaluationId) -> EvaluationId {
+        self.trial_marks.iter().rev().find(|mark| **mark < first).copied().unwrap_or(EvaluationId(0))
     }
 
     /// A model that has no version yet.
