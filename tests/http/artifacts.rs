@@ -250,7 +250,7 @@ async fn in_place_and_read_again() {
 async fn one_caller_does_not_have_all_places() {
     let (appliance, worker) = appliance();
     let files = &appliance.app.files;
-    let held: Vec<_> = (0..4).map(|_| files.upload_place("trainer").unwrap()).collect();
+    let held: Vec<_> = (0..8).map(|_| files.upload_place("trainer").unwrap()).collect();
     let name = files.upload_place("trainer").err().map(|error| error.to_string());
     assert_eq!(name.as_deref(), Some("too many uploads of one caller at once"));
     let other = files.upload_place("other");

@@ -25,7 +25,7 @@ use crate::store::{Store, StoreError};
 const UPLOADS: usize = 16;
 
 /// Of those, what one caller may have: who sends slowly keeps nobody else from sending.
-const UPLOADS_OF_ONE: usize = 4;
+const UPLOADS_OF_ONE: usize = 8;
 
 /// Downloads at once: each has some pieces of its file in memory.
 const DOWNLOADS: usize = 64;
