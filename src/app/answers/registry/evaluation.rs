@@ -4,14 +4,12 @@ use serde::{Deserialize, Serialize};
 use crate::app::answers::QueryError;
 use crate::app::answers::query::{MAX_LIMIT, limit};
 use crate::app::registry::{HistoryQuery, Registry, RegistryError};
+use crate::app::views::registry::compare;
 use crate::domain::model::{
     Evaluation, EvaluationId, EvaluationKind, Figure, Figures, ModelId, PlainFigures, VersionName,
 };
 use crate::domain::performance::{CalibrationBin, Series};
 use crate::domain::time::{Micros, rfc3339};
-
-/// What 95 % of a normal distribution lie within, in standard deviations.
-const TWO_SIDED_95: f64 = 1.959_963_984_540_054;
 
 /// A range that the true value lies in with a confidence of 95 %.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,14 +18,6 @@ pub struct IntervalAnswer {
     pub from: f64,
     /// To here.
     pub until: f64,
-}
-
-impl IntervalAnswer {
-    /// Around `value`, whose standard error is `error`.
-    pub(super) fn around(value: f64, error: f64) -> Option<Self> {
-        let (from, until) = (value - TWO_SIDED_95 * error, value + TWO_SIDED_95 * error);
-        (from.is_finite() && until.is_finite()).then_some(Self { from, until })
-    }
 }
 
 /// Figures that are computed here, from returns a day. Null where there are none, or too few.
@@ -72,25 +62,14 @@ impl From<&Figures> for EvidenceAnswer {
 /// The interval of the annual Sharpe ratio, where it was computed: nobody knows the error of a figure that was merely
 /// reported.
 pub(super) fn sharpe_interval(figures: &Figures) -> Option<IntervalAnswer> {
-    let year = crate::domain::performance::DAYS_A_YEAR.sqrt();
-    IntervalAnswer::around(figures.sharpe_per_period? * year, figures.sharpe_error? * year)
+    let found = compare::sharpe_interval(figures)?;
+    Some(IntervalAnswer { from: found.low, until: found.high })
 }
 
 /// The interval of a share of so many trades (Wilson 1927, the score interval).
 pub(super) fn share_interval(share: Option<Figure>, of: Option<Figure>) -> Option<IntervalAnswer> {
-    let (share, of) = (share?, of?);
-    if share.origin != of.origin {
-        // The one is of days, say, and the other of trades.
-        return None;
-    }
-    let (share, n) = (share.value, of.value);
-    if n < 1.0 || !(0.0..=1.0).contains(&share) {
-        return None;
-    }
-    let z2 = TWO_SIDED_95 * TWO_SIDED_95;
-    let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = TWO_SIDED_95 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    Some(IntervalAnswer { from: (middle - half).max(0.0), until: (middle + half).min(1.0) })
+    let found = compare::share_interval(share, of)?;
+    Some(IntervalAnswer { from: found.low, until: found.high })
 }
 
 /// One evaluation of a version.

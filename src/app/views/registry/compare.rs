@@ -62,7 +62,12 @@ pub fn sharpe_interval(figures: &Figures) -> Option<Interval> {
 
 /// Where the true share of trades that win lies (Wilson 1927): within 0 and 1 also for few trades.
 pub fn share_interval(share: Option<Figure>, of: Option<Figure>) -> Option<Interval> {
-    let (share, count) = (share?.value, of?.value);
+    let (share, of) = (share?, of?);
+    if share.origin != of.origin {
+        // The one is of days, say, and the other of trades.
+        return None;
+    }
+    let (share, count) = (share.value, of.value);
     let z = quantile(0.5 + CONFIDENCE / 2.0)?;
     if count < 1.0 || !(0.0..=1.0).contains(&share) {
         return None;
