@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::job::{JobId, Trigger};
 use super::model::{ModelId, ModelType, VersionName};
 use super::time::Micros;
 
@@ -25,7 +26,7 @@ pub struct BusEvent {
     pub event_type: String,
     /// What it tells.
     pub payload: Value,
-    /// What belongs together; the model and its version.
+    /// What belongs together: the model and its version, or the job.
     pub correlation_id: String,
     /// When it happened, RFC 3339.
     pub timestamp: String,
@@ -33,8 +34,19 @@ pub struct BusEvent {
 
 impl BusEvent {
     fn new(event_type: &str, model: &ModelId, version: &VersionName, at: Micros, payload: Value) -> Self {
-        let correlation_id = format!("{model}/{version}");
+        Self::about(event_type, format!("{model}/{version}"), at, payload)
+    }
+
+    fn about(event_type: &str, correlation_id: String, at: Micros, payload: Value) -> Self {
         Self { event_type: event_type.to_owned(), payload, correlation_id, timestamp: at.rfc3339() }
+    }
+
+    /// A training was asked for.
+    pub fn job_created(job: JobId, model_type: ModelType, trigger: Trigger, at: Micros) -> Self {
+        let payload = json!({
+            "job_id": job, "model_type": model_type, "trigger_reason": trigger, "created_at": at.rfc3339(),
+        });
+        Self::about("clm.training_job_created", job.to_string(), at, payload)
     }
 
     /// A version went into production.

@@ -36,6 +36,8 @@ pub mod id;
 pub mod instant;
 /// Intents: things that somebody should look at, and their life.
 pub mod intent;
+/// What workers run: its states, its steps, and what worker and daemon tell each other.
+pub mod job;
 /// Models, versions, evaluations, history.
 pub mod model;
 /// From a log line to the fields of an event.

@@ -12,9 +12,9 @@ use super::{StoreError, copy};
 type Step = fn(&redb::WriteTransaction) -> Result<(), StoreError>;
 
 /// `STEPS[n]` takes schema `n + 1` to `n + 2`. Tables that are new need no step: opening makes them.
-const STEPS: &[Step] = &[super::audit::chain, tables_only];
+const STEPS: &[Step] = &[super::audit::chain, tables_only, tables_only];
 
-/// Schema 3 has the registry's tables, which opening makes.
+/// Schema 3 has the registry's tables, schema 4 those of jobs, which opening makes.
 fn tables_only(_: &redb::WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }

@@ -3,7 +3,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use super::StoreError;
 
 /// The version of the tables and records below. An older file is migrated, a newer one refused.
-pub(crate) const SCHEMA_VERSION: u32 = 3;
+pub(crate) const SCHEMA_VERSION: u32 = 4;
 
 /// One table as the registry knows it.
 pub(crate) struct TableInfo {
@@ -107,4 +107,20 @@ tables! {
     HOOKS: "hooks", u64 => &'static [u8];
     /// What was delivered to a webhook, or was not: its name, and the number of the attempt.
     DELIVERIES: "deliveries", (&'static str, u64) => &'static [u8];
+    /// Jobs: number.
+    JOBS: "jobs", u64 => &'static [u8];
+    /// Jobs that are not over: number.
+    OPEN_JOBS: "open_jobs", u64 => ();
+    /// The jobs of a model: its id, and the job's number.
+    MODEL_JOBS: "model_jobs", (&'static str, u64) => ();
+    /// What the programs of a job answered: its number, and the program's → JSON.
+    JOB_RESULTS: "job_results", (u64, u8) => &'static [u8];
+    /// Where the scheduler stands with a model: its id.
+    SCHEDULE: "schedule", &'static str => &'static [u8];
+    /// What set a training off, or would have: number.
+    TRIGGERS: "triggers", u64 => &'static [u8];
+    /// Messages of the bus that were taken in: stream, and the entry's id.
+    INBOX: "inbox", (&'static str, u64, u64) => &'static [u8];
+    /// Messages of the bus that nobody could make sense of: number.
+    DEAD_LETTERS: "dead_letters", u64 => &'static [u8];
 }

@@ -125,7 +125,7 @@ fn a_file_of_another_program_or_a_later_one() {
     refused_with(
         &bed,
         &["serve", "--demo"],
-        "BED/d.redb has schema version 4000, written by quantum-clm 9.8.7; this program reads up to 3: install that \
+        "BED/d.redb has schema version 4000, written by quantum-clm 9.8.7; this program reads up to 4: install that \
          version or later",
     );
     refused_with(

@@ -1,0 +1,24 @@
+//! Jobs: what is to be run by a worker, where it stands, and everything that may happen to it on the way.
+//!
+//! A job is run under a lease: a worker has it for an epoch, and whatever it says names that epoch. Once the job is taken
+//! from it, everything it still says is refused. A job is called failed, cancelled or pending again only when no process
+//! of it can be alive any more.
+
+mod id;
+mod kind;
+mod record;
+mod step;
+mod trigger;
+mod work;
+
+pub use self::id::{BadJobId, JobId};
+pub use self::kind::{HookRun, JobKind, JsonText, Training};
+pub use self::record::{
+    Cancel, Failure, FailureKind, Job, JobState, Lease, Priority, Resources, StepOutcome, StepRecord, Waiting,
+};
+pub use self::step::{JobStep, Program};
+pub use self::trigger::{BadTrigger, Trigger};
+pub use self::work::{
+    AdapterRequest, Assignment, Beat, BeatAnswer, Continued, Ending, Finished, Held, LeaseRequest, Report,
+    ReportAnswer, StepEnd,
+};
