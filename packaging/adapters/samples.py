@@ -102,7 +102,7 @@ def features(frame: pd.DataFrame, windows: tuple[int, ...], volume: bool) -> pd.
         columns[f"strength_{bars}"] = quotient(step.clip(lower=0).rolling(bars).sum(), step.abs().rolling(bars).sum())
         if volume:
             columns[f"volume_{bars}"] = np.log1p(frame["volume"]) - np.log1p(frame["volume"].rolling(bars).mean())
-    day = frame.index.dayofweek
+    day = frame.index.day_of_week
     columns["weekday"] = pd.Series(day, index=frame.index, dtype="float64")
     if (frame.index.hour != frame.index.hour[0]).any():
         turn = 2 * np.pi * (frame.index.hour + frame.index.minute / 60) / 24
