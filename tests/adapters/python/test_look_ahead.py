@@ -100,8 +100,8 @@ class WalkForward(unittest.TestCase):
         times = np.unique(rows(frame, settings).times)
         begins = [fold.begins for fold in walk_forward.folds(times, settings, options)][2]
         first = frame.index.get_loc(pd.Timestamp(begins, tz="UTC"))
-        # Exactly where a fold begins, where a purge that is one bar short would show; and in the middle of one.
-        for at in [first, first + 100]:
+        # Right behind the first bar of a fold, where a purge that is one bar short would show; and in the middle of one.
+        for at in [first + 1, first + 100]:
             time = frame.index[at]
             versions = [frame, data.with_another_future(frame, time)]
             before, after = (
