@@ -7,6 +7,7 @@ mod support;
 mod strategy;
 
 mod adapter;
+mod adapters;
 mod browser;
 mod cli;
 mod gates;

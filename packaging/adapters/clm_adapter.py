@@ -30,11 +30,11 @@ def read_job() -> dict[str, Any]:
     return job
 
 
-def files_of(job: dict[str, Any], program: str) -> Path:
-    """The directory in which an earlier program of the job (`data`, `train`) left its files."""
-    directory = (job.get("directories") or {}).get(program)
+def directory_of(job: dict[str, Any], what: str) -> Path:
+    """Where things are: `data`, what the data program left; `artifacts`, the version's files (evaluate)."""
+    directory = (job.get("directories") or {}).get(what)
     if directory is None:
-        raise AdapterError(f"job.json names no directory of `{program}`: is it in [adapters.{job.get('model_type')}]?")
+        raise AdapterError(f"job.json names no directory of `{what}`: is there a program in [adapters] that makes it?")
     return Path(directory)
 
 

@@ -22,9 +22,13 @@ import backtest
 import bars
 import gbt
 from backtest import Rules
-from clm_adapter import AdapterError, answer, files_of, progress, read_job, run
+from clm_adapter import AdapterError, answer, directory_of, progress, read_job, run
 from samples import Samples, berth, samples_of
 from settings import Settings, of_parameters, settings_of
+
+# What is told of a trade, and the most predictions: an answer has at most 16 MiB.
+TOLD = ("closed_at", "symbol", "side", "return", "confidence")
+PREDICTIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,13 @@ def main() -> None:
     # What the training really used, where it said so: another default there must not be judged by the one here.
     trained_with = (job.get("results", {}).get("train") or {}).get("parameters")
     settings = of_parameters(trained_with) if trained_with else settings_of(job)
-    frames = bars.read(files_of(job, "data"))
+    frames = bars.read(directory_of(job, "data"))
     answer(walk(job["model_type"], frames, settings, rules_of(options), options))
+
+
+def write_trades(trades: list[dict[str, Any]]) -> None:
+    """All of each trade, for people who want to follow one by hand in the job's directory."""
+    pd.DataFrame(trades).to_csv("trades.csv", index=False)
 
 
 def walk(
@@ -103,11 +112,12 @@ def walk(
     if outcome.returns.empty:
         raise AdapterError("no bar follows the last prediction: bring more data")
     days = backtest.daily(outcome.returns)
+    write_trades(outcome.trades)
     print(f"{len(days)} days out of sample, {len(outcome.trades)} trades, {np.prod(1 + days) - 1:+.1%} after costs")
     result = {
         "kind": "walk_forward",
         "returns": {"first_day": days.index[0].strftime("%Y-%m-%d"), "values": [float(value) for value in days]},
-        "trades": outcome.trades,
+        "trades": [{name: one[name] for name in TOLD if name in one} for one in outcome.trades],
     }
     # How sure a prediction was is a probability only where one was predicted.
     return result | ({"predictions": came_true(tried, predicted)} if settings.label == "direction" else {})
@@ -165,11 +175,13 @@ def decisions(tried: Samples, predicted: np.ndarray, mask: np.ndarray, label: st
 
 
 def came_true(tried: Samples, predicted: np.ndarray) -> list[dict[str, Any]]:
-    """Each prediction whose outcome is known, traded or not, for the calibration."""
+    """Predictions whose outcome is known, traded or not, for the calibration; of very many, each n-th."""
+    known = np.isfinite(tried.labels)
+    chances, rose = predicted[known].astype("float64"), tried.labels[known] > 0.5
+    step = max(1, -(-len(chances) // PREDICTIONS))
     return [
-        {"confidence": float(max(chance, 1 - chance)), "came_true": bool((chance > 0.5) == (label > 0.5))}
-        for chance, label in zip(predicted.astype("float64"), tried.labels)
-        if np.isfinite(label)
+        {"confidence": float(max(chance, 1 - chance)), "came_true": bool((chance > 0.5) == up)}
+        for chance, up in zip(chances[::step], rose[::step])
     ]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import bars
 import gbt
-from clm_adapter import answer, files_of, progress, read_job, run, write_json
+from clm_adapter import answer, directory_of, progress, read_job, run, write_json
 from samples import samples_of
 from settings import settings_of
 
@@ -31,7 +31,7 @@ def main() -> None:
     library = job["model_type"]
 
     progress(0.05, "features and labels")
-    frames = bars.read(files_of(job, "data"))
+    frames = bars.read(directory_of(job, "data"))
     samples = samples_of(frames, settings)
     progress(0.2, f"training on {len(samples)} samples of {len(frames)} symbols, {len(samples.names)} features")
     model, learnt, tried = gbt.fit(library, samples, settings)
@@ -64,8 +64,9 @@ def main() -> None:
             "feature_count": len(model.names),
             "data_range": {"from": instant(learnt.times.min()), "until": instant(used.max())},
             "feature_importances": model.importances(tried.features[-EXPLAINED_ROWS:]),
+            "importance_method": "mean |SHAP|",
             "parameters": parameters,
-            "code_revision": None,
+            "extra": {"library": f"{library} {gbt.version_of(library)}", "rounds": model.rounds, "symbols": sorted(frames)},
         }
     )
 

@@ -67,7 +67,7 @@ def run(program: str, *words: str, job: dict[str, Any] | None = None, directory:
 
 def chain(root: Path, prices: Path, data: list[str] = [], evaluate: list[str] = [], **job: Any) -> dict[str, Ended]:
     """All three, each with what those before it left and answered."""
-    request = JOB | job | {"directories": {}, "results": {}}
+    request = JOB | job | {"directories": {"data": None, "artifacts": None}, "results": {}}
     ends = {}
     for name, program, words in [
         ("data", "ohlcv.py", ["--directory", str(prices), *data]),
@@ -77,7 +77,7 @@ def chain(root: Path, prices: Path, data: list[str] = [], evaluate: list[str] = 
         request["program"] = name
         end = run(program, *words, job=request, directory=root / name)
         assert end.code == 0, f"{program} ended with {end.code}:\n{end.log}"
-        request["directories"][name] = str(root / name)
+        request["directories"][{"data": "data", "train": "artifacts", "evaluate": "work"}[name]] = str(root / name)
         request["results"][name] = end.result
         ends[name] = end
     return ends

@@ -83,6 +83,7 @@ class Chain(Temporary):
         self.assertEqual(result["returns"]["first_day"], "2009-01-08")
         self.assertTrue(all(-1 <= value <= 10 for value in result["returns"]["values"]))
         self.assertTrue(all(trade["closed_at"] >= "2009-01-08" for trade in result["trades"]))
+        self.assertGreater(len(result["trades"]), 0)
         self.assertTrue(all(0.5 <= one["confidence"] <= 1 for one in result["predictions"]))
         # Each bar but the last, which nothing follows, was predicted, and all but the last six have an outcome.
         self.assertEqual(len(result["predictions"]), 2088 - 1044 - 6)
