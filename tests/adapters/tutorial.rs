@@ -1,0 +1,59 @@
+//! What docs/ADAPTERS.md tells a newcomer to type in works as it stands there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use quantum_clm::domain::adapter::Answer;
+use quantum_clm::domain::job::Program;
+use quantum_clm::domain::performance::evaluate;
+use serde_json::json;
+
+use super::bed::{Job, NOW};
+use super::{here, interpreter};
+
+/// Writes the file that the document shows under `name`.
+#[track_caller]
+fn written(directory: &Path, name: &str) -> PathBuf {
+    let document = fs::read_to_string(here("docs/ADAPTERS.md")).unwrap();
+    let begin = format!("```python file={name}\n");
+    let (_, rest) = document.split_once(&begin).unwrap_or_else(|| panic!("docs/ADAPTERS.md shows no {name}"));
+    let (text, _) = rest.split_once("```").unwrap();
+    let path = directory.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn the_script_of_the_first_ten_minutes_keeps_to_the_contract_and_to_what_is_promised() {
+    let directory = tempfile::tempdir().unwrap();
+    let (program, python) = (written(directory.path(), "crossover.py"), interpreter());
+    let made = Command::new(&python).arg(written(directory.path(), "prices.py")).output().unwrap();
+    let closes = directory.path().join("closes.csv");
+    fs::write(&closes, made.stdout).unwrap();
+
+    let mut job = Job::new("other", "MYCOIN", json!({}));
+    let (_, Answer::Data(data)) = job.run(Program::Data, &[&python, &program, &closes]) else { panic!("another's") };
+    assert_eq!(data.rows, 2_200);
+    let (_, Answer::Train(train)) = job.run(Program::Train, &[&python, &program]) else { panic!("another's") };
+    assert_eq!(train.artifacts.len(), 1);
+    let (_, Answer::Evaluate(input)) = job.run(Program::Evaluate, &[&python, &program]) else { panic!("another's") };
+    let figures = evaluate(&input, NOW).expect("an evaluation").figures.plain;
+    // The document shows these, and says that they open the plain gates.
+    let said =
+        [figures.total_trades, figures.sharpe_ratio, figures.win_rate, figures.profit_factor, figures.max_drawdown];
+    assert_eq!(
+        said.map(|figure| figure.map(|figure| format!("{:.2}", figure.value)).unwrap_or_default()),
+        ["53.00", "4.74", "0.58", "9.97", "0.10"]
+    );
+}
+
+#[test]
+fn the_script_is_shown_before_as_it_is_used_after() {
+    let document = fs::read_to_string(here("docs/ADAPTERS.md")).unwrap();
+    let (_, rest) = document.split_once("```python\n").expect("the script as somebody has it");
+    let (script, _) = rest.split_once("```").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let adapter = fs::read_to_string(written(directory.path(), "crossover.py")).unwrap();
+    assert!(adapter.contains(script.trim()), "the two functions are in the adapter as they were");
+}
