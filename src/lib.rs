@@ -28,6 +28,8 @@ pub mod observe;
 pub mod process;
 /// Hosts' addresses without glibc's name service.
 pub mod names;
+/// Connections to them, with TLS.
+pub mod connect;
 /// How far the daemon is in stopping: one signal that every part can wait for.
 pub mod stop;
 /// Settings: one struct a concern, and where each value came from.

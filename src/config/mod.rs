@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+mod adapters;
 mod artifacts;
 mod auth;
 mod events;
@@ -22,7 +23,9 @@ mod rules;
 mod sample;
 mod secret;
 mod value;
+mod worker;
 
+pub use self::adapters::{Adapter, Adapters};
 pub use self::artifacts::Artifacts;
 pub use self::auth::Auth;
 pub use self::events::Events;
@@ -37,6 +40,7 @@ pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
 pub use self::sample::sample;
 pub use self::secret::{Secret, SecretError, read_secret};
+pub use self::worker::{DaemonUrl, Worker};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +67,10 @@ pub struct Config {
     pub promotion: Promotion,
     /// What a version has to show.
     pub gates: Gates,
+    /// The worker.
+    pub worker: Worker,
+    /// The programs that it runs.
+    pub adapters: Adapters,
 }
 
 impl Default for Config {
@@ -79,6 +87,8 @@ impl Default for Config {
             artifacts: Artifacts::default(),
             promotion: Promotion::default(),
             gates: Gates::default(),
+            worker: Worker::default(),
+            adapters: Adapters::default(),
         }
     }
 }
