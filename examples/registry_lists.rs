@@ -77,7 +77,7 @@ fn main() -> Result<(), Failure> {
 
 fn ask(seconds: usize) -> Ask {
     Ask {
-        actor: Actor { name: "bench".into(), address: "socket".into() },
+        actor: Actor::local("bench"),
         grant: Grant::Role(Role::Admin),
         now: NOW.plus(seconds as u64 * Micros::SECOND),
         key: None,

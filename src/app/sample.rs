@@ -112,7 +112,7 @@ impl Maker<'_> {
     }
 
     fn ask(&self, ago: u64, name: &str) -> Ask {
-        let actor = Actor { name: name.to_owned(), address: "console".to_owned() };
+        let actor = Actor::person(name, "console");
         Ask { actor, grant: Grant::Role(Role::Admin), now: self.day(ago), key: None, expected: None }
     }
 

@@ -146,13 +146,14 @@ fn check(new: &NewVersion) -> Result<(), RegistryError> {
         word("provenance.code_revision", revision, 256)?;
     }
     let bytes: usize = parameters.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if parameters.len() > PARAMETERS || bytes > PARAMETERS_BYTES {
-        let why = format!("has more than {PARAMETERS} keys or 64 KiB: put large ones into a file of the version");
+    if parameters.len() > Version::PARAMETERS || bytes > Version::PARAMETERS_BYTES {
+        let why =
+            format!("has more than {} keys or 64 KiB: put large ones into a file of the version", Version::PARAMETERS);
         return Err(RegistryError::bad("provenance.parameters", why));
     }
     for (field, metrics) in [("train_metrics", &new.train_metrics), ("validation_metrics", &new.validation_metrics)] {
-        if metrics.len() > METRICS {
-            return Err(RegistryError::bad(field, format!("has more than {METRICS} figures")));
+        if metrics.len() > Version::METRICS {
+            return Err(RegistryError::bad(field, format!("has more than {} figures", Version::METRICS)));
         }
         for (name, value) in metrics {
             let field = format!("{field}.{name}");
@@ -162,8 +163,8 @@ fn check(new: &NewVersion) -> Result<(), RegistryError> {
             }
         }
     }
-    if new.tags.len() > TAGS {
-        return Err(RegistryError::bad("tags", format!("has more than {TAGS}")));
+    if new.tags.len() > Version::TAGS {
+        return Err(RegistryError::bad("tags", format!("has more than {}", Version::TAGS)));
     }
     for (name, value) in &new.tags {
         word("tags", name, 64)?;
@@ -173,12 +174,3 @@ fn check(new: &NewVersion) -> Result<(), RegistryError> {
     }
     Ok(())
 }
-
-/// The most parameters of a version.
-pub(super) const PARAMETERS: usize = 256;
-
-/// Bytes of their names and values together.
-pub(super) const PARAMETERS_BYTES: usize = 64 << 10;
-
-const METRICS: usize = 256;
-const TAGS: usize = 32;
