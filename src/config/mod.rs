@@ -10,6 +10,7 @@ mod events;
 mod file;
 mod gates;
 mod http;
+mod jobs;
 mod journal;
 mod key;
 mod load;
@@ -31,6 +32,7 @@ pub use self::auth::Auth;
 pub use self::events::Events;
 pub use self::gates::Gates;
 pub use self::http::Http;
+pub use self::jobs::Jobs;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
 pub use self::notify::{Notify, Webhook, WebhookUrl};
@@ -67,6 +69,8 @@ pub struct Config {
     pub promotion: Promotion,
     /// What a version has to show.
     pub gates: Gates,
+    /// What workers run.
+    pub jobs: Jobs,
     /// The worker.
     pub worker: Worker,
     /// The programs that it runs.
@@ -87,6 +91,7 @@ impl Default for Config {
             artifacts: Artifacts::default(),
             promotion: Promotion::default(),
             gates: Gates::default(),
+            jobs: Jobs::default(),
             worker: Worker::default(),
             adapters: Adapters::default(),
         }
