@@ -22,6 +22,8 @@ pub mod app;
 pub mod tasks;
 /// The listeners, the one accept loop, the route table, and the commands' client.
 pub mod http;
+/// The worker: runs the operator's programs for the daemon's jobs, in a process of its own.
+pub mod worker;
 /// Health, metrics, logging.
 pub mod observe;
 /// Child processes that never outlive their use.

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{ConfigError, Loaded, Request};
 
+mod adapter;
 mod ask;
 mod audit;
 mod completions;
@@ -33,6 +34,7 @@ mod status;
 mod time;
 mod token;
 mod user;
+mod worker;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
 
@@ -103,6 +105,10 @@ impl Global {
 enum Command {
     /// Run the daemon: read the journal, store, detect, mirror, answer
     Serve(serve::ServeArgs),
+    /// Run jobs: the operator's programs, for a daemon on this machine or another
+    Worker(worker::WorkerArgs),
+    /// Try the programs that fetch data, train and evaluate
+    Adapter(adapter::AdapterArgs),
     /// Run the daemon on a built-in feed, without a journal and without Redis
     Demo(demo::DemoArgs),
     /// Tell whether everything works; exits with 1 if not
@@ -152,6 +158,8 @@ pub fn main() -> ExitCode {
     let global = &cli.global;
     let outcome = match cli.command {
         Command::Serve(args) => serve::run(args, global),
+        Command::Worker(args) => worker::run(&args, global),
+        Command::Adapter(args) => adapter::run(args, global),
         Command::Demo(args) => demo::run(args, global),
         Command::Health(args) => health::run(args, global),
         Command::Status(args) => status::run(args, global),

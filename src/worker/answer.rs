@@ -25,9 +25,14 @@ pub(super) fn read(work: &Path, program: Program, now: Micros) -> Result<Finishe
         Err(Bad::Absent) if program == Program::Hook => Vec::new(),
         other => other.map_err(|bad| failure(program, bad))?,
     };
-    let broken = |why: String| Failure { kind: FailureKind::Answer, why: format!("{RESULT} of {}: {why}", program.as_str()) };
+    let broken =
+        |why: String| Failure { kind: FailureKind::Answer, why: format!("{RESULT} of {}: {why}", program.as_str()) };
     let answer = adapter::check(program, &bytes, now).map_err(|misfits| broken(misfits.to_string()))?;
-    let result = if bytes.is_empty() { serde_json::json!({}) } else { serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))? };
+    let result = if bytes.is_empty() {
+        serde_json::json!({})
+    } else {
+        serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?
+    };
     let mut artifacts = BTreeMap::new();
     match answer {
         Answer::Train(train) => {
@@ -74,7 +79,9 @@ fn failure(program: Program, bad: Bad) -> Failure {
         }
         Bad::Absent => Failure {
             kind: FailureKind::Answer,
-            why: format!("{program} ended with exit code 0 and left no {RESULT}: it has to write one, also where there is little to say"),
+            why: format!(
+                "{program} ended with exit code 0 and left no {RESULT}: it has to write one, also where there is little to say"
+            ),
         },
         bad => Failure { kind: FailureKind::Answer, why: format!("{RESULT} of {program} {bad}") },
     }
@@ -89,7 +96,8 @@ pub(super) fn open(directory: &Path, path: &str) -> Result<File, Bad> {
         errno => Bad::Io(errno.into()),
     };
     let step = OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let mut at = openat(CWD, directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(wrong)?;
+    let mut at =
+        openat(CWD, directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(wrong)?;
     let mut names = path.split('/').peekable();
     while let Some(name) = names.next() {
         let last = names.peek().is_none();
@@ -172,7 +180,10 @@ mod tests {
             ("empty", "is empty"),
         ] {
             let (kind, told) = said(json!(["a/b", path])).unwrap_err();
-            assert!(kind == FailureKind::Answer && told.contains("/artifacts/1") && told.contains(why), "{path}: {told}");
+            assert!(
+                kind == FailureKind::Answer && told.contains("/artifacts/1") && told.contains(why),
+                "{path}: {told}"
+            );
         }
     }
 

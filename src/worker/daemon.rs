@@ -9,9 +9,7 @@ use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use crate::domain::job::{
-    Assignment, Beat, BeatAnswer, Continued, JobId, LeaseRequest, Report, ReportAnswer,
-};
+use crate::domain::job::{Assignment, Beat, BeatAnswer, Continued, JobId, LeaseRequest, Report, ReportAnswer};
 use crate::domain::model::Digest;
 use crate::http::client::{Client, ClientError};
 
@@ -76,6 +74,10 @@ pub(super) struct Daemon {
 impl Daemon {
     pub(super) fn new(client: Client) -> Self {
         Self { client }
+    }
+
+    pub(super) fn place(&self) -> String {
+        self.client.place().to_string()
     }
 
     pub(super) async fn lease(&self, request: &LeaseRequest) -> Result<Option<Assignment>, Trouble> {

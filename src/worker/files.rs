@@ -42,11 +42,7 @@ pub(super) async fn send(
 
 /// The directory with the version's files for an evaluation: that of `train` if it left them here, or one that they are
 /// fetched into.
-pub(super) async fn bring(
-    daemon: &Daemon,
-    place: &JobPlace,
-    assignment: &Assignment,
-) -> Result<PathBuf, FileTrouble> {
+pub(super) async fn bring(daemon: &Daemon, place: &JobPlace, assignment: &Assignment) -> Result<PathBuf, FileTrouble> {
     let wanted = assignment.request.artifacts.clone();
     let trained = place.work(Program::Train);
     let (looked, files) = (trained.clone(), wanted.clone());

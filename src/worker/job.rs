@@ -65,13 +65,7 @@ pub(super) async fn follow(context: Context, place: JobPlace, assignment: Assign
     outcome
 }
 
-async fn step(
-    context: &Context,
-    place: &JobPlace,
-    assignment: Assignment,
-    watch: &Watch,
-    shipper: &Shipper,
-) -> Next {
+async fn step(context: &Context, place: &JobPlace, assignment: Assignment, watch: &Watch, shipper: &Shipper) -> Next {
     let command = context.programs.command(assignment.request.model_type, assignment.program);
     let (noted, task) = (place.clone(), Task { assignment: assignment.clone() });
     let noting = tokio::task::spawn_blocking(move || noted.set_task(&task)).await;
@@ -193,9 +187,19 @@ async fn again(context: &Context, assignment: &Assignment, watch: &Watch) -> Res
 /// Over once the job is not ours any more.
 async fn stale(watch: &Watch) -> Result<(), String> {
     let mut word = watch.word();
-    match word.wait_for(|word| matches!(word, Word::Stale(_))).await.as_deref() {
-        Ok(Word::Stale(why)) => Err(why.clone()),
-        _ => std::future::pending().await,
+    Err(stale_word(&mut word).await)
+}
+
+/// Waits until the job is not ours any more.
+pub(super) async fn stale_word(word: &mut tokio::sync::watch::Receiver<Word>) -> String {
+    let why = match word.wait_for(|word| matches!(word, Word::Stale(_))).await.as_deref() {
+        Ok(Word::Stale(why)) => Some(why.clone()),
+        _ => None,
+    };
+    match why {
+        Some(why) => why,
+        // Nobody could say it any more.
+        None => std::future::pending().await,
     }
 }
 
@@ -243,7 +247,10 @@ impl Files {
         let failed = |kind, why: String| Unsent::Failed(Failure { kind, why });
         for path in paths {
             let Some(digest) = finished.and_then(|finished| finished.artifacts.get(&path)) else {
-                return Err(failed(FailureKind::Infrastructure, format!("the daemon asks for {path}, which is not here")));
+                return Err(failed(
+                    FailureKind::Infrastructure,
+                    format!("the daemon asks for {path}, which is not here"),
+                ));
             };
             let (mut word, mut ends) = (watch.word(), context.ends.clone());
             let sending = persist(watch, || async {

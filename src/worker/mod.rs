@@ -43,7 +43,7 @@ use crate::http::client::Client;
 use crate::runner::Runner;
 use crate::stop::{Stop, Stopping};
 
-pub use self::check::{CheckError, Checked, Checks, check};
+pub use self::check::{CheckError, Checked, Checks, check, directory, remove};
 pub use self::place::PlaceError;
 
 /// How long the daemon may wait for work to come, in seconds.
@@ -95,7 +95,9 @@ pub enum WorkerError {
     #[error(transparent)]
     Place(#[from] PlaceError),
     /// There is nothing that it could run.
-    #[error("there is nothing to run: name the programs of a model type in [adapters.<type>], or promotion.hook (docs/ADAPTERS.md)")]
+    #[error(
+        "there is nothing to run: name the programs of a model type in [adapters.<type>], or promotion.hook (docs/ADAPTERS.md)"
+    )]
     NoPrograms,
 }
 
@@ -144,6 +146,11 @@ impl Worker {
         };
         let most = usize::try_from(config.worker.slots).unwrap_or(1);
         Ok(Self { context, place, name, host, most, end, faults: Vec::new() })
+    }
+
+    /// Where its daemon is.
+    pub fn daemon(&self) -> String {
+        self.context.daemon.place()
     }
 
     /// What the daemon knows it by.

@@ -112,6 +112,11 @@ impl Place {
 }
 
 impl JobPlace {
+    /// A directory that is no worker's.
+    pub(super) fn at(path: &Path, root: JobId) -> Self {
+        Self { path: path.to_owned(), root }
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -9,14 +9,15 @@ use chrono::Utc;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::daemon::Trouble;
+use super::files::{self, FileTrouble};
 use super::kept;
 use super::place::{self, JobPlace};
 use super::programs::Command;
 use super::watch::{Watch, Word};
-use super::{answer, files};
-use super::{Context, files::FileTrouble};
+use super::{Context, answer};
 use crate::domain::adapter::{Directories, JobFile};
-use crate::domain::job::{Assignment, Failure, FailureKind, Program, Resources, StepEnd};
+use crate::domain::job::{Assignment, Failure, FailureKind, Finished, Program, Resources, StepEnd};
 use crate::runner::{Adopted, ExitRecord, RunError, Running, Spec, Verdict};
 
 /// How often a program is looked at, at first and at most.
@@ -95,7 +96,7 @@ pub(super) async fn run(
             };
             let spec = match prepared {
                 Ok(spec) => spec,
-                Err(FileTrouble::Daemon(super::daemon::Trouble::Stale(why))) => return Err(why),
+                Err(FileTrouble::Daemon(Trouble::Stale(why))) => return Err(why),
                 Err(FileTrouble::Daemon(trouble)) => {
                     return Ok(Came::failed(FailureKind::Infrastructure, trouble.to_string()));
                 }
@@ -211,12 +212,7 @@ async fn next_halt(had: &Option<Halt>, word: &mut watch::Receiver<Word>, ends: &
     match had {
         None => halted(word, ends).await,
         Some(Halt::Stale(_)) => std::future::pending().await,
-        Some(Halt::Cancelled(_) | Halt::Ends) => {
-            match word.wait_for(|word| matches!(word, Word::Stale(_))).await.as_deref() {
-                Ok(Word::Stale(why)) => Halt::Stale(why.clone()),
-                _ => std::future::pending().await,
-            }
-        }
+        Some(Halt::Cancelled(_) | Halt::Ends) => Halt::Stale(super::job::stale_word(word).await),
     }
 }
 
@@ -232,7 +228,7 @@ fn order(running: &mut Running, halt: &Halt, grace: Duration) {
     }
 }
 
-async fn found(place: &JobPlace, assignment: &Assignment, command: &Command) -> Option<crate::domain::job::Finished> {
+async fn found(place: &JobPlace, assignment: &Assignment, command: &Command) -> Option<Finished> {
     let (place, assignment, command) = (place.clone(), assignment.clone(), command.clone());
     let look = move || kept::find(&place, &assignment, command.digest());
     tokio::task::spawn_blocking(look).await.ok().flatten()
@@ -247,8 +243,7 @@ async fn prepare(
 ) -> Result<(Spec, bool), FileTrouble> {
     command.check().map_err(FileTrouble::Here)?;
     let evaluates = assignment.program == Program::Evaluate;
-    let artifacts =
-        if evaluates { Some(files::bring(&context.daemon, place, assignment).await?) } else { None };
+    let artifacts = if evaluates { Some(files::bring(&context.daemon, place, assignment).await?) } else { None };
     let (place, assignment, command) = (place.clone(), assignment.clone(), command.clone());
     let log_bytes = context.log_bytes;
     let make = move || {
@@ -264,7 +259,7 @@ async fn prepare(
 }
 
 /// A fresh working directory with `job.json`.
-fn make(place: &JobPlace, assignment: &Assignment, work: &Path, artifacts: Option<&Path>) -> io::Result<()> {
+pub(super) fn make(place: &JobPlace, assignment: &Assignment, work: &Path, artifacts: Option<&Path>) -> io::Result<()> {
     kept::forget(place, assignment.program)?;
     place::remove(&place.run(assignment.program))?;
     place::remove(work)?;
@@ -273,16 +268,13 @@ fn make(place: &JobPlace, assignment: &Assignment, work: &Path, artifacts: Optio
     let told = |path: &Path| path.to_string_lossy().into_owned();
     let later = matches!(assignment.program, Program::Train | Program::Evaluate);
     let data = place.work(Program::Data);
-    let directories = Directories {
-        work: told(work),
-        data: Some(told(&data)).filter(|_| later),
-        artifacts: artifacts.map(told),
-    };
+    let directories =
+        Directories { work: told(work), data: Some(told(&data)).filter(|_| later), artifacts: artifacts.map(told) };
     let file = JobFile { request: assignment.request.clone(), directories };
     fs::write(work.join("job.json"), serde_json::to_vec_pretty(&file)?)
 }
 
-fn spec(place: &JobPlace, assignment: &Assignment, command: Command, log_bytes: u64) -> Spec {
+pub(super) fn spec(place: &JobPlace, assignment: &Assignment, command: Command, log_bytes: u64) -> Spec {
     Spec {
         job: assignment.job,
         epoch: assignment.epoch,

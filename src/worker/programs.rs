@@ -105,8 +105,7 @@ impl Programs {
 
     /// The same with another program in the place of the configured one.
     pub(super) fn with_limits(&self, words: Vec<String>, adapter: Adapter) -> Command {
-        let limits =
-            Limits { time: Some(adapter.time_limit), no_progress: adapter.no_progress, ..self.limits.clone() };
+        let limits = Limits { time: Some(adapter.time_limit), no_progress: adapter.no_progress, ..self.limits.clone() };
         Command { words, adapter, limits }
     }
 
@@ -135,7 +134,9 @@ impl Command {
         };
         for word in &self.words {
             put(word);
-            if let Some(metadata) = fs::metadata(word).ok().filter(|metadata| word.starts_with('/') && metadata.is_file()) {
+            if let Some(metadata) =
+                fs::metadata(word).ok().filter(|metadata| word.starts_with('/') && metadata.is_file())
+            {
                 put(&format!("{} {}.{}", metadata.len(), metadata.mtime(), metadata.mtime_nsec()));
             }
         }

@@ -71,7 +71,7 @@ impl Shipping {
                 // At its end.
                 Ok(false) => drop(flush.take()),
                 Err(Trouble::Stale(_)) => return,
-                Err(trouble) => {
+                Err(ref trouble) => {
                     failures += 1;
                     if failures == 1 {
                         tracing::warn!(job = %self.job, "the log cannot be sent: {trouble}; it is tried again");

@@ -73,11 +73,6 @@ impl Watch {
         self.shared.word.subscribe()
     }
 
-    /// The job was refused to us elsewhere, or this worker ends it.
-    pub(super) fn tell(&self, word: Word) {
-        self.shared.tell(word);
-    }
-
     /// Waits until there is time enough to begin something: only under a lease that was just confirmed.
     pub(super) async fn fresh(&self) -> Duration {
         let mut word = self.word();
@@ -101,11 +96,6 @@ impl Watch {
         renewed
     }
 
-    /// Looks at the program that runs now. Blocking.
-    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Running) -> T) -> Option<T> {
-        self.shared.run().as_mut().map(|run| look(&mut run.running))
-    }
-
     /// The program is over.
     pub(super) fn over(&self) {
         *self.shared.run() = None;
@@ -122,7 +112,12 @@ impl Watch {
 pub(super) struct WatchHandle(Arc<Shared>);
 
 impl WatchHandle {
-    /// As [`Watch::with`].
+    /// The job was given anew.
+    pub(super) fn tell(&self, word: Word) {
+        self.0.tell(word);
+    }
+
+    /// Looks at the program that runs now. Blocking.
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut Running) -> T) -> Option<T> {
         self.0.run().as_mut().map(|run| look(&mut run.running))
     }

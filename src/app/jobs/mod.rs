@@ -11,6 +11,7 @@ mod create;
 mod follow;
 mod journal;
 mod lease;
+mod logs;
 mod orchestrate;
 mod read;
 mod request;
@@ -55,6 +56,8 @@ pub struct Jobs {
     now: fn() -> Micros,
     clocks: Mutex<Clocks>,
     turns: Turns,
+    /// Taken while a piece of a log is written, one for the jobs of each rest.
+    logs: [Mutex<()>; 16],
     changed: watch::Sender<Changed>,
     work: watch::Sender<u64>,
 }
@@ -76,6 +79,7 @@ impl Jobs {
             now,
             clocks: Mutex::default(),
             turns: Turns::default(),
+            logs: Default::default(),
             changed: watch::Sender::default(),
             work: watch::Sender::default(),
         }

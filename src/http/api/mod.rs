@@ -25,6 +25,7 @@ mod tokens;
 mod users;
 mod versions;
 mod webhooks;
+mod work;
 
 use axum::extract::FromRef;
 
@@ -58,6 +59,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
     routes.extend(import::routes());
+    routes.extend(work::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());

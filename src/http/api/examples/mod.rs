@@ -1,6 +1,7 @@
 //! What the description of the API shows. Tests hold each of these against its schema.
 
 pub(super) mod registry;
+pub(super) mod work;
 
 use serde_json::{Value, json};
 
