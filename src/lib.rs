@@ -26,6 +26,10 @@ pub mod http;
 pub mod observe;
 /// Child processes that never outlive their use.
 pub mod process;
+/// The log of a job: bounded, with offsets that never change.
+pub mod joblog;
+/// Running an operator's program under a supervisor, so that nothing of it survives and nothing of it is unknown.
+pub mod runner;
 /// Hosts' addresses without glibc's name service.
 pub mod names;
 /// How far the daemon is in stopping: one signal that every part can wait for.

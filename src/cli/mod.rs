@@ -26,6 +26,7 @@ mod man;
 mod models;
 mod output;
 mod password;
+mod run_program;
 mod serve;
 mod session;
 mod status;
@@ -134,6 +135,12 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual pages
     Man(man::ManArgs),
+    /// Run a program of a job (started by a worker)
+    #[command(hide = true)]
+    RunProgram(run_program::RunArgs),
+    /// Become a program of a job (started by run-program)
+    #[command(hide = true)]
+    ExecProgram(run_program::RunArgs),
 }
 
 /// Runs the command that the command line names.
@@ -161,6 +168,8 @@ pub fn main() -> ExitCode {
         Command::Config(args) => config::run(args, global),
         Command::Completions(args) => completions::run(args, global),
         Command::Man(args) => man::run(args, global),
+        Command::RunProgram(args) => run_program::supervise(&args),
+        Command::ExecProgram(args) => Ok(run_program::execute(&args)),
     };
     outcome.unwrap_or_else(|error| failed(&error))
 }

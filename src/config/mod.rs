@@ -9,6 +9,7 @@ mod events;
 mod file;
 mod gates;
 mod http;
+mod jobs;
 mod journal;
 mod key;
 mod load;
@@ -28,6 +29,7 @@ pub use self::auth::Auth;
 pub use self::events::Events;
 pub use self::gates::Gates;
 pub use self::http::Http;
+pub use self::jobs::Jobs;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
 pub use self::notify::{Notify, Webhook, WebhookUrl};
@@ -63,6 +65,8 @@ pub struct Config {
     pub promotion: Promotion,
     /// What a version has to show.
     pub gates: Gates,
+    /// What workers run.
+    pub jobs: Jobs,
 }
 
 impl Default for Config {
@@ -79,6 +83,7 @@ impl Default for Config {
             artifacts: Artifacts::default(),
             promotion: Promotion::default(),
             gates: Gates::default(),
+            jobs: Jobs::default(),
         }
     }
 }
