@@ -7,10 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::app::answers::query::filled;
+use crate::app::answers::QueryError;
+use crate::app::answers::query::{filled, limit};
+use crate::app::answers::registry::ClmJobCounts;
 use crate::domain::job::{Job, JobId, JobKind, JobState, JsonText, Training, Trigger};
 use crate::domain::model::{ModelId, ModelType, VersionName};
 use crate::domain::time::{Micros, rfc3339, rfc3339_option};
+use crate::store::{JobCounts, JobFilter, Store};
 
 /// Where a job stands, in the predecessor's four words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,6 +74,23 @@ impl FromStr for ClmJobStatus {
     }
 }
 
+impl From<&JobCounts> for ClmJobCounts {
+    fn from(counts: &JobCounts) -> Self {
+        let mut figures = Self::default();
+        for state in JobState::ALL {
+            let count = usize::try_from(counts.trainings(state)).unwrap_or(usize::MAX);
+            figures.total += count;
+            *match ClmJobStatus::from(state) {
+                ClmJobStatus::Pending => &mut figures.pending,
+                ClmJobStatus::InProgress => &mut figures.in_progress,
+                ClmJobStatus::Completed => &mut figures.completed,
+                ClmJobStatus::Failed => &mut figures.failed,
+            } += count;
+        }
+        figures
+    }
+}
+
 /// What is said to who asks for a training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClmTrain {
@@ -119,7 +139,7 @@ pub struct ClmJobsQuery {
 }
 
 /// The most jobs of a list that has no pages.
-pub(super) const MOST: usize = 10_000;
+const MOST: usize = 10_000;
 
 /// One job of the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -175,6 +195,26 @@ pub struct ClmJobs {
     pub jobs: Vec<ClmJob>,
     /// How many are in this list.
     pub total: usize,
+}
+
+impl ClmJobs {
+    /// Looks for them.
+    pub fn find(store: &Store, query: &ClmJobsQuery) -> Result<Self, QueryError> {
+        let most = limit(query.limit, MOST)?;
+        let of = |status| JobState::ALL.into_iter().filter(|state| ClmJobStatus::from(*state) == status).collect();
+        let states = query.status.map(of).unwrap_or_default();
+        let filter = JobFilter { states, trainings: true, ..JobFilter::default() };
+        let (mut jobs, mut before) = (Vec::new(), None);
+        loop {
+            let (found, next) = store.jobs(&filter, before, most - jobs.len())?;
+            jobs.extend(found.iter().filter_map(ClmJob::of));
+            before = next;
+            if before.is_none() || jobs.len() >= most {
+                break;
+            }
+        }
+        Ok(Self { total: jobs.len(), jobs })
+    }
 }
 
 /// The whole job.

@@ -6,9 +6,14 @@ use serde_json::Value;
 
 use super::steps::{resources, timeline};
 use super::{JobAnswer, StepAnswer};
-use crate::domain::job::{HookRun, Job, JobId, JobKind, JobState, JsonText, Lease, Resources, Waiting};
-use crate::domain::model::{EvaluationId, EvaluationKind, ModelStatus, VersionName};
+use crate::app::jobs::{JobError, Jobs};
+use crate::app::registry::{Registry, RegistryError};
+use crate::domain::job::{
+    Finished, HookRun, Job, JobId, JobKind, JobState, JsonText, Lease, Program, Resources, Waiting,
+};
+use crate::domain::model::{EvaluationId, EvaluationKind, ModelId, ModelStatus, VersionName};
 use crate::domain::time::{Micros, rfc3339};
+use crate::store::Store;
 
 /// Who has a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -157,9 +162,90 @@ impl JobDetail {
     }
 }
 
-/// What the programs of a job answered, by name: `data`, `train`, `evaluate`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Retries that are followed.
+const CHAIN: usize = 50;
+
+/// Jobs behind one that may be retries of it.
+const BEHIND: usize = 200;
+
+impl JobDetail {
+    /// Looks a job up.
+    pub fn find(jobs: &Jobs, store: &Store, registry: &Registry, id: JobId, now: Micros) -> Result<Self, JobError> {
+        let job = jobs.get(id)?;
+        let waiting = jobs.waiting(&job)?;
+        Self::read(store, registry, &job, waiting, now)
+    }
+
+    /// The same with what is in the data file.
+    pub fn read(
+        store: &Store,
+        registry: &Registry,
+        job: &Job,
+        waiting: Option<Waiting>,
+        now: Micros,
+    ) -> Result<Self, JobError> {
+        let mut detail = Self::of(job, waiting, now);
+        let sizes = store.job_results(job.id)?;
+        detail.results = sizes.into_iter().map(|(program, size)| (program.as_str().to_owned(), size)).collect();
+        let mut before = job.retry_of;
+        while let Some(id) = before.take() {
+            if let Some(earlier) = store.job(id)?.filter(|_| detail.earlier.len() < CHAIN) {
+                detail.earlier.insert(0, RelatedJob::from(&earlier));
+                before = earlier.retry_of;
+            }
+        }
+        let behind = store.jobs_after(&job.model, job.id, BEHIND)?;
+        detail.later = behind.iter().filter(|other| other.root == job.root).map(RelatedJob::from).collect();
+        if let Some(version) = &job.version {
+            detail.outcome = outcome(registry, &job.model, version, now)?;
+        }
+        Ok(detail)
+    }
+}
+
+/// Where a version stands; none where it is not there, which a version of a job that was just begun may not be.
+fn outcome(
+    registry: &Registry,
+    model: &ModelId,
+    version: &VersionName,
+    now: Micros,
+) -> Result<Option<OutcomeAnswer>, RegistryError> {
+    let found = match registry.version(model, version, now) {
+        Ok(found) => found,
+        Err(RegistryError::NoModel(_) | RegistryError::NoVersion(..)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let newest = registry.evaluations(model, version)?.into_iter().next();
+    let newest = newest.as_ref();
+    Ok(Some(OutcomeAnswer {
+        version: version.clone(),
+        status: found.status,
+        evaluation: newest.map(|one| one.id),
+        evaluation_type: newest.map(|one| one.kind),
+        passed: newest.map(|one| one.passed),
+        promotion_score: newest.map(|one| one.score),
+        sharpe: newest.and_then(|one| one.figures.plain.sharpe_ratio).map(|figure| figure.value),
+        failure_reason: newest.map_or_else(String::new, |one| one.failure_reason.clone()),
+    }))
+}
+
+/// What the programs of a job answered, by name: `data`, `train`, `evaluate`, `hook`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobResults {
     /// The job.
-    pub results: BTreeMap<String, Value>,
+    pub job_id: JobId,
+    /// What each answered, and the files that it named.
+    pub results: BTreeMap<String, Finished>,
+}
+
+impl JobResults {
+    /// Those of one program, or of all.
+    pub fn find(jobs: &Jobs, id: JobId, only: Option<Program>) -> Result<Self, JobError> {
+        jobs.get(id)?;
+        let mut results = BTreeMap::new();
+        for program in Program::ALL.into_iter().filter(|program| only.is_none_or(|only| *program == only)) {
+            results.extend(jobs.result(id, program)?.map(|finished| (program.as_str().to_owned(), finished)));
+        }
+        Ok(Self { job_id: id, results })
+    }
 }

@@ -54,6 +54,9 @@ pub fn waiting_for(why: &Waiting) -> String {
         Waiting::NoWorker { program } => {
             format!("no worker that was heard of lately has the program {}", program.as_str())
         }
+        Waiting::FilesAt { worker } => {
+            format!("what it trained is at {worker} alone, which is waited for: others would have to train it again")
+        }
         Waiting::Queue { ahead: 0 } => "it is the next one, as soon as a worker asks".to_owned(),
         Waiting::Queue { ahead: 1 } => "1 other goes first".to_owned(),
         Waiting::Queue { ahead } => format!("{ahead} others go first"),

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -6,9 +7,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::JobAnswer;
-use crate::app::answers::query::filled;
-use crate::domain::job::{Job, JobKind, JobState, Trigger};
+use crate::app::answers::QueryError;
+use crate::app::answers::query::{MAX_LIMIT, filled, limit};
+use crate::app::jobs::{JobError, Jobs};
+use crate::domain::job::{JobId, JobState, Trigger, Waiting};
 use crate::domain::model::{ModelId, ModelType};
+use crate::store::{JobFilter, Store};
 
 /// Which states, as a query says it: one of them, or several at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +55,6 @@ impl StateFilter {
             Self::Held => state.is_held(),
             Self::Open => !state.is_over(),
             Self::Over => state.is_over(),
-        }
-    }
-
-    /// Whether nothing that is over fits.
-    pub fn is_open(self) -> bool {
-        match self {
-            Self::One(state) => !state.is_over(),
-            Self::Held | Self::Open => true,
-            Self::Over => false,
         }
     }
 }
@@ -125,13 +120,21 @@ pub struct JobQuery {
 }
 
 impl JobQuery {
-    /// Whether a job fits.
-    pub fn fits(&self, job: &Job) -> bool {
-        let is_of = |kind| matches!(&job.kind, JobKind::Training(training) if training.name.model_type == kind);
-        self.state.is_none_or(|state| state.fits(job.state))
-            && self.model.as_ref().is_none_or(|model| job.model == *model)
-            && self.model_type.is_none_or(is_of)
-            && self.trigger.is_none_or(|trigger| job.trigger == trigger)
+    /// What the store is asked for.
+    fn filter(&self) -> JobFilter {
+        let states = |filter: StateFilter| JobState::ALL.into_iter().filter(|state| filter.fits(*state)).collect();
+        JobFilter {
+            states: self.state.map(states).unwrap_or_default(),
+            model: self.model.clone(),
+            model_type: self.model_type,
+            trigger: self.trigger,
+            trainings: false,
+        }
+    }
+
+    /// Whether something that waits may be among what it finds.
+    fn may_wait(&self) -> bool {
+        self.state.is_none_or(|state| state.fits(JobState::Pending))
     }
 }
 
@@ -142,4 +145,34 @@ pub struct JobPage {
     pub jobs: Vec<JobAnswer>,
     /// Where the next page goes on; null at the end.
     pub next: Option<String>,
+}
+
+impl JobPage {
+    /// Looks for a page.
+    pub fn find(jobs: &Jobs, store: &Store, query: &JobQuery) -> Result<Self, JobError> {
+        let waiting = if query.may_wait() { jobs.all_waiting()? } else { BTreeMap::new() };
+        Self::read(store, query, waiting)
+    }
+
+    /// The same from a data file without a daemon, where nobody knows what waits for what.
+    pub fn read(store: &Store, query: &JobQuery, mut waiting: BTreeMap<JobId, Waiting>) -> Result<Self, JobError> {
+        let most = limit(query.limit, MAX_LIMIT)?;
+        let mut before = match query.cursor.as_deref().map(str::parse) {
+            None => None,
+            Some(Ok(before)) => Some(before),
+            Some(Err(_)) => return Err(QueryError::cursor().into()),
+        };
+        let (filter, mut found) = (query.filter(), Vec::new());
+        // The store answers with where it is when it has looked at many; a page without a row would be none.
+        loop {
+            let (mut rows, next) = store.jobs(&filter, before, most)?;
+            found.append(&mut rows);
+            before = next;
+            if before.is_none() || !found.is_empty() {
+                break;
+            }
+        }
+        let jobs = found.iter().map(|job| JobAnswer::of(job, waiting.remove(&job.id))).collect();
+        Ok(Self { jobs, next: before.map(|id| id.to_string()) })
+    }
 }

@@ -49,7 +49,7 @@ pub enum TryOutcome {
 /// One try of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TryAnswer {
-    /// Under which lease.
+    /// Under which lease; 0 where it was taken over from the job that this one does again.
     pub epoch: u64,
     /// The worker; null where the daemon did it itself.
     pub worker: Option<String>,
@@ -69,6 +69,8 @@ pub struct TryAnswer {
     pub failure: Option<Failure>,
     /// SHA-256 over everything that it depends on: a finished step counts for a retry where that is the same.
     pub inputs: String,
+    /// Whether the worker still had what the same program had left under the same inputs, and did not run it again.
+    pub reused: bool,
     /// What it took.
     pub resources: Resources,
 }
@@ -90,6 +92,7 @@ impl TryAnswer {
             outcome,
             failure,
             inputs: hex(&record.inputs),
+            reused: record.reused,
             resources: record.resources,
         }
     }
@@ -139,7 +142,8 @@ pub fn timeline(job: &Job, now: Micros) -> Vec<StepAnswer> {
 
 /// What all tries took together: the most memory of any, the processor time and the output of all.
 pub(super) fn resources(job: &Job) -> Resources {
-    let each = || job.steps.iter().map(|record| record.resources);
+    // What was taken over was taken before.
+    let each = || job.steps.iter().filter(|record| record.epoch > 0 && !record.reused).map(|record| record.resources);
     let cpu: Vec<u64> = each().filter_map(|taken| taken.cpu_ms).collect();
     Resources {
         memory_peak: each().filter_map(|taken| taken.memory_peak).max(),

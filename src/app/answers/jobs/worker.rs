@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::app::jobs::{JobError, Jobs, WorkerSeen};
 use crate::domain::job::{JobId, Program};
 use crate::domain::model::ModelType;
 use crate::domain::time::{Micros, rfc3339};
@@ -18,12 +19,22 @@ pub struct WorkerAnswer {
     pub programs: BTreeMap<ModelType, Vec<Program>>,
     /// Whether it runs the promotion hook.
     pub hook: bool,
+    /// Whether it was heard of lately: who is not, is not counted on.
+    pub here: bool,
     /// When it was last heard of.
     #[serde(with = "rfc3339")]
     #[schemars(with = "Micros")]
     pub heard_at: Micros,
     /// The jobs that it has.
     pub jobs: Vec<JobId>,
+}
+
+impl From<WorkerSeen> for WorkerAnswer {
+    fn from(seen: WorkerSeen) -> Self {
+        let here = seen.is_here();
+        let WorkerSeen { name, host, programs, hook, held, heard_at, .. } = seen;
+        Self { name, host, programs, hook, here, heard_at, jobs: held.iter().map(|held| held.job).collect() }
+    }
 }
 
 impl WorkerAnswer {
@@ -44,4 +55,11 @@ impl WorkerAnswer {
 pub struct WorkerList {
     /// Those that were heard of.
     pub workers: Vec<WorkerAnswer>,
+}
+
+impl WorkerList {
+    /// Those that were heard of since the daemon started.
+    pub fn find(jobs: &Jobs) -> Result<Self, JobError> {
+        Ok(Self { workers: jobs.workers()?.into_iter().map(WorkerAnswer::from).collect() })
+    }
 }
