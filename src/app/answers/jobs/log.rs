@@ -1,6 +1,6 @@
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::answers::QueryError;
 use crate::app::answers::query::{filled, limit};
+use crate::app::jobs::Jobs;
 use crate::domain::job::JobId;
 use crate::joblog::{LogReader, Record, Stream};
 
@@ -166,9 +167,9 @@ pub struct JobLogs {
 }
 
 impl JobLogs {
-    /// Of a job, in the directory that has a directory of each.
-    pub fn of(logs: &Path, job: JobId) -> Self {
-        Self { job, directory: logs.join(job.to_string()) }
+    /// Of a job.
+    pub fn of(jobs: &Jobs, job: JobId) -> Self {
+        Self { job, directory: jobs.log_directory(job) }
     }
 
     /// The log of a lease, which need not exist.
@@ -298,7 +299,7 @@ mod tests {
     /// A log of so many lines, of which some in the middle are not kept if there are many.
     fn logs(count: usize) -> (tempfile::TempDir, JobLogs) {
         let directory = tempfile::tempdir().unwrap();
-        let logs = JobLogs::of(directory.path(), JobId(17));
+        let logs = JobLogs { job: JobId(17), directory: directory.path().to_owned() };
         let mut writer = LogWriter::open(logs.log(2).directory(), LogLimits::of(64 << 10)).unwrap();
         for number in 0..count {
             writer.append(Micros(1_768_621_566_123_000), Stream::Out, format!("line {number}\n").as_bytes());
@@ -360,7 +361,7 @@ mod tests {
     #[test]
     fn a_job_without_a_log() {
         let directory = tempfile::tempdir().unwrap();
-        let page = JobLogs::of(directory.path(), JobId(1)).page(&query(|_| {})).unwrap();
+        let page = JobLogs { job: JobId(1), directory: directory.path().join("none") }.page(&query(|_| {})).unwrap();
         assert_eq!((page.epoch, page.lines.len(), page.end), (0, 0, 0));
     }
 }
