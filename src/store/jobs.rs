@@ -1,9 +1,11 @@
+use std::collections::BTreeSet;
+
 use redb::{ReadableTable, ReadableTableMetadata as _};
 
 use super::codec::{self, records};
 use super::schema::{JOB_RESULTS, JOBS, META, MODEL_JOBS, OPEN_JOBS};
 use super::{ReadTxn, Store, StoreError, WriteTxn};
-use crate::domain::job::{Finished, Job, JobId, JobKind, JobState, OpenJob, Program};
+use crate::domain::job::{Finished, Job, JobId, JobKind, JobState, OpenJob, Program, Trigger};
 use crate::domain::model::{ModelId, ModelType};
 use crate::domain::time::Micros;
 
@@ -28,6 +30,7 @@ pub struct JobCounts {
     /// The newest job's number.
     pub last: u64,
     by_state: [u64; JobState::ALL.len()],
+    hooks: [u64; JobState::ALL.len()],
 }
 
 impl JobCounts {
@@ -36,9 +39,23 @@ impl JobCounts {
         self.by_state[state as usize]
     }
 
+    /// How many trainings stand there.
+    pub fn trainings(&self, state: JobState) -> u64 {
+        self.of(state).saturating_sub(self.hooks[state as usize])
+    }
+
     /// All that are kept.
     pub fn total(&self) -> u64 {
         self.by_state.iter().sum()
+    }
+
+    /// One more, or one less, stands there.
+    fn count(&mut self, job: &Job, state: JobState, step: i64) {
+        let counts = std::iter::once(&mut self.by_state);
+        for counts in counts.chain(matches!(job.kind, JobKind::Hook(_)).then_some(&mut self.hooks)) {
+            let count = &mut counts[state as usize];
+            *count = count.saturating_add_signed(step);
+        }
     }
 }
 
@@ -57,6 +74,10 @@ pub struct JobFilter {
     pub model: Option<ModelId>,
     /// Of this model type.
     pub model_type: Option<ModelType>,
+    /// Asked for upon this.
+    pub trigger: Option<Trigger>,
+    /// Only trainings.
+    pub trainings: bool,
 }
 
 impl JobFilter {
@@ -68,10 +89,16 @@ impl JobFilter {
         (self.states.is_empty() || self.states.contains(&job.state))
             && self.model.as_ref().is_none_or(|model| job.model == *model)
             && self.model_type.is_none_or(|wanted| kind == Some(wanted))
+            && self.trigger.is_none_or(|trigger| job.trigger == trigger)
+            && (kind.is_some() || !self.trainings)
     }
 
     fn is_open(&self) -> bool {
         !self.states.is_empty() && self.states.iter().all(|state| !state.is_over())
+    }
+
+    fn is_over(&self) -> bool {
+        !self.states.is_empty() && self.states.iter().all(|state| state.is_over())
     }
 }
 
@@ -100,7 +127,13 @@ impl Store {
         let before = before.map_or(u64::MAX, |id| id.0);
         self.read(|ReadTxn { txn }| {
             let jobs = txn.open_table(JOBS)?;
-            let mut page = Page { filter, limit, found: Vec::new(), looked: 0 };
+            let mut page = Page { filter, limit, found: Vec::new(), looked: 0, passed_over: BTreeSet::new() };
+            // A long queue stands before everything that is over.
+            if filter.is_over() {
+                for row in txn.open_table(OPEN_JOBS)?.iter()? {
+                    page.passed_over.insert(row?.0.value());
+                }
+            }
             // The table with the fewest rows that can fit says which ones are read in full.
             let next = if filter.is_open() {
                 let open = txn.open_table(OPEN_JOBS)?;
@@ -134,6 +167,31 @@ impl Store {
         })
     }
 
+    /// Which programs of a job answered, and the bytes that each answer takes here.
+    pub fn job_results(&self, job: JobId) -> Result<Vec<(Program, u64)>, StoreError> {
+        self.read(|txn| {
+            let table = txn.txn.open_table(JOB_RESULTS)?;
+            let mut sizes = Vec::new();
+            for program in Program::ALL {
+                sizes.extend(table.get((job.0, program as u8))?.map(|row| (program, row.value().len() as u64)));
+            }
+            Ok(sizes)
+        })
+    }
+
+    /// Jobs of a model that were asked for after `after`, oldest first.
+    pub fn jobs_after(&self, model: &ModelId, after: JobId, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.read(|ReadTxn { txn }| {
+            let jobs = txn.open_table(JOBS)?;
+            let of_model = txn.open_table(MODEL_JOBS)?;
+            let mut found = Vec::new();
+            for row in of_model.range((model.as_str(), after.0 + 1)..=(model.as_str(), u64::MAX))?.take(limit) {
+                found.extend(get(&jobs, JobId(row?.0.value().1))?);
+            }
+            Ok(found)
+        })
+    }
+
     /// Removes jobs that were over before `before`, and answers of programs of those that were over before
     /// `results_before`: a part of them at once, from `from` on.
     pub fn trim_jobs(&self, before: Micros, results_before: Micros, from: JobId) -> Result<TrimmedJobs, StoreError> {
@@ -147,6 +205,8 @@ struct Page<'a> {
     limit: usize,
     found: Vec<Job>,
     looked: usize,
+    /// Numbers of jobs that cannot fit.
+    passed_over: BTreeSet<u64>,
 }
 
 impl Page<'_> {
@@ -158,6 +218,9 @@ impl Page<'_> {
     ) -> Result<Option<JobId>, StoreError> {
         for number in numbers {
             let number = number?;
+            if self.passed_over.contains(&number) {
+                continue;
+            }
             if self.found.len() >= self.limit || self.looked >= A_PAGE {
                 return Ok(Some(JobId(number + 1)));
             }
@@ -229,9 +292,9 @@ impl WriteTxn {
         if before != Some(job.state) {
             self.count_jobs(|counts| {
                 if let Some(before) = before {
-                    counts.by_state[before as usize] -= 1;
+                    counts.count(job, before, -1);
                 }
-                counts.by_state[job.state as usize] += 1;
+                counts.count(job, job.state, 1);
             })?;
         }
         Ok(())
@@ -299,7 +362,7 @@ impl WriteTxn {
         for job in &old {
             jobs.remove(job.id.0)?;
             self.txn.open_table(MODEL_JOBS)?.remove((job.model.as_str(), job.id.0))?;
-            self.count_jobs(|counts| counts.by_state[job.state as usize] -= 1)?;
+            self.count_jobs(|counts| counts.count(job, job.state, -1))?;
         }
         trimmed.jobs = old.into_iter().map(|job| job.id).collect();
         Ok(trimmed)

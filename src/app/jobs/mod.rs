@@ -13,10 +13,12 @@ mod journal;
 mod lease;
 mod logs;
 mod orchestrate;
+mod queue;
 mod read;
 mod request;
 mod retention;
 mod tick;
+mod training;
 mod turns;
 
 use std::sync::{Arc, Mutex};
@@ -33,7 +35,9 @@ use crate::store::{Store, StoreError};
 
 pub use self::clocks::WorkerSeen;
 pub use self::orchestrate::{Next, Orchestrate, Orchestrator};
+pub use self::queue::Waits;
 pub use self::read::{JobQuery, Survey, Unserved};
+pub use self::training::{Asked, Subject};
 
 /// The longest evidence.
 pub const EVIDENCE_BYTES: usize = 2_000;
@@ -141,6 +145,9 @@ pub enum JobError {
     /// What is kept as JSON.
     #[error("what is kept of a job: {0}")]
     Json(#[from] serde_json::Error),
+    /// A query that makes no sense.
+    #[error(transparent)]
+    Query(#[from] crate::app::answers::QueryError),
     /// The registry.
     #[error(transparent)]
     Registry(#[from] crate::app::registry::RegistryError),

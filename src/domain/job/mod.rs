@@ -27,7 +27,7 @@ pub use self::record::{
 };
 pub use self::report::Taken;
 pub use self::setback::Patience;
-pub use self::step::{JobStep, Program};
+pub use self::step::{BadProgram, JobStep, Program};
 pub use self::todo::Todo;
 pub use self::trigger::{BadTrigger, Trigger};
 pub use self::work::{

@@ -138,6 +138,13 @@ impl Queue<'_> {
         reasons
     }
 
+    /// The pending jobs, what goes first first.
+    pub fn order(&self) -> Vec<JobId> {
+        let mut pending: Vec<_> = self.open.iter().filter(|job| job.state == JobState::Pending).collect();
+        pending.sort_by_key(|job| job.rank(self.now));
+        pending.into_iter().map(|job| job.id).collect()
+    }
+
     /// How many pending jobs only lack somebody who runs them: what the number of workers can follow.
     pub fn wanting(&self) -> u32 {
         let held = self.held();

@@ -3,6 +3,7 @@
 mod artifacts;
 mod audit;
 mod clm;
+mod clm_jobs;
 mod compare;
 mod counters;
 mod description;
@@ -14,6 +15,8 @@ mod history;
 mod hooks;
 mod import;
 mod intents;
+mod job_log;
+mod jobs;
 mod live;
 mod me;
 mod models;
@@ -55,6 +58,9 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(history::routes());
     routes.extend(compare::routes());
     routes.extend(clm::routes());
+    routes.extend(clm_jobs::routes());
+    routes.extend(jobs::routes());
+    routes.extend(job_log::routes());
     routes.extend(artifacts::routes());
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
