@@ -99,6 +99,7 @@ fn register(registry: &Registry, id: &ModelId, at: usize, of: usize) -> Result<V
         train_metrics: (0..10).map(|key| (format!("metric_{key}"), key as f64)).collect(),
         validation_metrics: (0..10).map(|key| (format!("metric_{key}"), key as f64)).collect(),
         tags: BTreeMap::from([("owner".into(), format!("team {}", of % 7)), ("run".into(), at.to_string())]),
+        importances: None,
         success: true,
     };
     Ok(registry.register(&ask(at * 200 + of), id, &new)?.version)

@@ -22,12 +22,20 @@ pub mod app;
 pub mod tasks;
 /// The listeners, the one accept loop, the route table, and the commands' client.
 pub mod http;
+/// The worker: runs the operator's programs for the daemon's jobs, in a process of its own.
+pub mod worker;
 /// Health, metrics, logging.
 pub mod observe;
 /// Child processes that never outlive their use.
 pub mod process;
+/// The log of a job: bounded, with offsets that never change.
+pub mod joblog;
+/// Running an operator's program under a supervisor, so that nothing of it survives and nothing of it is unknown.
+pub mod runner;
 /// Hosts' addresses without glibc's name service.
 pub mod names;
+/// Connections to them, with TLS.
+pub mod connect;
 /// How far the daemon is in stopping: one signal that every part can wait for.
 pub mod stop;
 /// Settings: one struct a concern, and where each value came from.

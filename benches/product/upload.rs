@@ -86,6 +86,7 @@ fn register(setup: &Setup) -> Result<()> {
         train_metrics: BTreeMap::new(),
         validation_metrics: BTreeMap::new(),
         tags: BTreeMap::new(),
+        importances: None,
         success: true,
     };
     registry.register(&ask, &MODEL.parse()?, &new)?;

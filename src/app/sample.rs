@@ -145,6 +145,7 @@ impl Maker<'_> {
             train_metrics: metrics([("logloss", loss), ("accuracy", 0.61)]),
             validation_metrics: metrics([("logloss", loss + 0.03), ("accuracy", 0.57)]),
             tags: [(TAG.0.to_owned(), TAG.1.to_owned())].into(),
+            importances: None,
             success: true,
         };
         let registered = self.app.registry.register(&self.ask(ago, "trainer"), &self.model, &new)?;

@@ -109,7 +109,7 @@ impl Daemon {
 
 /// Whether nobody answers at the socket.
 pub(super) fn nobody_answers(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(ClientError::NoDaemon(_) | ClientError::Silent(_)))
+    matches!(error.downcast_ref(), Some(ClientError::NoDaemon(_) | ClientError::Silent { .. }))
 }
 
 fn with_query(path: &str, query: &impl Serialize) -> anyhow::Result<String> {

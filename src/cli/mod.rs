@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{ConfigError, Loaded, Request};
 
+mod adapter;
 mod ask;
 mod audit;
 mod completions;
@@ -26,12 +27,14 @@ mod man;
 mod models;
 mod output;
 mod password;
+mod run_program;
 mod serve;
 mod session;
 mod status;
 mod time;
 mod token;
 mod user;
+mod worker;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
 
@@ -102,6 +105,10 @@ impl Global {
 enum Command {
     /// Run the daemon: read the journal, store, detect, mirror, answer
     Serve(serve::ServeArgs),
+    /// Run jobs: the operator's programs, for a daemon on this machine or another
+    Worker(worker::WorkerArgs),
+    /// Try the programs that fetch data, train and evaluate
+    Adapter(adapter::AdapterArgs),
     /// Run the daemon on a built-in feed, without a journal and without Redis
     Demo(demo::DemoArgs),
     /// Tell whether everything works; exits with 1 if not
@@ -134,6 +141,12 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual pages
     Man(man::ManArgs),
+    /// Run a program of a job (started by a worker)
+    #[command(hide = true)]
+    RunProgram(run_program::RunArgs),
+    /// Become a program of a job (started by run-program)
+    #[command(hide = true)]
+    ExecProgram(run_program::RunArgs),
 }
 
 /// Runs the command that the command line names.
@@ -145,6 +158,8 @@ pub fn main() -> ExitCode {
     let global = &cli.global;
     let outcome = match cli.command {
         Command::Serve(args) => serve::run(args, global),
+        Command::Worker(args) => worker::run(&args, global),
+        Command::Adapter(args) => adapter::run(args, global),
         Command::Demo(args) => demo::run(args, global),
         Command::Health(args) => health::run(args, global),
         Command::Status(args) => status::run(args, global),
@@ -161,6 +176,8 @@ pub fn main() -> ExitCode {
         Command::Config(args) => config::run(args, global),
         Command::Completions(args) => completions::run(args, global),
         Command::Man(args) => man::run(args, global),
+        Command::RunProgram(args) => run_program::supervise(&args),
+        Command::ExecProgram(args) => Ok(run_program::execute(&args)),
     };
     outcome.unwrap_or_else(|error| failed(&error))
 }

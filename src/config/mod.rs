@@ -3,12 +3,14 @@
 
 use std::path::PathBuf;
 
+mod adapters;
 mod artifacts;
 mod auth;
 mod events;
 mod file;
 mod gates;
 mod http;
+mod jobs;
 mod journal;
 mod key;
 mod load;
@@ -22,12 +24,15 @@ mod rules;
 mod sample;
 mod secret;
 mod value;
+mod worker;
 
+pub use self::adapters::{Adapter, Adapters};
 pub use self::artifacts::Artifacts;
 pub use self::auth::Auth;
 pub use self::events::Events;
 pub use self::gates::Gates;
 pub use self::http::Http;
+pub use self::jobs::Jobs;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
 pub use self::notify::{Notify, Webhook, WebhookUrl};
@@ -37,6 +42,7 @@ pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
 pub use self::sample::sample;
 pub use self::secret::{Secret, SecretError, read_secret};
+pub use self::worker::{DaemonUrl, Worker};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +69,12 @@ pub struct Config {
     pub promotion: Promotion,
     /// What a version has to show.
     pub gates: Gates,
+    /// What workers run.
+    pub jobs: Jobs,
+    /// The worker.
+    pub worker: Worker,
+    /// The programs that it runs.
+    pub adapters: Adapters,
 }
 
 impl Default for Config {
@@ -79,6 +91,9 @@ impl Default for Config {
             artifacts: Artifacts::default(),
             promotion: Promotion::default(),
             gates: Gates::default(),
+            jobs: Jobs::default(),
+            worker: Worker::default(),
+            adapters: Adapters::default(),
         }
     }
 }

@@ -214,8 +214,15 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
         }
     };
     let group = admins.group_id();
+    // Workers of this machine are users of their own, in another group than admins; a file has but one. Who connects may do
+    // what the kernel says of whom it is, so a socket that others reach opens nothing to them.
+    let (directory_mode, mode) = if admins.has_workers() { (0o711, 0o666) } else { (0o750, 0o660) };
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
-        DirBuilder::new().recursive(true).mode(0o750).create(parent).map_err(failed("create the directory", parent))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(directory_mode)
+            .create(parent)
+            .map_err(failed("create the directory", parent))?;
         give_to_admins(parent, group);
     }
     if found == InTheWay::Dead {
@@ -225,7 +232,7 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
     let listener = std::os::unix::net::UnixListener::bind(path).map_err(failed("create the socket", path))?;
     let file = SocketFile::at(path).map_err(failed("look at the socket", path))?;
     // Between bind and here the mode is what the umask left. That opens nothing: the credential is the peer's uid.
-    fs::set_permissions(path, Permissions::from_mode(0o660)).map_err(failed("set the mode of", path))?;
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("set the mode of", path))?;
     give_to_admins(path, group);
     let listener = tokio_unix(listener).map_err(failed("listen on", path))?;
     Ok((listener, file))

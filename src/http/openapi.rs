@@ -148,11 +148,12 @@ impl Schemas {
         let refusal = |about: &str| json!({ "description": about, "content": error });
         let mut responses = Map::new();
         for answer in &doc.answers {
-            let mut response = json!({ "description": answer.about });
+            // The same answer in several kinds is one response.
+            let response =
+                responses.entry(answer.status.to_string()).or_insert_with(|| json!({ "description": answer.about }));
             if let Some(media) = &answer.media {
-                response["content"] = json!({ media.kind: content(&mut self.answers, media) });
+                response["content"][media.kind] = content(&mut self.answers, media);
             }
-            responses.insert(answer.status.to_string(), response);
         }
         let mut refuse = |status: u16, about: &str| {
             responses.entry(status.to_string()).or_insert_with(|| refusal(about));

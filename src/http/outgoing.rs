@@ -1,8 +1,10 @@
-//! A file as the body of a request that the commands send.
+//! A file as the body of a request that commands and workers send.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::Bytes;
@@ -12,18 +14,20 @@ use hyper::body::{Body, Frame, SizeHint};
 const PIECE: usize = 64 << 10;
 
 /// A file, read piece by piece as the connection takes them: a large one takes no memory. The reading blocks, which
-/// disturbs nobody in a command that has nothing else to do; it is not for the daemon.
+/// disturbs nobody in a process that has little else to do; it is not for the daemon.
 #[derive(Debug)]
 pub(super) struct OutgoingFile {
     file: File,
     left: u64,
+    sent: Arc<AtomicU64>,
 }
 
 impl OutgoingFile {
     /// The file as long as it is now. What is appended meanwhile is not sent; one that becomes shorter is an error.
-    pub(super) fn new(file: File) -> io::Result<Self> {
+    /// `sent` counts what the connection took.
+    pub(super) fn new(file: File, sent: Arc<AtomicU64>) -> io::Result<Self> {
         let left = file.metadata()?.len();
-        Ok(Self { file, left })
+        Ok(Self { file, left, sent })
     }
 }
 
@@ -44,6 +48,7 @@ impl Body for OutgoingFile {
         };
         piece.truncate(read);
         self.left -= read as u64;
+        self.sent.fetch_add(read as u64, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(piece.into()))))
     }
 

@@ -2,12 +2,15 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::domain::access::{Actor, ActorKind, Grant};
+use crate::domain::access::{Actor, ActorKind, Grant, Scope};
 use crate::domain::id::{SessionId, TokenId};
 pub use crate::domain::role::Role;
 
 /// The group whose members are admins over the unix socket.
 pub const ADMIN_GROUP: &str = "quantum-admin";
+
+/// The group whose members have the scope of workers over the unix socket.
+pub const WORKER_GROUP: &str = "quantum-worker";
 
 /// Who is at the other end of a connection. Every request carries it as an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,14 +139,20 @@ impl Admins {
             Peer::Unix { uid, gid, .. } => {
                 let users = read(&self.passwd_file);
                 let user = users.lines().filter_map(User::parse).find(|user| user.uid == uid);
-                let admin = uid == 0 || uid == self.own_uid || {
-                    let groups = read(&self.group_file);
-                    let group = groups.lines().filter_map(Group::parse).find(|group| group.name == ADMIN_GROUP);
+                let groups = read(&self.group_file);
+                let is_in = |name: &str| {
+                    let group = groups.lines().filter_map(Group::parse).find(|group| group.name == name);
                     group.is_some_and(|group| group.has(gid, user.as_ref()))
                 };
+                let grant = if uid == 0 || uid == self.own_uid || is_in(ADMIN_GROUP) {
+                    Grant::Role(Role::Admin)
+                } else if is_in(WORKER_GROUP) {
+                    Grant::Scope(Scope::Worker)
+                } else {
+                    Grant::NONE
+                };
                 let name = user.map_or_else(|| format!("uid:{uid}"), |user| user.name.to_owned());
-                let role = if admin { Role::Admin } else { Role::Open };
-                Caller { name, grant: Grant::Role(role), credential: Credential::Socket }
+                Caller { name, grant, credential: Credential::Socket }
             }
         }
     }
@@ -151,6 +160,11 @@ impl Admins {
     /// The number of the admin group, where the machine has one.
     pub fn group_id(&self) -> Option<u32> {
         read(&self.group_file).lines().filter_map(Group::parse).find(|group| group.name == ADMIN_GROUP).map(|g| g.gid)
+    }
+
+    /// Whether the machine has the group of workers.
+    pub fn has_workers(&self) -> bool {
+        read(&self.group_file).lines().filter_map(Group::parse).any(|group| group.name == WORKER_GROUP)
     }
 }
 
@@ -206,7 +220,7 @@ mod tests {
     fn only_root_ourselves_and_the_group_are_admin() {
         let dir = tempfile::tempdir().unwrap();
         let (group, passwd) = (dir.path().join("group"), dir.path().join("passwd"));
-        std::fs::write(&group, "root:x:0:\n# a comment\nbroken\nadm:x:4:dave\nquantum-admin:x:990:alice, bob,\n")
+        std::fs::write(&group, "root:x:0:\n# a comment\nbroken\nadm:x:4:dave\nquantum-admin:x:990:alice, bob,\nquantum-worker:x:991:dave\n")
             .unwrap();
         std::fs::write(
             &passwd,
@@ -221,14 +235,16 @@ mod tests {
             (unix(70001, 100), "alice", Role::Admin),
             (unix(70002, 100), "bob", Role::Admin),
             (unix(70003, 100), "carol", Role::Admin),
-            (unix(70004, 4), "dave", Role::Open),
             (unix(70004, 990), "dave", Role::Admin),
             (unix(70005, 100), "last", Role::Open),
             (unix(70009, 100), "uid:70009", Role::Open),
             (unix(70010, 100), "uid:70010", Role::Open),
         ];
-        for (peer, name, role) in table {
-            let expected = Caller { name: name.to_owned(), grant: Grant::Role(role), credential: Credential::Socket };
+        let table = table.map(|(peer, name, role)| (peer, name, Grant::Role(role)));
+        let worker = Grant::Scope(Scope::Worker);
+        let workers = [(unix(70004, 4), "dave", worker), (unix(70005, 991), "last", worker)];
+        for (peer, name, grant) in table.into_iter().chain(workers) {
+            let expected = Caller { name: name.to_owned(), grant, credential: Credential::Socket };
             assert_eq!(admins.caller(&peer), expected, "{peer:?}");
         }
         let own = admins.caller(&unix(rustix::process::geteuid().as_raw(), 100));

@@ -2,10 +2,7 @@
 //!
 //! Not hyper-util's pooled client: events are few, and a connection that lay idle may be gone when it is used.
 
-use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,16 +11,9 @@ use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderMap, RETRY_AFTER};
 use hyper::rt::{Read, Write};
 use hyper::{Request, Response, Uri};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tower::Service as _;
 
-use crate::names::{self, Unresolved};
+use crate::connect::{ConnectError, connect};
 
 /// The most of an answer that is read: what it says is for people.
 const ANSWER_BYTES: usize = 4_096;
@@ -45,15 +35,7 @@ pub(super) struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoAnswer {
     #[error(transparent)]
-    Unresolved(#[from] Unresolved),
-    #[error("{at} cannot be reached: {source}")]
-    Unreachable { at: SocketAddr, source: io::Error },
-    #[error("no connection within {0} s")]
-    SlowConnection(u64),
-    #[error("{}: {why}", path.display())]
-    Certificates { path: PathBuf, why: String },
-    #[error("TLS: {0}")]
-    Tls(String),
+    Connect(#[from] ConnectError),
     #[error("no answer within {0} s")]
     Silent(u64),
     #[error("the exchange broke off: {0}")]
@@ -80,8 +62,7 @@ pub(super) async fn post(
     patience: Patience,
 ) -> Result<Answer, NoAnswer> {
     let request = request(uri, headers, body)?;
-    let connecting = timeout(patience.connect, connect(uri, ca_file)).await;
-    let stream = connecting.map_err(|_| NoAnswer::SlowConnection(patience.connect.as_secs()))??;
+    let stream = connect(uri, ca_file, patience.connect).await?;
     timeout(patience.answer, exchange(stream, request))
         .await
         .map_err(|_| NoAnswer::Silent(patience.answer.as_secs()))?
@@ -95,58 +76,6 @@ fn request(uri: &Uri, headers: HeaderMap, body: String) -> Result<Request<Full<B
         Request::post(target).header(HOST, host).body(Full::new(Bytes::from(body))).map_err(|error| failed(&error))?;
     request.headers_mut().extend(headers);
     Ok(request)
-}
-
-async fn connect(uri: &Uri, ca_file: Option<&Path>) -> Result<impl Read + Write + Unpin + Send + use<>, NoAnswer> {
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
-    let config = tls(ca_file).await?;
-    let tcp = TokioIo::new(tcp(host, port).await?);
-    // The connector asks for a connection when it wants one; this one is there already.
-    let mut ready = Some(tcp);
-    let given = tower::service_fn(move |_: Uri| {
-        let tcp = ready.take().ok_or_else(|| io::Error::other("there is one connection only"));
-        async move { tcp }
-    });
-    let mut connector = HttpsConnector::from((given, config));
-    connector.call(uri.clone()).await.map_err(|error| NoAnswer::Tls(error.to_string()))
-}
-
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, NoAnswer> {
-    let mut result = Err(NoAnswer::Request("the host has no address".into()));
-    for address in names::resolve(host).await? {
-        let at = SocketAddr::new(address, port);
-        match TcpStream::connect(at).await {
-            Ok(stream) => return Ok(stream),
-            Err(source) => result = Err(NoAnswer::Unreachable { at, source }),
-        }
-    }
-    result
-}
-
-/// What to trust. Made anew each time: a file of certificates is renewed under a daemon.
-async fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, NoAnswer> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| NoAnswer::Tls(error.to_string()))?;
-    let Some(path) = ca_file.map(Path::to_owned) else {
-        return Ok(builder.with_webpki_roots().with_no_client_auth());
-    };
-    let reading = tokio::task::spawn_blocking(move || trusted(&path)).await;
-    let roots = reading.map_err(|error| NoAnswer::Request(error.to_string()))??;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn trusted(path: &Path) -> Result<RootCertStore, NoAnswer> {
-    let failed = |why: String| NoAnswer::Certificates { path: path.to_owned(), why };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-        roots.add(certificate).map_err(|error| failed(error.to_string()))?;
-    }
-    if roots.is_empty() { Err(failed("it holds no certificate in PEM".into())) } else { Ok(roots) }
 }
 
 async fn exchange(stream: impl Read + Write + Unpin + Send, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {

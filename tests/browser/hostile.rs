@@ -58,6 +58,7 @@ fn hostile_model(app: &App) {
         train_metrics: [(NAME.to_owned(), 0.5)].into(),
         validation_metrics: [(TEXT.to_owned(), 0.5)].into(),
         tags: texts(value),
+        importances: None,
         success: true,
     };
     app.registry.register(&ask(), &id, &version("v1", "harmless")).unwrap();

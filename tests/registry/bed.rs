@@ -90,6 +90,7 @@ pub(crate) fn new_version(name: Option<&str>) -> NewVersion {
         train_metrics: BTreeMap::from([("loss".into(), 0.25)]),
         validation_metrics: BTreeMap::new(),
         tags: BTreeMap::new(),
+        importances: None,
         success: true,
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn register(registry: &Registry, version: &str) {
         train_metrics: Default::default(),
         validation_metrics: Default::default(),
         tags: Default::default(),
+        importances: None,
         success: true,
     };
     registry.register(&by_admin(), &model(), &new).unwrap();

@@ -7,6 +7,7 @@ mod hooks;
 mod intents;
 mod publish;
 pub(crate) mod query;
+pub mod jobs;
 pub mod registry;
 mod status;
 mod wire;

@@ -17,6 +17,7 @@ use super::App;
 use super::registry::{Ask, RegistryError, take_file};
 use crate::artifacts::{ArtifactError, Content, Directory, FileCheck, FileState, Intake, Registered};
 use crate::domain::audit::AuditEntry;
+use crate::domain::job::JobId;
 use crate::domain::model::{
     ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, ModelId, Version, VersionName,
 };
@@ -148,6 +149,8 @@ pub struct NewFile {
     pub sha256: Option<Digest>,
     /// How long it was announced to be.
     pub length: Option<u64>,
+    /// The lease of the worker that sends it, where one does: it counts at the end too.
+    pub lease: Option<(JobId, u64)>,
 }
 
 /// A piece of a file that is being sent. A sender that is dropped without an end has broken off.
@@ -288,8 +291,9 @@ fn take_in(
     let taken = intake.finish(new.sha256)?;
     let file = ArtifactFile { path: new.path.clone(), size: taken.size, sha256: taken.digest };
     let limit = directory.limits().max_version;
-    let attached = directory
-        .keep(taken, || app.registry.attach(ask, &new.model, &new.version, &file, limit).map_err(FileError::from))?;
+    let attached = directory.keep(taken, || {
+        app.registry.attach_under(ask, &new.model, &new.version, &file, limit, new.lease).map_err(FileError::from)
+    })?;
     Ok((FileAnswer::from(&file), attached.new))
 }
 

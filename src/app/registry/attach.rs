@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Missing};
 use super::{Ask, Registry, RegistryError};
+use crate::domain::job::JobId;
 use crate::domain::model::{
     Added, ArtifactFile, Artifacts, Digest, Keeping, ManifestError, Model, ModelId, Version, VersionName,
 };
@@ -35,8 +36,24 @@ impl Registry {
         file: &ArtifactFile,
         limit: u64,
     ) -> Result<Attached, RegistryError> {
+        self.attach_under(ask, id, name, file, limit, None)
+    }
+
+    /// The same for the worker of a job, under its lease: a worker that has the job no more changes nothing.
+    pub fn attach_under(
+        &self,
+        ask: &Ask,
+        id: &ModelId,
+        name: &VersionName,
+        file: &ArtifactFile,
+        limit: u64,
+        lease: Option<(JobId, u64)>,
+    ) -> Result<Attached, RegistryError> {
         let request = format!("model.attach {id} {name}: {} {} {}", file.path, file.size, file.sha256);
         let attached = self.change(ask, id, Missing::Refuse, &request, |change| {
+            if let Some((job, epoch)) = lease {
+                held_under(change, job, epoch)?;
+            }
             let mut version = change.version(name)?;
             let added = take_file(ask, &mut version, file.clone(), limit)?;
             if added == Added::New {
@@ -96,6 +113,13 @@ pub fn take_file(ask: &Ask, version: &mut Version, file: ArtifactFile, limit: u6
     } else {
         version.take_file(file, limit)
     }
+}
+
+fn held_under(change: &Change<'_>, job: JobId, epoch: u64) -> Result<(), RegistryError> {
+    let Some(job) = change.txn.job(job)? else {
+        return Err(RegistryError::Conflict(format!("there is no {job}")));
+    };
+    job.held_under(epoch).map_err(|refusal| RegistryError::Conflict(refusal.to_string()))
 }
 
 fn put(change: &Change<'_>, version: &Version, new: bool) -> Result<Attached, StoreError> {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::change::{Missing, print};
 use super::{Ask, Registry, RegistryError};
 use crate::domain::bus::BusEvent;
-use crate::domain::model::{ModelId, ModelStatus, Origin, Provenance, Stage, Step, Tombstone, Version, VersionName};
+use crate::domain::model::{
+    Importances, ModelId, ModelStatus, Origin, Provenance, Stage, Step, Tombstone, Version, VersionName,
+};
 use crate::domain::time::Micros;
 
 /// A version that is to be registered.
@@ -24,6 +26,8 @@ pub struct NewVersion {
     pub validation_metrics: BTreeMap<String, f64>,
     /// What people want to find it by.
     pub tags: BTreeMap<String, String>,
+    /// How much each feature counts, where its training said it.
+    pub importances: Option<Importances>,
     /// Whether its training came to an end; a version whose training failed is registered as failed.
     pub success: bool,
 }
@@ -103,6 +107,9 @@ impl Registry {
             let why = if new.success { "" } else { "its training failed" };
             change.enter(&name, Step::Registered, why, None)?;
             txn.put_version(&version)?;
+            if let Some(importances) = &new.importances {
+                txn.put_importances(id, &name, importances)?;
+            }
             change.audit("model.register", &name, why)?;
             let job = match &new.provenance.origin {
                 Origin::Job(job) => Some(job.as_str()),
@@ -160,6 +167,21 @@ fn check(new: &NewVersion) -> Result<(), RegistryError> {
             word(&field, name, 128)?;
             if !value.is_finite() {
                 return Err(RegistryError::bad(&field, "is not a finite number"));
+            }
+        }
+    }
+    if let Some(Importances { method, features }) = &new.importances {
+        if let Some(method) = method {
+            word("importance_method", method, 64)?;
+        }
+        if features.len() > Importances::MOST {
+            let why = format!("has more than {} features", Importances::MOST);
+            return Err(RegistryError::bad("feature_importances", why));
+        }
+        for (name, value) in features {
+            word("feature_importances", name, 256)?;
+            if !value.is_finite() {
+                return Err(RegistryError::bad("feature_importances", "holds what is not a finite number"));
             }
         }
     }

@@ -27,7 +27,7 @@ pub use self::job::{Directories, JobFile};
 pub use self::misfit::{Misfit, Misfits};
 pub use self::progress::Progress;
 pub use self::schema::schemas;
-pub use self::train::{FEATURES_MOST, TrainResult};
+pub use self::train::TrainResult;
 use crate::domain::job::Program;
 use crate::domain::performance::EvaluationInput;
 use crate::domain::time::Micros;

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::model::Importances;
 
 const NOW: Micros = Micros(1_768_621_566_000_000);
 
@@ -148,7 +149,7 @@ fn what_is_no_json_is_told_apart() {
 fn figures_that_are_none_and_too_many_are_refused() {
     let endless = br#"{"rows": 1e999, "data_range": 1}"#;
     assert!(told_of(Program::Data, endless)[0].1.contains("number out of range"));
-    let many: serde_json::Map<_, _> = (0..=FEATURES_MOST).map(|n| (format!("f{n}"), json!(0.5))).collect();
+    let many: serde_json::Map<_, _> = (0..=Importances::MOST).map(|n| (format!("f{n}"), json!(0.5))).collect();
     let answer = with(train(), "/feature_importances", Some(Value::Object(many)));
     assert_eq!(told(Program::Train, &answer)[0].0, "/feature_importances");
     let wrong = vec![json!("../x"); 30];

@@ -6,11 +6,8 @@ use serde_json::{Map, Value};
 
 use super::DataRange;
 use super::misfit::{Misfits, below};
-use crate::domain::model::{ArtifactPath, FILES_MOST, Version};
+use crate::domain::model::{ArtifactPath, FILES_MOST, Importances, Version};
 use crate::domain::time::Micros;
-
-/// The most features whose importance is told.
-pub const FEATURES_MOST: usize = 10_000;
 
 /// What the program that trains answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +33,7 @@ pub struct TrainResult {
     pub data_range: DataRange,
     /// How much each feature counts, such as its mean |SHAP|.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = FEATURES_MOST))]
+    #[schemars(extend("maxProperties" = Importances::MOST))]
     pub feature_importances: BTreeMap<String, f64>,
     /// What the importances are: `mean |SHAP|`, `gain`.
     #[serde(default)]
@@ -117,7 +114,7 @@ impl TrainResult {
         for (pointer, figures, most, name_bytes) in [
             ("/train_metrics", &self.train_metrics, Version::METRICS, 128),
             ("/validation_metrics", &self.validation_metrics, Version::METRICS, 128),
-            ("/feature_importances", &self.feature_importances, FEATURES_MOST, 256),
+            ("/feature_importances", &self.feature_importances, Importances::MOST, 256),
         ] {
             if figures.len() > most {
                 misfits.add(pointer, format!("has more than {most} figures"));

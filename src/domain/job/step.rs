@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,7 +85,23 @@ pub enum Program {
     Hook,
 }
 
+/// A word that is no program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use data, train, evaluate or hook")]
+pub struct BadProgram;
+
+impl FromStr for Program {
+    type Err = BadProgram;
+
+    fn from_str(text: &str) -> Result<Self, BadProgram> {
+        Self::ALL.into_iter().find(|program| program.as_str() == text).ok_or(BadProgram)
+    }
+}
+
 impl Program {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Data, Self::Train, Self::Evaluate, Self::Hook];
+
     /// Which step of a training job it is; none for a hook, whose job has no steps but this.
     pub fn step(self) -> Option<JobStep> {
         match self {

@@ -139,7 +139,7 @@ fn check() -> Value {
 }
 
 /// A file as it is.
-struct Bytes;
+pub(super) struct Bytes;
 
 impl JsonSchema for Bytes {
     fn inline_schema() -> bool {
@@ -192,7 +192,7 @@ async fn upload(
         }
         (query, header) => query.or(header),
     };
-    let new = NewFile { model, version, path, sha256, length: body.length() };
+    let new = NewFile { model, version, path, sha256, length: body.length(), lease: None };
     let ask = asking(actor, &caller);
     let (answer, new) = receive(app, ask, new, body).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))

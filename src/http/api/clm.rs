@@ -71,7 +71,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
 }
 
 async fn status(State(app): State<App>) -> Result<Json<ClmStatus>, ApiError> {
-    Ok(Json(blocking(move || ClmStatus::read(&app.registry)).await?))
+    Ok(Json(blocking(move || ClmStatus::read(&app.registry, &app.store)).await?))
 }
 
 async fn models(State(app): State<App>, Params(query): Params<ClmModelsQuery>) -> Result<Json<ClmModels>, ApiError> {

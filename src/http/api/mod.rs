@@ -3,6 +3,7 @@
 mod artifacts;
 mod audit;
 mod clm;
+mod clm_jobs;
 mod compare;
 mod counters;
 mod description;
@@ -14,6 +15,8 @@ mod history;
 mod hooks;
 mod import;
 mod intents;
+mod job_log;
+mod jobs;
 mod live;
 mod me;
 mod models;
@@ -25,6 +28,7 @@ mod tokens;
 mod users;
 mod versions;
 mod webhooks;
+mod work;
 
 use axum::extract::FromRef;
 
@@ -54,10 +58,14 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(history::routes());
     routes.extend(compare::routes());
     routes.extend(clm::routes());
+    routes.extend(clm_jobs::routes());
+    routes.extend(jobs::routes());
+    routes.extend(job_log::routes());
     routes.extend(artifacts::routes());
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
     routes.extend(import::routes());
+    routes.extend(work::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());

@@ -12,6 +12,7 @@ use crate::app::answers::query::{MAX_LIMIT, filled, limit};
 use crate::app::registry::{Registry, RegistryError, VersionQuery};
 use crate::domain::model::{ModelId, ModelStatus, ModelType, VersionName};
 use crate::domain::time::{Micros, rfc3339, rfc3339_option};
+use crate::store::Store;
 
 /// What the learning side is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,7 +31,7 @@ pub struct ClmStatus {
 
 impl ClmStatus {
     /// Looks.
-    pub fn read(registry: &Registry) -> Result<Self, RegistryError> {
+    pub fn read(registry: &Registry, store: &Store) -> Result<Self, RegistryError> {
         let counts = registry.counts()?;
         let mut status_counts: BTreeMap<_, _> = ModelStatus::ALL.into_iter().map(|status| (status, 0)).collect();
         status_counts.extend(counts.statuses);
@@ -41,7 +42,7 @@ impl ClmStatus {
                 total_model_ids: counts.models,
                 total_versions: counts.versions,
                 status_counts,
-                training_jobs: ClmJobCounts::default(),
+                training_jobs: ClmJobCounts::from(&store.job_counts()?),
                 evaluations_count: counts.evaluations,
             },
             scheduler: ClmScheduler::default(),

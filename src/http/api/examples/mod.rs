@@ -1,6 +1,8 @@
 //! What the description of the API shows. Tests hold each of these against its schema.
 
+pub(super) mod jobs;
 pub(super) mod registry;
+pub(super) mod work;
 
 use serde_json::{Value, json};
 

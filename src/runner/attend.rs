@@ -1,0 +1,184 @@
+//! The supervisor, while the program runs: waiting for its end, looking whether it has to be ended, and ending it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
+
+use super::drain::{Drain, SharedLog};
+use super::end::{self, Quarry};
+use super::identity::since_boot;
+use super::limits::Watch;
+use super::order::{Order, Word};
+use super::proc::Process;
+use super::record::{How, Status};
+use super::supervisor::Supervisor;
+use super::{durable, name};
+
+/// How often usage is written.
+const USAGE_EVERY: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether a program that was asked to end has done so.
+const ENDING: Duration = Duration::from_millis(20);
+
+/// After how long of killing it is said who does not end.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// A program that runs, or ran.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) pid: Pid,
+    /// Can be read when it has ended.
+    pub(super) handle: OwnedFd,
+    pub(super) reaper: Reaper,
+    pub(super) log: SharedLog,
+    pub(super) drain: Drain,
+    pub(super) quarry: Quarry,
+    pub(super) watch: Watch,
+    /// How many the kernel had killed for the machine's memory when it began.
+    pub(super) killed: u64,
+}
+
+/// Waits for every child there is, also those that became ours, and keeps the program's status.
+#[derive(Debug, Default)]
+pub(super) struct Reaper {
+    program: Option<Pid>,
+    pub(super) status: Option<Status>,
+}
+
+/// Why a program is ended.
+#[derive(Debug)]
+struct Stop {
+    how: How,
+    /// The time that it has to end by itself.
+    grace: Duration,
+}
+
+impl Reaper {
+    pub(super) fn of(program: Pid) -> Self {
+        Self { program: Some(program), status: None }
+    }
+
+    fn reap(&mut self) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if Some(pid) == self.program {
+                self.status =
+                    status.exit_status().map(Status::Exit).or_else(|| status.terminating_signal().map(Status::Signal));
+            }
+        }
+    }
+}
+
+impl Program {
+    /// Stays until nobody is left. Why it was ended, unless it ended by itself.
+    pub(super) fn attend(&mut self, supervisor: &Supervisor) -> io::Result<Option<How>> {
+        let mut told = Instant::now();
+        let stop = loop {
+            self.reaper.reap();
+            if self.reaper.status.is_some() {
+                break None;
+            }
+            if let Some(stop) = self.look(supervisor)? {
+                break Some(stop);
+            }
+            if told.elapsed() >= USAGE_EVERY {
+                told = Instant::now();
+                let mut usage = self.watch.usage();
+                usage.resources.output_bytes = self.log.lock().written().bytes;
+                usage.write(&supervisor.directory);
+            }
+            self.pause(self.watch.pause());
+        };
+        if let Some(stop) = &stop
+            && !stop.grace.is_zero()
+        {
+            self.ask(stop, supervisor)?;
+        }
+        end_all(&self.quarry, &self.log, &mut self.reaper);
+        Ok(stop.map(|stop| stop.how))
+    }
+
+    /// Whether it has to be ended.
+    fn look(&mut self, supervisor: &Supervisor) -> io::Result<Option<Stop>> {
+        let grace = supervisor.begun.spec.limits.grace;
+        if let Some(stop) = ordered(supervisor) {
+            return Ok(Some(stop));
+        }
+        let broken = self.watch.look(&self.quarry.living()?, ticks_of_the_dead()?);
+        Ok(broken.map(|how| {
+            // Memory and processes are the machine's need: there is no time to be polite.
+            let at_once = matches!(how, How::OutOfMemory { .. } | How::TooManyTasks { .. });
+            Stop { grace: if at_once { Duration::ZERO } else { grace }, how }
+        }))
+    }
+
+    fn pause(&self, time: Duration) {
+        let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
+        let _ = poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&time));
+    }
+
+    /// Asks it to end, and waits until it has, until its time is over, or until there is no time any more.
+    fn ask(&mut self, stop: &Stop, supervisor: &Supervisor) -> io::Result<()> {
+        let why = why(&supervisor.directory).unwrap_or_else(|| stop.how.to_string());
+        self.log.note(&format!("it is asked to end, and has {} s: {why}", stop.grace.as_secs()));
+        // For programs that want to know more than a signal tells; on a full disk they do not.
+        let message = supervisor.begun.spec.work.join("cancel.json");
+        let _ = durable::replace(&message, &serde_json::json!({ "why": why }));
+        // The program leads a session, and therefore a group. One that was stopped has to be woken to hear it.
+        let _ = kill_process_group(self.pid, Signal::TERM);
+        let _ = kill_process_group(self.pid, Signal::CONT);
+        let until = Instant::now() + stop.grace;
+        while Instant::now() < until {
+            self.reaper.reap();
+            // Those who clean up behind a program that has ended have its time as well.
+            if self.quarry.living()?.is_empty() || ordered(supervisor).is_some_and(|order| order.grace.is_zero()) {
+                break;
+            }
+            std::thread::sleep(ENDING);
+        }
+        Ok(())
+    }
+}
+
+/// What the worker wants, or no longer allows.
+fn ordered(supervisor: &Supervisor) -> Option<Stop> {
+    let stop = |how, grace| Some(Stop { how, grace });
+    match supervisor.order() {
+        Ok(Some(Order { word: Word::Kill, .. })) => stop(How::Cancelled, Duration::ZERO),
+        Ok(Some(order)) if since_boot() > order.until => stop(How::Fenced, Duration::ZERO),
+        Ok(Some(order @ Order { word: Word::Cancel, .. })) => stop(How::Cancelled, order.grace()),
+        // It is being written at this moment.
+        Ok(_) => None,
+        // Whoever removes a run's directory wants nothing of it any more.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => stop(How::Fenced, Duration::ZERO),
+        Err(_) => None,
+    }
+}
+
+/// Why the worker called it off.
+fn why(directory: &Path) -> Option<String> {
+    durable::read(&directory.join(name::WHY)).ok().flatten()
+}
+
+/// Ends everybody, for as long as that takes: as long as somebody may be alive there is nothing to be recorded.
+pub(super) fn end_all(quarry: &Quarry, log: &SharedLog, reaper: &mut Reaper) {
+    loop {
+        match quarry.end(TOLD_EVERY, || reaper.reap()) {
+            Ok(left) if left.is_empty() => return,
+            Ok(left) => log.note(&format!("these were killed and do not end: {}", end::names(&left))),
+            Err(error) => {
+                log.note(&format!("cannot look who is left: {error}"));
+                std::thread::sleep(ENDING);
+            }
+        }
+    }
+}
+
+/// Ticks of processor time of those who were waited for.
+pub(super) fn ticks_of_the_dead() -> io::Result<u64> {
+    let own = Process::read(rustix::process::getpid().as_raw_nonzero().get())?;
+    Ok(own.map_or(0, |own| own.ticks_of_children))
+}

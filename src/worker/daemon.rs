@@ -1,0 +1,171 @@
+//! What a worker says to the daemon, and what it makes of the answers.
+
+use std::fmt;
+use std::fs::File;
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::domain::job::{Assignment, Beat, BeatAnswer, Continued, JobId, LeaseRequest, Report, ReportAnswer};
+use crate::domain::model::Digest;
+use crate::http::client::{Client, ClientError};
+
+/// Why the daemon did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The job is not ours any more: 409, or there is no such job.
+    #[error("{0}")]
+    Stale(String),
+    /// It understood, and refuses for good.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no daemon: nobody listens on the socket of this machine.
+    #[error("{0}")]
+    Down(ClientError),
+    /// It cannot be reached, or cannot do it now.
+    #[error("{0}")]
+    Away(ClientError),
+    /// It did not answer in time.
+    #[error("the daemon did not answer within {0:?}")]
+    Silent(Duration),
+}
+
+impl From<ClientError> for Trouble {
+    fn from(error: ClientError) -> Self {
+        let passing = [
+            // A token can be given again, and a proxy can be mended.
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::MISDIRECTED_REQUEST,
+        ];
+        match error.refusal() {
+            Some(StatusCode::CONFLICT | StatusCode::NOT_FOUND) => Self::Stale(error.to_string()),
+            Some(status) if status.is_client_error() && !passing.contains(&status) => Self::Refused(error.to_string()),
+            _ if error.is_down() => Self::Down(error),
+            _ => Self::Away(error),
+        }
+    }
+}
+
+impl Trouble {
+    /// Whether the same again may be answered otherwise.
+    pub(super) fn passes(&self) -> bool {
+        !matches!(self, Self::Stale(_) | Self::Refused(_))
+    }
+}
+
+/// How much of a log the daemon has.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct LogAnswer {
+    next: u64,
+}
+
+/// The daemon of this worker.
+#[derive(Clone, Debug)]
+pub(super) struct Daemon {
+    client: Client,
+}
+
+impl Daemon {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    pub(super) fn place(&self) -> String {
+        self.client.place().to_string()
+    }
+
+    pub(super) async fn lease(&self, request: &LeaseRequest) -> Result<Option<Assignment>, Trouble> {
+        Ok(self.client.post_for_some("/api/work/lease", request).await?)
+    }
+
+    /// A beat is answered at once, or it is none: `patience` is what it may take.
+    pub(super) async fn beat(&self, job: JobId, beat: &Beat, patience: Duration) -> Result<BeatAnswer, Trouble> {
+        let path = format!("/api/work/jobs/{job}/beat");
+        timeout(patience, self.client.post_json(&path, beat))
+            .await
+            .map_err(|_| Trouble::Silent(patience))?
+            .map_err(Trouble::from)
+    }
+
+    pub(super) async fn report(&self, job: JobId, report: &Report) -> Result<ReportAnswer, Trouble> {
+        Ok(self.client.post_json(&format!("/api/work/jobs/{job}/report"), report).await?)
+    }
+
+    pub(super) async fn go_on(&self, job: JobId, epoch: u64) -> Result<ReportAnswer, Trouble> {
+        let path = format!("/api/work/jobs/{job}/continue");
+        Ok(self.client.post_json(&path, &Continued { epoch }).await?)
+    }
+
+    /// Records of a log from `offset` on; how far the daemon's copy goes then.
+    pub(super) async fn log(&self, job: JobId, epoch: u64, offset: u64, records: Vec<u8>) -> Result<u64, Trouble> {
+        let path = format!("/api/work/jobs/{job}/log?epoch={epoch}&offset={offset}");
+        let answer: LogAnswer = self.client.post_bytes(&path, Bytes::from(records)).await?;
+        Ok(answer.next)
+    }
+
+    pub(super) async fn send(
+        &self,
+        job: JobId,
+        epoch: u64,
+        path: &str,
+        digest: &Digest,
+        file: File,
+    ) -> Result<(), Trouble> {
+        let path = format!("/api/work/jobs/{job}/artifacts/{}?epoch={epoch}&sha256={digest}", Escaped(path));
+        let _: serde_json::Value = self.client.put_open_file(&path, file).await?;
+        Ok(())
+    }
+
+    pub(super) async fn fetch(&self, job: JobId, epoch: u64, path: &str, into: &mut File) -> Result<(), Trouble> {
+        let path = format!("/api/work/jobs/{job}/artifacts/{}?epoch={epoch}", Escaped(path));
+        Ok(self.client.get_file(&path, into).await?)
+    }
+}
+
+/// A path within a version as a part of a URL.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+                write!(f, "{}", char::from(byte))?;
+            } else {
+                write!(f, "%{byte:02X}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_answer_means() {
+        let refused = |status: u16| {
+            let status = StatusCode::from_u16(status).unwrap();
+            Trouble::from(ClientError::Refused { status, detail: "words".into() })
+        };
+        assert!(matches!(refused(409), Trouble::Stale(_)) && matches!(refused(404), Trouble::Stale(_)));
+        for status in [400, 413, 422] {
+            assert!(matches!(refused(status), Trouble::Refused(_)), "{status}");
+        }
+        for status in [401, 403, 408, 429, 500, 503] {
+            assert!(refused(status).passes(), "{status}");
+        }
+        assert!(matches!(Trouble::from(ClientError::NoDaemon("/x".into())), Trouble::Down(_)));
+    }
+
+    #[test]
+    fn a_path_is_escaped_but_for_its_slashes() {
+        assert_eq!(Escaped("a b/ü?.bin").to_string(), "a%20b/%C3%BC%3F.bin");
+    }
+}
