@@ -11,6 +11,7 @@ mod cli;
 mod gates;
 mod http;
 mod import;
+mod jobs;
 mod journal;
 mod mirror;
 mod notify;
