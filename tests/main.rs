@@ -20,3 +20,4 @@ mod product;
 mod registry;
 mod static_binary;
 mod tidy;
+mod worker;
