@@ -51,17 +51,21 @@ pub struct Changed {
     pub job: Option<JobId>,
 }
 
+/// Tells the present: to people only, nothing is decided by it but the order of the queue.
+pub type Clock = Box<dyn Fn() -> Micros + Send + Sync>;
+
 /// Jobs and the workers that were heard of.
 pub struct Jobs {
     store: Arc<Store>,
     config: config::Jobs,
     metrics: Metrics,
     orchestrator: Box<dyn Orchestrate>,
-    now: fn() -> Micros,
+    now: Clock,
     clocks: Mutex<Clocks>,
     turns: Turns,
     /// Taken while a piece of a log is written, one for the jobs of each rest.
     logs: [Mutex<()>; 16],
+    order: Mutex<()>,
     changed: watch::Sender<Changed>,
     work: watch::Sender<u64>,
 }
@@ -73,7 +77,7 @@ impl Jobs {
         config: config::Jobs,
         metrics: Metrics,
         orchestrator: Box<dyn Orchestrate>,
-        now: fn() -> Micros,
+        now: Clock,
     ) -> Self {
         Self {
             store,
@@ -84,6 +88,7 @@ impl Jobs {
             clocks: Mutex::default(),
             turns: Turns::default(),
             logs: Default::default(),
+            order: Mutex::default(),
             changed: watch::Sender::default(),
             work: watch::Sender::default(),
         }

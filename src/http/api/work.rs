@@ -263,20 +263,3 @@ async fn log(
     let copied = blocking(move || app.jobs.append_log(id, epoch, offset, &records)).await?;
     Ok(Json(LogAnswer { next: copied.next }))
 }
-
-impl From<JobError> for ApiError {
-    fn from(error: JobError) -> Self {
-        let words = error.to_string();
-        match error {
-            JobError::NoJob(_) => Self::NotFound(words),
-            JobError::Id(_) => Self::unfit("path", "id", words),
-            JobError::Refused(_) | JobError::Open(_) | JobError::KeyUsed => Self::Conflict(words),
-            JobError::Bad { field, why } => Self::unfit("body", &field, why),
-            JobError::Full(_) => Self::TooMany { detail: words, seconds: 60 },
-            JobError::Orchestration { .. } => Self::Unavailable(words),
-            JobError::Json(_) => Self::internal(error),
-            JobError::Registry(error) => error.into(),
-            JobError::Store(error) => error.into(),
-        }
-    }
-}

@@ -1,0 +1,6 @@
+//! Workers: the real binary at both ends, and shell scripts as the operator's programs.
+
+mod bed;
+mod flow;
+
+
