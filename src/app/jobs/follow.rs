@@ -1,3 +1,4 @@
+use super::answer::checked;
 use super::change::Who;
 use super::{JobError, Jobs, Next};
 use crate::domain::job::{
@@ -35,8 +36,9 @@ impl Jobs {
     pub fn report(&self, id: JobId, report: &Report) -> Result<ReportAnswer, JobError> {
         self.turns.take(id, || {
             let (now, patience) = ((self.now)(), self.config.patience());
+            let report = checked(report, now);
             let (_, taken) = self.change(id, Who::Worker, |txn, job| {
-                let taken = job.take(report, patience, now)?;
+                let taken = job.take(&report, patience, now)?;
                 if let (Taken::New, StepEnd::Done(finished)) = (taken, &report.end) {
                     txn.put_job_result(id, report.program, finished)?;
                 }
