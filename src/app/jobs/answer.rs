@@ -1,22 +1,10 @@
 //! What programs answer, held against the contract before it is taken.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use crate::domain::adapter::{self, Answer};
-use crate::domain::job::{Failure, FailureKind, Finished, Program, Report, StepEnd};
+use crate::domain::job::{Failure, FailureKind, Finished, Program};
 use crate::domain::time::Micros;
-
-/// The report, or, where the answer in it breaks the contract, that of a program which failed by that: the same one again
-/// comes to the same.
-pub(super) fn checked(report: &Report, now: Micros) -> Cow<'_, Report> {
-    let StepEnd::Done(finished) = &report.end else { return Cow::Borrowed(report) };
-    match read(report.program, finished, now) {
-        Ok(_) => Cow::Borrowed(report),
-        Err(failure) => Cow::Owned(Report { end: StepEnd::Failed { failure }, ..report.clone() }),
-    }
-}
 
 /// What a program answered.
 pub(super) fn read(program: Program, finished: &Finished, now: Micros) -> Result<Answer, Failure> {

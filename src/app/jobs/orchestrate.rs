@@ -11,6 +11,7 @@ use crate::domain::job::{Failure, FailureKind, Finished, Job, JobKind, JobStep, 
 use crate::domain::model::{DataWindow, Importances, ModelStatus, Origin, Provenance, Stage, VersionName};
 use crate::domain::performance::EvaluationInput;
 use crate::domain::role::Role;
+use crate::domain::time::Micros;
 use crate::store::WriteTxn;
 
 /// What comes after a program's answer, once the daemon has done its own steps.
@@ -34,6 +35,11 @@ pub enum Next {
 
 /// Who does what follows upon programs' answers: the steps 4, 5, 7, 8 and 9.
 pub trait Orchestrate: Send + Sync {
+    /// Whether what a program answered at `now` is what it may answer. It is asked before the answer is kept.
+    fn check(&self, _program: Program, _finished: &Finished, _now: Micros) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Does what follows upon the answer of `program`. It is asked again whenever its answer got lost, after uploads, and
     /// under later leases: what was done already is done once ([`Jobs::own_step`]). An error means "not now": nothing of
     /// the job changes, and the worker asks again.
@@ -48,6 +54,10 @@ pub struct Orchestrator {
 }
 
 impl Orchestrate for Orchestrator {
+    fn check(&self, program: Program, finished: &Finished, now: Micros) -> Result<(), Failure> {
+        read(program, finished, now).map(drop)
+    }
+
     fn after(&self, jobs: &Jobs, job: &Job, program: Program, finished: &Finished) -> Result<Next, JobError> {
         // Checked when it was reported; an answer that another version of this program took may fit no longer.
         let answer = match read(program, finished, (jobs.now)()) {
