@@ -12,6 +12,7 @@ mod cli;
 mod gates;
 mod http;
 mod import;
+mod jobs;
 mod journal;
 mod mirror;
 mod notify;

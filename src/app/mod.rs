@@ -99,7 +99,7 @@ impl App {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
             registry,
             files,
-            jobs: Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, now)),
+            jobs: Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, Box::new(now))),
             deployments,
             webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
             config,

@@ -1,0 +1,5 @@
+mod bed;
+mod life;
+mod random;
+mod waiting;
+mod world;
