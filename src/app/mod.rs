@@ -94,7 +94,7 @@ impl App {
             Following { store: store.clone(), deployments: deployments.clone(), directory: directory.clone() };
         let registry = Arc::new(Registry::new(store.clone(), &config, Box::new(following)));
         let files = Files::new(directory);
-        let orchestrator = Box::new(Orchestrator { registry: registry.clone(), files: files.clone() });
+        let orchestrator = Box::new(Orchestrator { registry: registry.clone() });
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
             registry,

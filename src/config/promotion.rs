@@ -78,8 +78,9 @@ pub(super) fn keys() -> Vec<Key> {
                 Some(program) if !program.starts_with('/') => Err("must begin with the program's absolute path".into()),
                 _ => Ok(()),
             },
-            "What is to run after something else went into production: a program and its arguments, which a worker runs (docs/ADAPTERS.md; `GET /api/hooks` lists what is due), such as \
-             [\"/usr/local/bin/reload\", \"models\"]. Empty for nothing. A worker on another machine has its own."
+            "What is to run after something else went into production: a program and its arguments, such as \
+             [\"/usr/local/bin/reload\", \"models\"]. A worker that has the same here runs it as a job (`GET /api/hooks`), one at a time \
+             for a model and the newest change only. Empty for nothing."
         ),
     ]
 }

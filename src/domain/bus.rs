@@ -96,11 +96,11 @@ impl BusEvent {
         Self::new("clm.model_evaluated", model, version, at, payload)
     }
 
-    /// A version was trained, or could not be.
+    /// A version was trained, or could not be: then there may be none.
     pub fn trained(
         job: Option<&str>,
         model: &ModelId,
-        version: &VersionName,
+        version: Option<&VersionName>,
         model_type: ModelType,
         success: bool,
         metrics: Value,
@@ -110,7 +110,10 @@ impl BusEvent {
             "job_id": job, "model_id": model, "version": version, "model_type": model_type, "success": success,
             "train_metrics": metrics, "completed_at": at.rfc3339(),
         });
-        Self::new("clm.model_trained", model, version, at, payload)
+        match (version, job) {
+            (Some(version), _) => Self::new("clm.model_trained", model, version, at, payload),
+            (None, job) => Self::about("clm.model_trained", job.unwrap_or(model.as_str()).to_owned(), at, payload),
+        }
     }
 }
 

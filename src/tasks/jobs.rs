@@ -6,6 +6,7 @@ use super::Tasks;
 use crate::app::App;
 use crate::app::jobs::{JobError, Survey};
 use crate::domain::job::JobState;
+use crate::domain::model::Hook;
 use crate::observe::now;
 use crate::observe::status::Reporter;
 
@@ -27,15 +28,16 @@ const UNSERVED: Duration = Duration::from_secs(60);
 /// Starts it.
 pub fn spawn(tasks: &mut Tasks, app: &App) {
     let status = app.board.reporter("jobs");
+    let hook = (!app.config.promotion.hook.is_empty()).then(|| app.board.reporter("promotion-hook"));
     let app = app.clone();
     tasks.spawn("jobs", move |context| {
-        let (app, status) = (app.clone(), status.clone());
+        let (app, status, hook) = (app.clone(), status.clone(), hook.clone());
         async move {
             let mut last = Instant::now();
             for tick in 0_u32.. {
-                let (ticked, reporter) = (app.clone(), status.clone());
+                let (ticked, reporter, hook) = (app.clone(), status.clone(), hook.clone());
                 let elapsed = std::mem::replace(&mut last, Instant::now()).elapsed();
-                let work = move || once(&ticked, &reporter, tick, elapsed.min(MOST));
+                let work = move || once(&ticked, (&reporter, hook.as_ref()), tick, elapsed.min(MOST));
                 match tokio::task::spawn_blocking(work).await? {
                     // A full disk passes, and its own line says what to do.
                     Err(JobError::Store(error)) if error.is_full() => {}
@@ -51,7 +53,12 @@ pub fn spawn(tasks: &mut Tasks, app: &App) {
     });
 }
 
-fn once(app: &App, status: &Reporter, tick: u32, elapsed: Duration) -> Result<(), JobError> {
+fn once(
+    app: &App,
+    (status, hook): (&Reporter, Option<&Reporter>),
+    tick: u32,
+    elapsed: Duration,
+) -> Result<(), JobError> {
     app.jobs.tick(elapsed, now())?;
     if tick.is_multiple_of(LOOK) {
         let survey = app.jobs.survey()?;
@@ -60,6 +67,9 @@ fn once(app: &App, status: &Reporter, tick: u32, elapsed: Duration) -> Result<()
         }
         app.metrics.jobs.waiting.set(survey.wanting.into());
         report(status, &survey);
+        if let Some(hook) = hook {
+            report_hooks(hook, &app.store.failed_hooks()?);
+        }
     }
     if tick.is_multiple_of(TRIM) {
         let removed = app.jobs.trim(now())?;
@@ -68,6 +78,20 @@ fn once(app: &App, status: &Reporter, tick: u32, elapsed: Duration) -> Result<()
         }
     }
     Ok(())
+}
+
+/// A hook that came to nothing: somebody still works with what was in production before.
+fn report_hooks(status: &Reporter, failed: &[Hook]) {
+    let Some(Hook { model, version, job, why, .. }) = failed.first() else {
+        status.ok("every change of production was announced, or waits for its turn");
+        return;
+    };
+    let (job, why) = (job.map_or_else(String::new, |job| format!(" ({job})")), why.as_deref().unwrap_or_default());
+    let more = if failed.len() > 1 { format!("; and {} others", failed.len() - 1) } else { String::new() };
+    status.warn(
+        format!("the promotion hook for {model} {version}{job} came to nothing: {why}{more}"),
+        "mend what it complains of, and retry the job; GET /api/hooks?state=failed lists them",
+    );
 }
 
 fn report(status: &Reporter, survey: &Survey) {

@@ -147,7 +147,7 @@ impl Bed {
 
     pub(crate) fn ask(&self) -> Ask {
         Ask {
-            actor: Actor { name: "anna".into(), address: "192.0.2.7".into() },
+            actor: Actor::person("anna", "192.0.2.7"),
             grant: Grant::Role(Role::Operator),
             now: self.now(),
             key: None,

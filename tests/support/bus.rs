@@ -17,7 +17,7 @@ pub(crate) fn event(number: u64, at: Micros) -> BusEvent {
     let version = |number: u64| format!("v20260117_{number:06}").parse().expect("a version's name");
     let (new, old) = (version(number), version(number.saturating_sub(1)));
     match number % 4 {
-        0 => BusEvent::trained(Some("job-1"), &model, &new, ModelType::Xgboost, true, json!({"loss": 0.1}), at),
+        0 => BusEvent::trained(Some("job-1"), &model, Some(&new), ModelType::Xgboost, true, json!({"loss": 0.1}), at),
         1 => BusEvent::evaluated(&model, &new, true, 61.5, json!({"sharpe_ratio": 1.45}), at),
         2 => BusEvent::promoted(&model, &new, Some(&old), "anna", at),
         _ => BusEvent::rolled_back(&model, Some(&new), &old, "it \"lost\" – money", "anna", at),

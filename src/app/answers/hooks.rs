@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::QueryError;
 use super::query::{MAX_LIMIT, filled, limit};
+use crate::domain::job::JobId;
 use crate::domain::model::{Hook, HookState, ModelId, VersionName};
 use crate::store::Store;
 
@@ -22,12 +23,19 @@ pub struct HookAnswer {
     pub at: String,
     /// What became of it.
     pub state: HookState,
+    /// The job that runs it; null of what was due before there were jobs.
+    pub job: Option<JobId>,
+    /// When it was over, RFC 3339.
+    pub ended_at: Option<String>,
+    /// Why it came to nothing; of a pending one, what happened the last time.
+    pub why: Option<String>,
 }
 
 impl From<Hook> for HookAnswer {
     fn from(hook: Hook) -> Self {
-        let Hook { number, model, version, previous, at, state } = hook;
-        Self { number, model, version, previous, at: at.rfc3339(), state }
+        let Hook { number, model, version, previous, at, state, job, ended_at, why } = hook;
+        let ended_at = ended_at.map(|at| at.rfc3339());
+        Self { number, model, version, previous, at: at.rfc3339(), state, job, ended_at, why }
     }
 }
 

@@ -1,9 +1,10 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use super::clocks::Clocks;
-use super::{JobError, Jobs};
-use crate::domain::job::{Job, JobId, JobState};
-use crate::store::{StoreError, WriteTxn};
+use super::{JobError, Jobs, hook};
+use crate::domain::bus::BusEvent;
+use crate::domain::job::{Job, JobId, JobKind, JobState, JobStep};
+use crate::store::{OutboxKind, StoreError, WriteTxn};
 
 /// Who makes a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,7 @@ impl Jobs {
             let made = make(txn, &mut job)?;
             if job != before {
                 txn.put_job(&job)?;
+                self.follow_in(txn, &before, &job)?;
             }
             Ok::<_, JobError>((before, job, made))
         });
@@ -39,6 +41,23 @@ impl Jobs {
         })?;
         self.follow_change(&before, &job, who)?;
         Ok((job, made))
+    }
+
+    /// What follows within the transaction: others are told what became of it.
+    fn follow_in(&self, txn: &WriteTxn, before: &Job, job: &Job) -> Result<(), JobError> {
+        let now = (self.now)();
+        let training = match &job.kind {
+            JobKind::Training(training) => training,
+            JobKind::Hook(run) => return hook::follow(txn, run, job, now),
+        };
+        let fails = job.state == JobState::Failed && before.state != JobState::Failed;
+        if fails && !job.stands(Some(JobStep::TellTrained)) {
+            let (id, nothing) = (job.id.to_string(), serde_json::json!({}));
+            let (version, model_type) = (job.version.as_ref(), training.name.model_type);
+            let event = BusEvent::trained(Some(&id), &job.model, version, model_type, false, nothing, now);
+            txn.put_out(OutboxKind::Bus, now, serde_json::to_string(&event)?)?;
+        }
+        Ok(())
     }
 
     /// What follows from a commit: clocks, figures, whoever waits. In the order of the commits ([`Jobs::in_order`]).

@@ -1,9 +1,12 @@
+use std::borrow::Cow;
+
 use super::change::Who;
 use super::{JobError, Jobs, Next};
 use crate::domain::job::{
     Assignment, Beat, BeatAnswer, Ending, Failure, FailureKind, Job, JobId, JobStep, Program, Report, ReportAnswer,
     StepEnd, StepOutcome, Taken, Todo,
 };
+use crate::domain::time::Micros;
 
 /// Where a job goes on, as one transaction finds it.
 enum Onward {
@@ -35,8 +38,9 @@ impl Jobs {
     pub fn report(&self, id: JobId, report: &Report) -> Result<ReportAnswer, JobError> {
         self.turns.take(id, || {
             let (now, patience) = ((self.now)(), self.config.patience());
+            let report = self.checked(report, now);
             let (_, taken) = self.change(id, Who::Worker, |txn, job| {
-                let taken = job.take(report, patience, now)?;
+                let taken = job.take(&report, patience, now)?;
                 if let (Taken::New, StepEnd::Done(finished)) = (taken, &report.end) {
                     txn.put_job_result(id, report.program, finished)?;
                 }
@@ -47,6 +51,16 @@ impl Jobs {
                 Taken::New | Taken::Known => self.follow(id, report.epoch),
             }
         })
+    }
+
+    /// The report, or, where the answer in it breaks the contract, that of a program which failed by that: the same one
+    /// again comes to the same.
+    fn checked<'a>(&self, report: &'a Report, now: Micros) -> Cow<'a, Report> {
+        let StepEnd::Done(finished) = &report.end else { return Cow::Borrowed(report) };
+        match self.orchestrator.check(report.program, finished, now) {
+            Ok(()) => Cow::Borrowed(report),
+            Err(failure) => Cow::Owned(Report { end: StepEnd::Failed { failure }, ..report.clone() }),
+        }
     }
 
     /// A worker asks what comes next: after its uploads, and after its restart.

@@ -5,10 +5,12 @@
 //! long somebody was silent is measured here, in memory, by the ticks of the running daemon ([`clocks`]): neither a clock
 //! that is set nor a daemon that was stopped makes a job lost.
 
+mod answer;
 mod change;
 mod clocks;
 mod create;
 mod follow;
+pub(in crate::app) mod hook;
 mod journal;
 mod lease;
 mod logs;

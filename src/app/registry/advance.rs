@@ -1,12 +1,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Missing, reason};
+use super::change::{Change, Missing, reason};
 use super::gates::verdict_for;
 use super::{Ask, Registry, RegistryError};
 use crate::domain::access::{Grant, Scope};
 use crate::domain::gates::Goal;
 use crate::domain::model::{ModelId, ModelStatus, Stage, VersionName, may_move};
+use crate::store::WriteTxn;
 
 /// A version that went from one status to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,51 +37,71 @@ impl Registry {
     ) -> Result<Moved, RegistryError> {
         let why = reason(why)?;
         let request = format!("model.status {id} {name} {to}: {why}");
-        self.change(ask, id, Missing::Refuse, &request, |change| {
-            let mut version = change.version(name)?;
-            let from = change.model.status(&version);
-            let (stage, goal) = match to {
-                ModelStatus::Shadow => (Stage::Shadow, Some(Goal::Shadow)),
-                ModelStatus::Candidate => (Stage::Candidate, Some(Goal::Candidate)),
-                ModelStatus::Failed => (Stage::Failed, None),
-                ModelStatus::Training | ModelStatus::Production | ModelStatus::Retired => {
-                    may_move(from, to)?;
-                    return Err(RegistryError::Conflict(format!(
-                        "a version becomes {to} by promoting one, or by rolling back"
-                    )));
-                }
-            };
-            let worker = ask.grant == Grant::Scope(Scope::Worker);
-            if worker && (from, to) != (ModelStatus::Training, ModelStatus::Failed) {
-                return Err(RegistryError::Forbidden(
-                    "a worker's token may only say that a version in training has failed".into(),
-                ));
+        self.change(ask, id, Missing::Refuse, &request, |change| self.step(change, name, to, why))
+    }
+
+    /// The same in a transaction of the caller's.
+    pub fn advance_in(
+        &self,
+        txn: &WriteTxn,
+        ask: &Ask,
+        id: &ModelId,
+        name: &VersionName,
+        (to, why): (ModelStatus, &str),
+    ) -> Result<Moved, RegistryError> {
+        Self::change_in(txn, ask, id, Missing::Refuse, |change| self.step(change, name, to, reason(why)?))
+    }
+
+    fn step(
+        &self,
+        change: &mut Change<'_>,
+        name: &VersionName,
+        to: ModelStatus,
+        why: &str,
+    ) -> Result<Moved, RegistryError> {
+        let mut version = change.version(name)?;
+        let from = change.model.status(&version);
+        let (stage, goal) = match to {
+            ModelStatus::Shadow => (Stage::Shadow, Some(Goal::Shadow)),
+            ModelStatus::Candidate => (Stage::Candidate, Some(Goal::Candidate)),
+            ModelStatus::Failed => (Stage::Failed, None),
+            ModelStatus::Training | ModelStatus::Production | ModelStatus::Retired => {
+                may_move(from, to)?;
+                return Err(RegistryError::Conflict(format!(
+                    "a version becomes {to} by promoting one, or by rolling back"
+                )));
             }
-            may_move(from, to)?;
-            let verdict = match goal {
-                None => None,
-                Some(goal) => {
-                    let verdicts = self.judge(change.txn, &change.model, &version)?;
-                    let verdict = verdict_for(&verdicts, goal).cloned();
-                    if let Some(closed) = verdict.as_ref().filter(|verdict| !verdict.passed) {
-                        return Err(RegistryError::Gates(closed.obstacles()));
-                    }
-                    verdict
+        };
+        let worker = change.ask.grant == Grant::Scope(Scope::Worker);
+        if worker && (from, to) != (ModelStatus::Training, ModelStatus::Failed) {
+            return Err(RegistryError::Forbidden(
+                "a worker's token may only say that a version in training has failed".into(),
+            ));
+        }
+        may_move(from, to)?;
+        let verdict = match goal {
+            None => None,
+            Some(goal) => {
+                let verdicts = self.judge(change.txn, &change.model, &version)?;
+                let verdict = verdict_for(&verdicts, goal).cloned();
+                if let Some(closed) = verdict.as_ref().filter(|verdict| !verdict.passed) {
+                    return Err(RegistryError::Gates(closed.obstacles()));
                 }
-            };
-            change.step_to(&mut version, stage, why, verdict)?;
-            if stage == Stage::Failed {
-                change.drop_approval(name)?;
+                verdict
             }
-            change.txn.put_version(&version)?;
-            change.audit("model.status", name, &format!("from {from} to {to}: {why}"))?;
-            Ok(Moved {
-                model: id.clone(),
-                version: name.clone(),
-                from,
-                status: change.model.status(&version),
-                revision: change.model.revision,
-            })
+        };
+        change.step_to(&mut version, stage, why, verdict)?;
+        if stage == Stage::Failed {
+            change.drop_approval(name)?;
+        }
+        change.txn.put_version(&version)?;
+        change.audit("model.status", name, &format!("from {from} to {to}: {why}"))?;
+        Ok(Moved {
+            model: change.model.id.clone(),
+            version: name.clone(),
+            from,
+            status: change.model.status(&version),
+            revision: change.model.revision,
         })
     }
 }

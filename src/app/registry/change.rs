@@ -43,21 +43,29 @@ impl Registry {
         request: &str,
         make: impl FnOnce(&mut Change<'_>) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        self.store.write(|txn| {
-            once(txn, ask.key.as_ref(), request, ask.now, || {
-                let model = match txn.model(id)? {
-                    Some(model) => model,
-                    None if missing == Missing::Make => Model::new(id.clone(), ModelName::of(id)?, ask.now),
-                    None => return Err(RegistryError::NoModel(id.clone())),
-                };
-                let at = ask.now.max(model.changed_at);
-                let mut change = Change { txn, ask, model, at, asked_by: None };
-                change.as_expected()?;
-                let answer = make(&mut change)?;
-                txn.put_model(&change.model)?;
-                Ok(answer)
-            })
-        })
+        self.store
+            .write(|txn| once(txn, ask.key.as_ref(), request, ask.now, || Self::change_in(txn, ask, id, missing, make)))
+    }
+
+    /// The change itself, in a transaction of the caller's: with what else is to be so if it is, and only then.
+    pub(super) fn change_in<T>(
+        txn: &WriteTxn,
+        ask: &Ask,
+        id: &ModelId,
+        missing: Missing,
+        make: impl FnOnce(&mut Change<'_>) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let model = match txn.model(id)? {
+            Some(model) => model,
+            None if missing == Missing::Make => Model::new(id.clone(), ModelName::of(id)?, ask.now),
+            None => return Err(RegistryError::NoModel(id.clone())),
+        };
+        let at = ask.now.max(model.changed_at);
+        let mut change = Change { txn, ask, model, at, asked_by: None };
+        change.as_expected()?;
+        let answer = make(&mut change)?;
+        txn.put_model(&change.model)?;
+        Ok(answer)
     }
 }
 

@@ -11,8 +11,9 @@ use crate::domain::gates::{Verdict, failure_reason, passed, plain, score};
 use crate::domain::model::{
     Evaluation, EvaluationId, EvaluationKind, ModelId, ModelStatus, PlainFigures, Stage, Step, Version, VersionName,
 };
-use crate::domain::performance::{self, EvaluationInput};
-use crate::store::{StoreError, StoredVerdicts, series_fingerprint};
+use crate::domain::performance::{self, Evaluated, EvaluationInput};
+use crate::domain::time::Micros;
+use crate::store::{StoreError, StoredVerdicts, WriteTxn, series_fingerprint};
 
 /// What the gates made of a version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +40,13 @@ pub struct Judged {
     pub revision: u64,
 }
 
+/// What an evaluation comes to, before it is recorded.
+#[derive(Clone, Debug)]
+pub struct Computed {
+    kind: EvaluationKind,
+    new: Evaluated,
+}
+
 impl Registry {
     /// Records an evaluation, and moves the version on as far as its gates let it by themselves.
     pub fn evaluate(
@@ -48,61 +56,87 @@ impl Registry {
         name: &VersionName,
         input: &EvaluationInput,
     ) -> Result<Judged, RegistryError> {
-        // Before the transaction: a million trades take a while, and the feed shall not wait for them.
-        let kind = input.kind;
-        if kind == EvaluationKind::TrainingMetrics {
+        let computed = self.compute(input, ask.now)?;
+        let Computed { kind, new } = &computed;
+        let sent = hex(&series_fingerprint(&new.series)?);
+        let request = format!("model.evaluate {id} {name}: {kind:?} {} {:?} {sent}", new.period_days, new.figures);
+        self.change(ask, id, Missing::Refuse, &print(&request), |change| self.record(change, name, &computed))
+    }
+
+    /// Computes what an evaluation comes to. Before the transaction: a million trades take a while, and the feed shall not
+    /// wait for them.
+    pub fn compute(&self, input: &EvaluationInput, now: Micros) -> Result<Computed, RegistryError> {
+        if input.kind == EvaluationKind::TrainingMetrics {
             let why = "only an import may hold training_metrics: send backtest, walk_forward or shadow_test";
             return Err(RegistryError::bad("type", why));
         }
-        let new = performance::evaluate(input, ask.now).map_err(RegistryError::Misfits)?;
-        let sent = hex(&series_fingerprint(&new.series)?);
-        let request = format!("model.evaluate {id} {name}: {kind:?} {} {:?} {sent}", new.period_days, new.figures);
-        self.change(ask, id, Missing::Refuse, &print(&request), |change| {
-            let mut version = change.version(name)?;
-            let from = change.model.status(&version);
-            let answers = plain(&new.figures.plain, &self.terms);
-            let passed = passed(&answers);
-            let evaluation = Evaluation {
-                id: change.txn.new_evaluation()?,
-                model: id.clone(),
-                version: name.clone(),
-                kind,
-                at: change.at,
-                by: ask.actor.name.clone(),
-                period_days: new.period_days,
-                figures: new.figures,
-                passed,
-                score: score(&new.figures.plain, !passed),
-                failure_reason: failure_reason(&answers),
-                has_returns: new.series.daily.is_some(),
-            };
-            change.txn.put_evaluation(&evaluation, Some(&new.series).filter(|series| !series.is_empty()))?;
-            change.model.evaluations += 1;
-            let verdicts = self.judge(change.txn, &change.model, &version)?;
-            if kind.is_out_of_sample() {
-                version.score = Some(score_of(&new.figures.plain, &verdicts));
-                version.sharpe = new.figures.plain.sharpe_ratio.map(|figure| figure.value);
-            }
-            let told = told(&evaluation);
-            change.enter(name, Step::Evaluated, &told, next_verdict(&verdicts, version.stage).cloned())?;
-            self.move_on(change, &mut version, &verdicts, "the gates let it pass")?;
-            change.txn.put_version(&version)?;
-            change.txn.put_verdicts(id, name, &StoredVerdicts { at: change.at, verdicts: verdicts.clone() })?;
-            change.audit("model.evaluate", name, &told)?;
-            let metrics = bus_metrics(&new.figures.plain)?;
-            change.tell(&BusEvent::evaluated(id, name, passed, evaluation.score, metrics, change.at))?;
-            Ok(Judged {
-                model: id.clone(),
-                version: name.clone(),
-                evaluation: Some(evaluation.id),
-                passed,
-                score: evaluation.score,
-                failure_reason: evaluation.failure_reason,
-                from,
-                status: change.model.status(&version),
-                verdicts,
-                revision: change.model.revision,
-            })
+        let new = performance::evaluate(input, now).map_err(RegistryError::Misfits)?;
+        Ok(Computed { kind: input.kind, new })
+    }
+
+    /// Records an evaluation in a transaction of the caller's.
+    pub fn evaluate_in(
+        &self,
+        txn: &WriteTxn,
+        ask: &Ask,
+        id: &ModelId,
+        name: &VersionName,
+        computed: &Computed,
+    ) -> Result<Judged, RegistryError> {
+        Self::change_in(txn, ask, id, Missing::Refuse, |change| self.record(change, name, computed))
+    }
+
+    fn record(
+        &self,
+        change: &mut Change<'_>,
+        name: &VersionName,
+        Computed { kind, new }: &Computed,
+    ) -> Result<Judged, RegistryError> {
+        let (kind, id, by) = (*kind, &change.model.id.clone(), change.ask.actor.name.clone());
+        let mut version = change.version(name)?;
+        let from = change.model.status(&version);
+        let answers = plain(&new.figures.plain, &self.terms);
+        let passed = passed(&answers);
+        let evaluation = Evaluation {
+            id: change.txn.new_evaluation()?,
+            model: id.clone(),
+            version: name.clone(),
+            kind,
+            at: change.at,
+            by,
+            period_days: new.period_days,
+            figures: new.figures,
+            passed,
+            score: score(&new.figures.plain, !passed),
+            failure_reason: failure_reason(&answers),
+            has_returns: new.series.daily.is_some(),
+        };
+        change.txn.put_evaluation(&evaluation, Some(&new.series).filter(|series| !series.is_empty()))?;
+        change.model.evaluations += 1;
+        let verdicts = self.judge(change.txn, &change.model, &version)?;
+        if kind.is_out_of_sample() {
+            version.score = Some(score_of(&new.figures.plain, &verdicts));
+            version.sharpe = new.figures.plain.sharpe_ratio.map(|figure| figure.value);
+        }
+        let told = told(&evaluation);
+        change.enter(name, Step::Evaluated, &told, next_verdict(&verdicts, version.stage).cloned())?;
+        self.move_on(change, &mut version, &verdicts, "the gates let it pass")?;
+        change.txn.put_version(&version)?;
+        change.txn.put_verdicts(id, name, &StoredVerdicts { at: change.at, verdicts: verdicts.clone() })?;
+        change.audit("model.evaluate", name, &told)?;
+        let metrics = bus_metrics(&new.figures.plain)?;
+        change.tell(&BusEvent::evaluated(id, name, passed, evaluation.score, metrics, change.at))?;
+        Ok(Judged {
+            model: id.clone(),
+            version: name.clone(),
+            evaluation: Some(evaluation.id),
+            passed,
+            score: evaluation.score,
+            failure_reason: evaluation.failure_reason,
+            from,
+            status: change.model.status(&version),
+            verdicts,
+            revision: change.model.revision,
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::model::{
     Evaluation, EvaluationId, EvaluationKind, Model, ModelId, ModelStatus, PlainFigures, Stage, Version, VersionName,
 };
 use crate::domain::performance::{DAYS_A_YEAR, DailyReturns};
-use crate::store::{Evaluations, StoreError, StoredVerdicts};
+use crate::store::{Evaluations, StoreError, StoredVerdicts, WriteTxn};
 
 /// Trials whose returns are compared with each other, the newest: more say no more about how alike they are, and each is
 /// read from the data file. All of them are counted.
@@ -89,60 +89,74 @@ impl Registry {
     /// version in training fail that a plain gate closes for. Too little data is no failure.
     pub fn apply_gates(&self, ask: &Ask, id: &ModelId, name: &VersionName) -> Result<Judged, RegistryError> {
         let request = format!("model.gates {id} {name}");
-        let judged = self.change(ask, id, Missing::Refuse, &request, |change| {
-            let mut version = change.version(name)?;
-            let from = change.model.status(&version);
-            let verdicts = self.judge(change.txn, &change.model, &version)?;
-            let plain = verdict_for(&verdicts, Goal::Shadow).cloned();
-            let fails = plain.as_ref().is_some_and(|verdict| {
-                verdict.gates.iter().any(|answer| answer.outcome == GateOutcome::Fail && answer.gate != Gate::Artifacts)
-            });
-            if version.stage == Stage::Training && fails {
-                let why = plain.as_ref().map_or_else(String::new, |verdict| verdict.obstacles());
-                change.step_to(&mut version, Stage::Failed, &why, plain.clone())?;
-                change.drop_approval(name)?;
-            } else {
-                self.move_on(change, &mut version, &verdicts, "the gates were applied")?;
-            }
-            let production = verdict_for(&verdicts, Goal::Production);
-            if self.promotion.auto_production
-                && !self.promotion.approval
-                && version.stage == Stage::Candidate
-                && let Some(verdict) = production.filter(|verdict| verdict.passed)
-            {
-                match self.has_its_files(&version) {
-                    Ok(()) => {
-                        let why = "the gates let it pass, and promotion.auto_production is on";
-                        let passage = Passage { verdict: verdict.clone(), forced: false };
-                        self.promote_in(change, &mut version, why, passage, ("model.promote", why))?;
-                    }
-                    // It stays a candidate, and the record says why.
-                    Err(RegistryError::Conflict(why)) => change.audit("model.promote.held", name, &why)?,
-                    Err(error) => return Err(error),
-                }
-            }
-            change.txn.put_version(&version)?;
-            change.txn.put_verdicts(id, name, &StoredVerdicts { at: change.at, verdicts: verdicts.clone() })?;
-            let status = change.model.status(&version);
-            change.audit("model.gates", name, &format!("from {from} to {status}"))?;
-            Ok(Judged {
-                model: id.clone(),
-                version: name.clone(),
-                evaluation: None,
-                passed: plain.as_ref().is_some_and(|verdict| verdict.passed),
-                score: plain.as_ref().map_or(0.0, |verdict| verdict.score),
-                failure_reason: plain.filter(|verdict| !verdict.passed).map_or_else(String::new, |v| v.obstacles()),
-                from,
-                status,
-                verdicts,
-                revision: change.model.revision,
-            })
-        })?;
+        let judged = self.change(ask, id, Missing::Refuse, &request, |change| self.apply(change, name))?;
         if judged.status == ModelStatus::Production {
             crate::failpoint!("registry.promote.committed");
             let _ = self.settle(id);
         }
         Ok(judged)
+    }
+
+    /// The same in a transaction of the caller's, after whose commit [`Registry::settle`] is to be called.
+    pub fn apply_gates_in(
+        &self,
+        txn: &WriteTxn,
+        ask: &Ask,
+        id: &ModelId,
+        name: &VersionName,
+    ) -> Result<Judged, RegistryError> {
+        Self::change_in(txn, ask, id, Missing::Refuse, |change| self.apply(change, name))
+    }
+
+    fn apply(&self, change: &mut Change<'_>, name: &VersionName) -> Result<Judged, RegistryError> {
+        let id = &change.model.id.clone();
+        let mut version = change.version(name)?;
+        let from = change.model.status(&version);
+        let verdicts = self.judge(change.txn, &change.model, &version)?;
+        let plain = verdict_for(&verdicts, Goal::Shadow).cloned();
+        let fails = plain.as_ref().is_some_and(|verdict| {
+            verdict.gates.iter().any(|answer| answer.outcome == GateOutcome::Fail && answer.gate != Gate::Artifacts)
+        });
+        if version.stage == Stage::Training && fails {
+            let why = plain.as_ref().map_or_else(String::new, |verdict| verdict.obstacles());
+            change.step_to(&mut version, Stage::Failed, &why, plain.clone())?;
+            change.drop_approval(name)?;
+        } else {
+            self.move_on(change, &mut version, &verdicts, "the gates were applied")?;
+        }
+        let production = verdict_for(&verdicts, Goal::Production);
+        if self.promotion.auto_production
+            && !self.promotion.approval
+            && version.stage == Stage::Candidate
+            && let Some(verdict) = production.filter(|verdict| verdict.passed)
+        {
+            match self.has_its_files(&version) {
+                Ok(()) => {
+                    let why = "the gates let it pass, and promotion.auto_production is on";
+                    let passage = Passage { verdict: verdict.clone(), forced: false };
+                    self.promote_in(change, &mut version, why, passage, ("model.promote", why))?;
+                }
+                // It stays a candidate, and the record says why.
+                Err(RegistryError::Conflict(why)) => change.audit("model.promote.held", name, &why)?,
+                Err(error) => return Err(error),
+            }
+        }
+        change.txn.put_version(&version)?;
+        change.txn.put_verdicts(id, name, &StoredVerdicts { at: change.at, verdicts: verdicts.clone() })?;
+        let status = change.model.status(&version);
+        change.audit("model.gates", name, &format!("from {from} to {status}"))?;
+        Ok(Judged {
+            model: id.clone(),
+            version: name.clone(),
+            evaluation: None,
+            passed: plain.as_ref().is_some_and(|verdict| verdict.passed),
+            score: plain.as_ref().map_or(0.0, |verdict| verdict.score),
+            failure_reason: plain.filter(|verdict| !verdict.passed).map_or_else(String::new, |v| v.obstacles()),
+            from,
+            status,
+            verdicts,
+            revision: change.model.revision,
+        })
     }
 }
 

@@ -35,7 +35,7 @@ pub use self::advance::Moved;
 pub use self::attach::{Attached, take_file};
 pub use self::compare::{Compared, Comparison, MOST_COMPARED};
 pub use self::delete::Deleted;
-pub use self::evaluate::Judged;
+pub use self::evaluate::{Computed, Judged};
 pub use self::import::ModelImport;
 pub use self::promote::{FORCE_WHY_CHARS, Promoted};
 pub use self::query::{HistoryQuery, ModelQuery, ModelSort, Page, VersionQuery};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::change::{Change, Missing, reason};
 use super::gates::verdict_for;
 use super::{Ask, Registry, RegistryError};
+use crate::app::jobs::hook;
 use crate::domain::bus::BusEvent;
 use crate::domain::gates::{Goal, Verdict};
 use crate::domain::model::{
@@ -101,7 +102,7 @@ impl Registry {
     }
 
     /// Has the disk follow what is in production of a model; what is in the way of that, for who asked. After a commit.
-    pub(super) fn settle(&self, id: &ModelId) -> Option<String> {
+    pub fn settle(&self, id: &ModelId) -> Option<String> {
         self.deployment.reconcile(id)
     }
 
@@ -162,7 +163,7 @@ impl Registry {
         Ok(Promoted::Done { model, version: name, previous, forced, revision, warning: None })
     }
 
-    /// Makes the hook due, where one is configured.
+    /// Makes the hook due, and its job, where one is configured.
     pub(super) fn due_hook(
         &self,
         change: &Change<'_>,
@@ -170,7 +171,8 @@ impl Registry {
         previous: Option<&VersionName>,
     ) -> Result<(), RegistryError> {
         if !self.promotion.hook.is_empty() {
-            change.txn.queue_hook(&change.model.id, name, previous, change.at)?;
+            let (due, superseded) = change.txn.queue_hook(&change.model.id, name, previous, change.at)?;
+            hook::make(change.txn, change.ask, due, superseded)?;
         }
         Ok(())
     }

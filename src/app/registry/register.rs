@@ -3,13 +3,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Missing, print};
+use super::change::{Change, Missing, print};
 use super::{Ask, Registry, RegistryError};
 use crate::domain::bus::BusEvent;
 use crate::domain::model::{
-    Importances, ModelId, ModelStatus, Origin, Provenance, Stage, Step, Tombstone, Version, VersionName,
+    Importances, ModelId, ModelStatus, ModelType, Origin, Provenance, Stage, Step, Tombstone, Version, VersionName,
 };
 use crate::domain::time::Micros;
+use crate::store::WriteTxn;
 
 /// A version that is to be registered.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,78 +51,122 @@ impl Registry {
     pub fn register(&self, ask: &Ask, id: &ModelId, new: &NewVersion) -> Result<Registered, RegistryError> {
         check(new)?;
         let request = format!("model.register {id}: {}", print(new));
-        self.change(ask, id, Missing::Make, &request, |change| {
-            let txn = change.txn;
-            let taken = |name: &VersionName| txn.version(id, name);
-            let name = match &new.name {
-                Some(name) => match taken(name)? {
-                    Some(Version { deleted: None, .. }) => {
-                        return Err(RegistryError::Conflict(format!("there is a version {name} of {id} already")));
-                    }
-                    Some(Version { deleted: Some(Tombstone { by, at, .. }), .. }) => {
-                        return Err(RegistryError::Conflict(format!(
-                            "there was a version {name} of {id}, deleted by {by} at {}: a name is never given twice",
-                            at.rfc3339()
-                        )));
-                    }
-                    None => name.clone(),
-                },
-                // Two of one second: the later one is named after the next second that is free.
-                None => {
-                    let mut at = change.at;
-                    loop {
-                        let name = VersionName::at(at);
-                        if taken(&name)?.is_none() {
-                            break name;
-                        }
-                        at = at.plus(Micros::SECOND);
-                    }
-                }
-            };
-            if let Some(parent) = &new.parent
-                && txn.version(id, parent)?.is_none()
-            {
-                return Err(RegistryError::bad("parent", format!("there is no version {parent} of {id}")));
-            }
-            let stage = if new.success { Stage::Training } else { Stage::Failed };
-            let version = Version {
-                model: id.clone(),
-                name: name.clone(),
-                stage,
-                created_at: change.at,
-                promoted_at: None,
-                retired_at: None,
-                succeeded: None,
-                parent: new.parent.clone(),
-                provenance: new.provenance.clone(),
-                artifacts: None,
-                train_metrics: new.train_metrics.clone(),
-                validation_metrics: new.validation_metrics.clone(),
-                tags: new.tags.clone(),
-                score: None,
-                sharpe: None,
-                forced: Vec::new(),
-                deleted: None,
-            };
-            *change.model.counts.of(stage) += 1;
-            let why = if new.success { "" } else { "its training failed" };
-            change.enter(&name, Step::Registered, why, None)?;
-            txn.put_version(&version)?;
-            if let Some(importances) = &new.importances {
-                txn.put_importances(id, &name, importances)?;
-            }
-            change.audit("model.register", &name, why)?;
-            let job = match &new.provenance.origin {
-                Origin::Job(job) => Some(job.as_str()),
-                Origin::Import(_) => None,
-            };
-            let metrics = serde_json::to_value(&new.train_metrics)?;
-            let model_type = change.model.name.model_type;
-            change.tell(&BusEvent::trained(job, id, &name, model_type, new.success, metrics, change.at))?;
-            let status = change.model.status(&version);
-            Ok(Registered { model: id.clone(), version: name, status, revision: change.model.revision })
+        self.change(ask, id, Missing::Make, &request, |change| register(change, new, Telling::Now))
+    }
+
+    /// The same in a transaction of the caller's, who tells the bus later ([`Registry::tell_trained_in`]): once the files
+    /// are in.
+    pub fn register_in(
+        &self,
+        txn: &WriteTxn,
+        ask: &Ask,
+        id: &ModelId,
+        new: &NewVersion,
+    ) -> Result<Registered, RegistryError> {
+        check(new)?;
+        Self::change_in(txn, ask, id, Missing::Make, |change| register(change, new, Telling::Later))
+    }
+
+    /// Tells the bus of a version that was registered without that.
+    pub fn tell_trained_in(
+        &self,
+        txn: &WriteTxn,
+        ask: &Ask,
+        id: &ModelId,
+        name: &VersionName,
+    ) -> Result<(), RegistryError> {
+        // It is no step of the version's life: nothing of the model changes.
+        Self::change_in(txn, ask, id, Missing::Refuse, |change| {
+            let version = change.version(name)?;
+            change.tell(&trained(&version, change.model.name.model_type, change.at)?)
         })
     }
+}
+
+/// When the bus is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    Now,
+    Later,
+}
+
+fn register(change: &mut Change<'_>, new: &NewVersion, telling: Telling) -> Result<Registered, RegistryError> {
+    let (txn, id) = (change.txn, &change.model.id.clone());
+    let taken = |name: &VersionName| txn.version(id, name);
+    let name = match &new.name {
+        Some(name) => match taken(name)? {
+            Some(Version { deleted: None, .. }) => {
+                return Err(RegistryError::Conflict(format!("there is a version {name} of {id} already")));
+            }
+            Some(Version { deleted: Some(Tombstone { by, at, .. }), .. }) => {
+                return Err(RegistryError::Conflict(format!(
+                    "there was a version {name} of {id}, deleted by {by} at {}: a name is never given twice",
+                    at.rfc3339()
+                )));
+            }
+            None => name.clone(),
+        },
+        // Two of one second: the later one is named after the next second that is free.
+        None => {
+            let mut at = change.at;
+            loop {
+                let name = VersionName::at(at);
+                if taken(&name)?.is_none() {
+                    break name;
+                }
+                at = at.plus(Micros::SECOND);
+            }
+        }
+    };
+    if let Some(parent) = &new.parent
+        && txn.version(id, parent)?.is_none()
+    {
+        return Err(RegistryError::bad("parent", format!("there is no version {parent} of {id}")));
+    }
+    let stage = if new.success { Stage::Training } else { Stage::Failed };
+    let version = Version {
+        model: id.clone(),
+        name: name.clone(),
+        stage,
+        created_at: change.at,
+        promoted_at: None,
+        retired_at: None,
+        succeeded: None,
+        parent: new.parent.clone(),
+        provenance: new.provenance.clone(),
+        artifacts: None,
+        train_metrics: new.train_metrics.clone(),
+        validation_metrics: new.validation_metrics.clone(),
+        tags: new.tags.clone(),
+        score: None,
+        sharpe: None,
+        forced: Vec::new(),
+        deleted: None,
+    };
+    *change.model.counts.of(stage) += 1;
+    let why = if new.success { "" } else { "its training failed" };
+    change.enter(&name, Step::Registered, why, None)?;
+    txn.put_version(&version)?;
+    if let Some(importances) = &new.importances {
+        txn.put_importances(id, &name, importances)?;
+    }
+    change.audit("model.register", &name, why)?;
+    if telling == Telling::Now {
+        change.tell(&trained(&version, change.model.name.model_type, change.at)?)?;
+    }
+    let status = change.model.status(&version);
+    Ok(Registered { model: id.clone(), version: name, status, revision: change.model.revision })
+}
+
+/// What the bus is told of a version that was trained.
+fn trained(version: &Version, model_type: ModelType, at: Micros) -> Result<BusEvent, RegistryError> {
+    let job = match &version.provenance.origin {
+        Origin::Job(job) => Some(job.as_str()),
+        Origin::Import(_) => None,
+    };
+    let metrics = serde_json::to_value(&version.train_metrics)?;
+    let success = version.stage != Stage::Failed;
+    Ok(BusEvent::trained(job, &version.model, Some(&version.name), model_type, success, metrics, at))
 }
 
 /// What no version may lack, and what is too much of it.

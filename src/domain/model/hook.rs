@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ModelId, VersionName};
+use crate::domain::job::{JobId, JobState};
 use crate::domain::time::Micros;
 
 /// What became of a hook. The stored form is the variant's number.
@@ -15,11 +16,17 @@ pub enum HookState {
     Pending,
     /// It was not run, because another version went into production after it.
     Superseded,
+    /// A worker is at it.
+    Running,
+    /// It has run.
+    Done,
+    /// It came to nothing.
+    Failed,
 }
 
 /// A word that is no state of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("use pending or superseded")]
+#[error("use pending, superseded, running, done or failed")]
 pub struct BadHookState;
 
 impl FromStr for HookState {
@@ -29,7 +36,27 @@ impl FromStr for HookState {
         match text {
             "pending" => Ok(Self::Pending),
             "superseded" => Ok(Self::Superseded),
+            "running" => Ok(Self::Running),
+            "done" => Ok(Self::Done),
+            "failed" => Ok(Self::Failed),
             _ => Err(BadHookState),
+        }
+    }
+}
+
+impl HookState {
+    /// Whether something may still happen to it.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Running)
+    }
+
+    /// What became of one whose job stands there.
+    pub fn of(job: JobState) -> Self {
+        match job {
+            JobState::Pending => Self::Pending,
+            JobState::Leased | JobState::Running | JobState::Lost => Self::Running,
+            JobState::Completed => Self::Done,
+            JobState::Failed | JobState::Cancelled => Self::Failed,
         }
     }
 }
@@ -49,4 +76,10 @@ pub struct Hook {
     pub at: Micros,
     /// What became of it.
     pub state: HookState,
+    /// The job that runs it; none of what was due before there were jobs.
+    pub job: Option<JobId>,
+    /// When it was over.
+    pub ended_at: Option<Micros>,
+    /// Why it came to nothing; of a pending one, what happened the last time.
+    pub why: Option<String>,
 }

@@ -64,7 +64,7 @@ impl Change<'_> {
     fn hook(&self) -> String {
         match self.config.promotion.hook.as_slice() {
             [] => "No hook is configured (promotion.hook): nobody is called.".to_owned(),
-            words => format!("The hook {} is put down as due, and stays so until it has run.", words.join(" ")),
+            words => format!("A job for the hook {} waits for a worker that is configured to run it.", words.join(" ")),
         }
     }
 
