@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use quantum_clm::app::jobs::JobError;
 use quantum_clm::domain::job::{
     Assignment, Ending, FailureKind, Held, Job, JobId, JobState, JobStep, Program, Report, ReportAnswer, StepEnd,
+    StepRecord,
 };
 use quantum_clm::domain::model::{Digest, ModelId};
 use quantum_clm::store::JobFilter;
@@ -62,9 +63,7 @@ pub(crate) struct World {
     models: Vec<String>,
     over: BTreeMap<JobId, Job>,
     epochs: BTreeMap<JobId, u64>,
-    /// Times that a chain of retries was trained, really.
-    trained: BTreeMap<JobId, u32>,
-    /// Chains whose trained files were given up with their worker.
+    /// Chains of retries whose trained files were given up with their worker.
     excused: BTreeSet<JobId>,
     daemon_up: bool,
 }
@@ -78,7 +77,6 @@ impl World {
             models: (0..models).map(|at| format!("s{at}")).collect(),
             over: BTreeMap::new(),
             epochs: BTreeMap::new(),
-            trained: BTreeMap::new(),
             excused: BTreeSet::new(),
             daemon_up: true,
         }
@@ -163,9 +161,6 @@ impl World {
         };
         if matches!(how, How::Done) {
             worker.disk.insert((root, program, inputs));
-            if program == Program::Train {
-                *self.trained.entry(root).or_default() += 1;
-            }
         }
         has.pending = Some(report(&has.assignment, end));
         self.go_on(at, answer_lost);
@@ -349,8 +344,15 @@ impl World {
         assert_eq!(models.len(), held.len(), "two jobs of a model are held");
         assert!(held.len() <= 2, "{} jobs are held", held.len());
         self.check_processes(&all);
-        for (root, times) in &self.trained {
-            assert!(*times <= 1 || self.excused.contains(root), "{root} was trained {times} times");
+        // What a worker trained and never told of nobody can know; what it told of is never trained again.
+        let mut trained: BTreeMap<JobId, usize> = BTreeMap::new();
+        for job in &all {
+            let is = |record: &&StepRecord| record.step == Some(JobStep::Train) && record.is_done();
+            let really = job.steps.iter().filter(is).filter(|record| record.epoch > 0 && !record.reused);
+            *trained.entry(job.root).or_default() += really.count();
+        }
+        for (root, times) in trained {
+            assert!(times <= 1 || self.excused.contains(&root), "{root} was trained {times} times: {all:#?}");
         }
         let open = self.bed.store().open_jobs().unwrap();
         let ought: Vec<_> = all.iter().rev().filter(|job| !job.state.is_over()).map(|job| job.into()).collect();

@@ -132,9 +132,17 @@ impl Clocks {
             *silence = Silence { epoch: job.epoch, ..Silence::default() };
         }
         silence.lost = (job.state == JobState::Lost).then(|| silence.lost.unwrap_or_default());
-        if let (true, Some(lease)) = (heard, &job.lease)
-            && let Some(worker) = self.workers.get_mut(&lease.worker)
-        {
+        if let (true, Some(lease)) = (heard, &job.lease) {
+            // After our own start a worker may say much of its job before it asks for another one.
+            let worker = self.workers.entry(lease.worker.clone()).or_insert_with(|| WorkerSeen {
+                name: lease.worker.clone(),
+                host: lease.host.clone(),
+                programs: BTreeMap::new(),
+                hook: false,
+                held: vec![Held { job: job.id, epoch: job.epoch }],
+                heard_at: now,
+                silent: Duration::ZERO,
+            });
             (worker.heard_at, worker.silent) = (now, Duration::ZERO);
         }
     }
