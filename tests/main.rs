@@ -16,5 +16,6 @@ mod mirror;
 mod notify;
 mod product;
 mod registry;
+mod runner;
 mod static_binary;
 mod tidy;

@@ -20,6 +20,8 @@ mod files;
 mod fold;
 mod reader;
 mod record;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use self::copy::{Copied, LogCopy};

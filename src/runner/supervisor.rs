@@ -89,7 +89,7 @@ impl Supervisor {
         let spec = &self.begun.spec;
         let cannot = |step: &'static str| move |error: io::Error| errno::not_prepared(step, &error);
         let watch = Watch::new(&spec.limits, &spec.work, quarry.group.clone());
-        log.note(&format!("{} begins: {}", spec.program.as_str(), spec.command.join(" ")));
+        log.note(&format!("{} begins: {}", spec.program.as_str(), spec.command.join(" ").replace('\n', "\\n")));
         let mut command = Command::new("/proc/self/exe");
         command.arg0("quantum-clm").args(["exec-program", "--directory"]).arg(&self.directory);
         command.env(COOKIE, &self.begun.cookie);
