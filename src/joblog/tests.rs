@@ -57,7 +57,7 @@ fn what_is_written_is_read() {
                     2026-01-17T03:46:10.000Z out three\n";
     assert_eq!(String::from_utf8(lines.bytes).unwrap(), expected);
     assert_eq!((lines.first, lines.next, lines.end), (0, expected.len() as u64, expected.len() as u64));
-    assert_eq!(log.written(), Written { bytes: 20, lost_lines: 0 });
+    assert_eq!(log.written(), Written { bytes: 19, lost_lines: 0 });
     assert_eq!(log.end(), lines.end);
 }
 
@@ -186,16 +186,17 @@ fn a_copy_takes_everything_once_and_knows_what_it_never_got() {
     let directory = tempfile::tempdir().unwrap();
     let (from, to) = (directory.path().join("from"), directory.path().join("to"));
     let mut log = LogWriter::open(&from, LogLimits::default()).unwrap();
-    (0..100).for_each(|number| log.append(at(0), Stream::Out, format!("{number}\n").as_bytes()));
+    // Records of 35 bytes.
+    (0..100).for_each(|number| log.append(at(0), Stream::Out, format!("row{number:02}\n").as_bytes()));
     let all = LogReader::open(&from).read(0, 1 << 20).unwrap().bytes;
-    let mut copy = LogCopy::open(&to, SMALL).unwrap();
+    let mut copy = LogCopy::open(&to, LogLimits::default()).unwrap();
     let none = |next| Copied { next, missing: 0 };
     assert_eq!(copy.append_at(0, &all[..350]).unwrap(), none(350));
     // The same again, and some of it with more behind it.
     assert_eq!(copy.append_at(0, &all[..350]).unwrap(), none(350));
     assert_eq!(copy.append_at(35, &all[35..700]).unwrap(), none(700));
     drop(copy);
-    let mut copy = LogCopy::open(&to, SMALL).unwrap();
+    let mut copy = LogCopy::open(&to, LogLimits::default()).unwrap();
     assert_eq!(copy.next(), 700);
     assert_eq!(copy.append_at(0, &all[..100]).unwrap(), none(700));
     let rest = 700 + 10 * 35;
@@ -205,10 +206,24 @@ fn a_copy_takes_everything_once_and_knows_what_it_never_got() {
     );
     let (texts, skipped) = follow(&to);
     assert_eq!(skipped, 350);
-    assert_eq!((texts[0].as_str(), texts.last().unwrap().as_str()), ("0", "99"));
+    assert_eq!((texts[0].as_str(), texts.last().unwrap().as_str()), ("row00", "row99"));
     assert_eq!(texts.len(), 90);
     // Nothing is no gap.
     assert_eq!(copy.append_at(1 << 30, &[]).unwrap().next, all.len() as u64);
+}
+
+#[test]
+fn a_copy_is_bounded_however_much_comes_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+    let mut log = LogWriter::open(&from, LogLimits::default()).unwrap();
+    (0..1_000).for_each(|number| log.append(at(0), Stream::Out, format!("{number}\n").as_bytes()));
+    let all = LogReader::open(&from).read(0, 1 << 20).unwrap().bytes;
+    let mut copy = LogCopy::open(&to, SMALL).unwrap();
+    copy.append_at(0, &all).unwrap();
+    assert!(size(&to) <= SMALL.total, "{} bytes", size(&to));
+    let (texts, skipped) = follow(&to);
+    assert_eq!((texts.last().unwrap().as_str(), skipped + size(&to)), ("999", all.len() as u64));
 }
 
 proptest! {

@@ -75,6 +75,19 @@ fn no_working_directory_is_the_machines_fault() {
     assert_eq!(failure.kind, FailureKind::Infrastructure, "{record:?}");
 }
 
+/// Open files of this process, beyond the three, that whoever started it did not mark as its own (`O_CLOEXEC`).
+fn passed_on() -> usize {
+    let is_passed_on = |number: &str| {
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap_or("02000000").trim();
+        number.parse::<u32>().unwrap() > 2 && u32::from_str_radix(flags, 8).unwrap() & 0o2_000_000 == 0
+    };
+    fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter(|e| is_passed_on(e.as_ref().unwrap().file_name().to_str().unwrap()))
+        .count()
+}
+
 #[test]
 fn what_a_program_is_given() {
     let bed = Bed::new();
@@ -102,8 +115,8 @@ fn what_a_program_is_given() {
             &temporary,
             "0077",
             "/dev/null",
-            // The three, and the one with which ls reads the directory.
-            "4",
+            // The three, the one with which ls reads the directory, and what this process was handed to pass on.
+            &(4 + passed_on()).to_string(),
         ]
     );
     assert_eq!(rest[0], "0");
