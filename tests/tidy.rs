@@ -117,6 +117,8 @@ fn the_domain_knows_no_other_room() {
         "crate::process",
         "crate::config",
         "crate::artifacts",
+        "crate::runner",
+        "crate::joblog",
     ];
     none(&breaches(inside(&["src/domain/"]), &words, "the domain stands on its own"));
 }
@@ -130,8 +132,17 @@ fn tasks_and_http_do_not_know_each_other() {
 #[test]
 fn the_rooms_below_do_not_know_those_above() {
     let above = ["crate::app", "crate::tasks", "crate::http", "crate::cli"];
-    let below =
-        ["src/store/", "src/sources/", "src/mirror/", "src/notify/", "src/artifacts/", "src/names.rs", "src/pipeline"];
+    let below = [
+        "src/store/",
+        "src/sources/",
+        "src/mirror/",
+        "src/notify/",
+        "src/artifacts/",
+        "src/names.rs",
+        "src/pipeline",
+        "src/runner/",
+        "src/joblog/",
+    ];
     none(&breaches(inside(&below), &above, "it is above"));
     none(&breaches(inside(&["src/mirror/"]), &["crate::notify"], "followers know nothing of each other"));
     none(&breaches(inside(&["src/notify/"]), &["crate::mirror"], "followers know nothing of each other"));
@@ -140,6 +151,16 @@ fn the_rooms_below_do_not_know_those_above() {
         &["crate::sources", "crate::mirror", "crate::notify", "crate::artifacts", "crate::pipeline"],
         "it is above",
     ));
+}
+
+#[test]
+fn programs_are_run_by_workers_alone() {
+    let rooms = ["src/runner/", "src/worker/", "src/cli/"];
+    none(&breaches(outside(&rooms), &["crate::runner"], "the daemon runs nothing"));
+    let others =
+        ["crate::store", "crate::artifacts", "crate::mirror", "crate::notify", "crate::pipeline", "crate::config"];
+    none(&breaches(inside(&["src/runner/", "src/joblog/"]), &others, "runs and logs are files, and know no daemon"));
+    none(&breaches(inside(&["src/joblog/"]), &["crate::runner"], "it is above"));
 }
 
 #[test]

@@ -73,8 +73,10 @@ impl Supervisor {
         self.tell_who(None).map_err(cannot("write running.json"))?;
         let mut quarry = Quarry::new(&self.begun.cookie, self.own.start);
         quarry.root = Some(self.own.pid);
-        if let Some(path) = &self.begun.group {
-            quarry.group = Some(Group::make(path, &spec.limits).map_err(cannot("make its control group"))?);
+        match self.begun.group.as_ref().map(|path| Group::make(path, &spec.limits)) {
+            Some(Ok(group)) => quarry.group = Some(group),
+            Some(Err(error)) => log.note(&format!("no control group ({error}): limits are kept by watching")),
+            None => {}
         }
         let begun = self.spawn(&mut quarry, log.clone());
         if begun.is_err() {
@@ -144,7 +146,10 @@ impl Supervisor {
         if how == (How::Signal { signal: 9 }) && killed_for_memory() > killed {
             how = How::OutOfMemory { limit: None };
         }
-        log.note(&status.map_or_else(|| how.to_string(), |status| format!("{how} ({status})")));
+        log.note(&match status {
+            Some(status) if !matches!(how, How::Exit { .. } | How::Signal { .. }) => format!("{how} ({status})"),
+            _ => how.to_string(),
+        });
         let written = log.lock().written();
         if written.lost_lines > 0 {
             notes.push(format!("{} lines of its output are lost: the disk took no more", written.lost_lines));

@@ -29,6 +29,13 @@ impl Bed {
         Self { directory, runner: Runner::of_binary(env!("CARGO_BIN_EXE_quantum-clm")) }
     }
 
+    /// One on a machine that gives us control groups, if this one does, and one on a machine that does not.
+    pub(crate) fn both() -> [Self; 2] {
+        let mut without = Self::new();
+        without.runner = without.runner.clone().without_groups();
+        [without, Self::new()]
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use quantum_clm::joblog::{LogReader, Stream};
+use quantum_clm::joblog::{LogReader, Record, Stream};
 use quantum_clm::runner::{How, Spec};
 
 use super::bed::Bed;
@@ -21,7 +21,7 @@ fn both_streams_in_lines() {
     assert_eq!(texts(Stream::Err), ["two"]);
     let notes = texts(Stream::Note);
     assert!(notes[0].starts_with("train begins: /bin/sh -c"), "{notes:?}");
-    assert_eq!(notes.last().unwrap(), "the program ended with exit code 0 (exit code 0)");
+    assert_eq!(notes.last().unwrap(), "the program ended with exit code 0");
 }
 
 #[test]
@@ -101,6 +101,34 @@ fn a_full_disk_stops_neither_the_program_nor_its_record() {
     assert_eq!(record.resources.output_bytes, output);
     let log = LogReader::open(bed.path().join("disk/log")).read(0, 1 << 20).unwrap();
     assert!(String::from_utf8(log.bytes).unwrap().contains(" out before\n"));
+}
+
+#[test]
+fn what_a_full_disk_took_is_told_where_it_is_missing() {
+    let bed = Bed::new();
+    fs::create_dir(bed.path().join("disk")).unwrap();
+    let disk = Disk::at(&bed.path().join("disk"), 32);
+    // More than fits into a pipe: some of it meets the full disk.
+    let script = "touch ready; while [ ! -e filled ]; do sleep 0.05; done; seq 1 300000; touch written\n\
+                  while [ ! -e freed ]; do sleep 0.05; done; echo after";
+    let spec = Spec { log: bed.path().join("disk/log"), log_bytes: 64 << 20, ..bed.spec(script) };
+    let mut running = bed.start_spec(spec);
+    bed.wait_file("ready");
+    disk.fill();
+    fs::write(bed.work().join("filled"), "").unwrap();
+    bed.wait_file("written");
+    disk.free();
+    fs::write(bed.work().join("freed"), "").unwrap();
+    bed.end_of(&mut running);
+    let log = LogReader::open(bed.path().join("disk/log")).read(0, 64 << 20).unwrap();
+    let log = String::from_utf8(log.bytes).unwrap();
+    let records: Vec<_> = log.lines().map(|line| Record::parse(line).unwrap()).collect();
+    let missing = records.iter().filter_map(|record| record.text.split_once(" lines are missing here: No space left"));
+    let missing: usize = missing.map(|(count, _)| count.parse::<usize>().unwrap()).sum();
+    let written = records.iter().filter(|record| record.stream == Stream::Out);
+    assert!(missing > 0);
+    assert_eq!(written.clone().count() + missing, 300_001);
+    assert_eq!(written.last().unwrap().text, "after");
 }
 
 #[test]
