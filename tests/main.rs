@@ -19,6 +19,7 @@ mod mirror;
 mod notify;
 mod product;
 mod registry;
+mod runner;
 mod static_binary;
 mod tidy;
 mod worker;

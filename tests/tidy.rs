@@ -117,6 +117,8 @@ fn the_domain_knows_no_other_room() {
         "crate::process",
         "crate::config",
         "crate::artifacts",
+        "crate::runner",
+        "crate::joblog",
     ];
     none(&breaches(inside(&["src/domain/"]), &words, "the domain stands on its own"));
 }
@@ -139,6 +141,8 @@ fn the_rooms_below_do_not_know_those_above() {
         "src/names.rs",
         "src/connect.rs",
         "src/pipeline",
+        "src/runner/",
+        "src/joblog/",
     ];
     none(&breaches(inside(&below), &above, "it is above"));
     none(&breaches(inside(&["src/mirror/"]), &["crate::notify"], "followers know nothing of each other"));
@@ -148,6 +152,16 @@ fn the_rooms_below_do_not_know_those_above() {
         &["crate::sources", "crate::mirror", "crate::notify", "crate::artifacts", "crate::pipeline"],
         "it is above",
     ));
+}
+
+#[test]
+fn programs_are_run_by_workers_alone() {
+    let rooms = ["src/runner/", "src/worker/", "src/cli/"];
+    none(&breaches(outside(&rooms), &["crate::runner"], "the daemon runs nothing"));
+    let others =
+        ["crate::store", "crate::artifacts", "crate::mirror", "crate::notify", "crate::pipeline", "crate::config"];
+    none(&breaches(inside(&["src/runner/", "src/joblog/"]), &others, "runs and logs are files, and know no daemon"));
+    none(&breaches(inside(&["src/joblog/"]), &["crate::runner"], "it is above"));
 }
 
 #[test]

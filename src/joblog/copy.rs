@@ -1,18 +1,17 @@
 use std::io;
 use std::path::Path;
 
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
 
 use super::LogLimits;
 use super::files::Files;
-
-/// Records beyond this are stored in several pieces, so that they fit into segments.
-const PIECE_BYTES: usize = 64 << 10;
 
 /// The same log in another place: takes records that were made elsewhere, at their offsets.
 #[derive(Debug)]
 pub struct LogCopy {
     files: Files,
+    /// Records are stored in pieces that fit into segments.
+    piece: usize,
 }
 
 /// What a copy has now.
@@ -27,7 +26,8 @@ pub struct Copied {
 impl LogCopy {
     /// Opens the copy in `directory`, which is made if need be. There must be no other writer.
     pub fn open(directory: &Path, limits: LogLimits) -> io::Result<Self> {
-        Ok(Self { files: Files::open(directory, limits)? })
+        let piece = usize::try_from(limits.segment).unwrap_or(usize::MAX);
+        Ok(Self { files: Files::open(directory, limits)?, piece })
     }
 
     /// The offset from which on it wants more.
@@ -47,8 +47,14 @@ impl LogCopy {
             self.files.skip_to(offset);
         }
         while !rest.is_empty() {
-            let most = rest.len().min(PIECE_BYTES);
-            let cut = if most == rest.len() { most } else { memrchr(b'\n', &rest[..most]).map_or(most, |at| at + 1) };
+            let fits = rest.len().min(self.piece);
+            let end = |at| at + 1;
+            let cut = match memrchr(b'\n', &rest[..fits]) {
+                _ if fits == rest.len() => fits,
+                Some(last) => end(last),
+                // A record that is longer than a segment has one of its own.
+                None => memchr(b'\n', rest).map_or(rest.len(), end),
+            };
             self.files.append(&rest[..cut])?;
             rest = &rest[cut..];
         }

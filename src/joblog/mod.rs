@@ -20,6 +20,8 @@ mod files;
 mod fold;
 mod reader;
 mod record;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use self::copy::{Copied, LogCopy};
@@ -37,9 +39,9 @@ pub struct LogLimits {
 }
 
 impl LogLimits {
-    /// With so many bytes in all, at least 64 KiB.
+    /// With so many bytes in all, at least a mebibyte: the longest record has room in a segment.
     pub fn of(total: u64) -> Self {
-        let total = total.max(64 << 10);
+        let total = total.max(1 << 20);
         Self { total, segment: (total / 8).min(4 << 20) }
     }
 }

@@ -10,8 +10,7 @@ use crate::domain::time::Micros;
 /// Records are handed to the disk in pieces of about this size.
 const PIECE_BYTES: usize = 32 << 10;
 
-/// A line that is begun and not ended is shown as it stands when it was not for this long: a progress bar that never
-/// ends its line.
+/// A line that is begun and not ended for this long is shown as it stands: a progress bar may not end for hours.
 const SHOWN_AFTER: u64 = 10 * Micros::SECOND;
 
 /// What came to a writer.
@@ -39,7 +38,7 @@ pub struct LogWriter {
 struct Source {
     stream: Stream,
     folder: Folder,
-    /// The unfinished line that was shown last, and when.
+    /// The unfinished line as it was shown last, and when; or when it was begun.
     shown: Vec<u8>,
     shown_at: Micros,
 }
@@ -78,12 +77,18 @@ impl LogWriter {
         let Self { files, streams, piece, written, lost } = self;
         let source = &mut streams[index];
         let prefix = prefix(now, source.stream);
+        let mut is_begun = source.folder.pending().is_some();
         source.folder.push(bytes, |line| {
+            is_begun = false;
             piece.push(&prefix, line);
             if piece.text.len() >= PIECE_BYTES {
                 piece.flush(now, files, written, lost);
             }
         });
+        if !is_begun {
+            source.shown.clear();
+            source.shown_at = now;
+        }
         piece.flush(now, files, written, lost);
     }
 
@@ -98,8 +103,8 @@ impl LogWriter {
         self.flush(now);
     }
 
-    /// Shows lines that are begun and not ended, each as it stands every ten seconds if it is another then. To be called now and
-    /// then.
+    /// Shows lines that are begun and not ended for ten seconds, and again every ten seconds if they are others then. To be
+    /// called now and then.
     pub fn show_unfinished(&mut self, now: Micros) {
         for source in &mut self.streams {
             let is_time = now.0.abs_diff(source.shown_at.0) >= SHOWN_AFTER;
@@ -116,7 +121,8 @@ impl LogWriter {
     /// Writes what the program did not end with a line feed. Nothing more comes from it.
     pub fn finish(&mut self, now: Micros) {
         for source in &mut self.streams {
-            if let Some(line) = source.folder.pending() {
+            // Unless it was shown as it is.
+            if let Some(line) = source.folder.pending().filter(|line| line.bytes != source.shown) {
                 self.piece.push(&prefix(now, source.stream), line);
             }
             source.folder.clear();

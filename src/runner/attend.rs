@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, wait};
 
 use super::drain::{Drain, SharedLog};
 use super::end::{self, Quarry};
@@ -107,7 +107,7 @@ impl Program {
         if let Some(stop) = ordered(supervisor) {
             return Ok(Some(stop));
         }
-        let broken = self.watch.look(&self.quarry.living()?, ticks_of_the_dead()?);
+        let broken = self.watch.look(&self.quarry.tree()?, ticks_of_the_dead()?);
         Ok(broken.map(|how| {
             // Memory and processes are the machine's need: there is no time to be polite.
             let at_once = matches!(how, How::OutOfMemory { .. } | How::TooManyTasks { .. });
@@ -127,14 +127,17 @@ impl Program {
         // For programs that want to know more than a signal tells; on a full disk they do not.
         let message = supervisor.begun.spec.work.join("cancel.json");
         let _ = durable::replace(&message, &serde_json::json!({ "why": why }));
-        // The program leads a session, and therefore a group. One that was stopped has to be woken to hear it.
-        let _ = kill_process_group(self.pid, Signal::TERM);
+        // The program leads a session, and therefore a group, unless it has just been born.
+        if kill_process_group(self.pid, Signal::TERM).is_err() && self.reaper.status.is_none() {
+            let _ = kill_process(self.pid, Signal::TERM);
+        }
+        // One that was stopped has to be woken to hear it.
         let _ = kill_process_group(self.pid, Signal::CONT);
         let until = Instant::now() + stop.grace;
         while Instant::now() < until {
             self.reaper.reap();
             // Those who clean up behind a program that has ended have its time as well.
-            if self.quarry.living()?.is_empty() || ordered(supervisor).is_some_and(|order| order.grace.is_zero()) {
+            if self.quarry.tree()?.is_empty() || ordered(supervisor).is_some_and(|order| order.grace.is_zero()) {
                 break;
             }
             std::thread::sleep(ENDING);

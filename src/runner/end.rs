@@ -36,7 +36,15 @@ impl Quarry {
         Self { cookie: format!("{COOKIE}={cookie}"), since, root: None, program: None, group: None }
     }
 
-    /// Who of it is alive, besides this process.
+    /// Who of it is alive, as far as the living supervisor tells: whoever descends from it, and that is everybody.
+    pub(super) fn tree(&self) -> io::Result<Vec<Process>> {
+        let Some(root) = self.root else { return Ok(Vec::new()) };
+        let mut tree = proc::descendants(&proc::all()?, root);
+        tree.retain(Process::lives);
+        Ok(tree)
+    }
+
+    /// Who of it is alive, by all marks, besides this process. That reads the environment of everybody who is young enough.
     pub(super) fn living(&self) -> io::Result<Vec<Process>> {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         let all = proc::all()?;
@@ -48,6 +56,13 @@ impl Quarry {
                 || (process.start >= self.since && (self.is_of_session(process, &all) || process.has(&self.cookie)))
         };
         Ok(all.iter().filter(|process| process.pid != own && process.lives() && is_ours(process)).copied().collect())
+    }
+
+    /// Somebody of it who is alive, as long as there is anybody. Looking at the tree is cheap, so the other marks are asked
+    /// when nobody is left there.
+    fn some(&self) -> io::Result<Vec<Process>> {
+        let tree = self.tree()?;
+        if tree.is_empty() { self.living() } else { Ok(tree) }
     }
 
     /// A session keeps its number for as long as somebody is in it; it is another one if its leader is.
@@ -72,7 +87,7 @@ impl Quarry {
                 group.kill();
             }
             meanwhile();
-            let mut living = self.living()?;
+            let mut living = self.some()?;
             if living.is_empty() && self.group.as_ref().is_none_or(|group| !group.is_populated()) {
                 if is_quiet {
                     return Ok(living);
@@ -86,7 +101,7 @@ impl Quarry {
             }
             for _ in 0..ROUNDS {
                 living.iter().for_each(|process| process.signal(Signal::STOP));
-                living = self.living()?;
+                living = self.some()?;
                 if living.iter().all(Process::is_stopped) {
                     break;
                 }

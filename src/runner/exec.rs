@@ -8,10 +8,11 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::fs::Mode;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::cgroup::Group;
+use super::identity::Who;
 use super::record::How;
 use super::spec::{Begun, Limits, Spec};
 use super::{COOKIE, durable, errno, name, proc};
@@ -26,7 +27,7 @@ const NOT_STARTED: i32 = 126;
 /// Becomes the program of the run in `directory`. Returns, with the exit code, only if that could not be done.
 pub fn execute(directory: &Path) -> i32 {
     let why = match durable::read::<Begun>(&directory.join(name::RUN)) {
-        Ok(Some(begun)) => become_program(&begun),
+        Ok(Some(begun)) => become_program(directory, &begun),
         Ok(None) => errno::not_prepared("read what to run", &io::ErrorKind::NotFound.into()),
         Err(error) => errno::not_prepared("read what to run", &error),
     };
@@ -40,8 +41,8 @@ pub(super) fn said(directory: &Path) -> Option<How> {
     durable::read(&directory.join(name::NOT_STARTED)).ok().flatten()
 }
 
-fn become_program(begun: &Begun) -> How {
-    if let Err((step, error)) = prepare(begun) {
+fn become_program(directory: &Path, begun: &Begun) -> How {
+    if let Err((step, error)) = prepare(directory, begun) {
         return errno::not_prepared(step, &error);
     }
     let Some((program, arguments)) = begun.spec.command.split_first() else {
@@ -52,15 +53,17 @@ fn become_program(begun: &Begun) -> How {
     errno::not_started(program, &command.exec())
 }
 
-fn prepare(begun: &Begun) -> Result<(), (&'static str, io::Error)> {
+fn prepare(directory: &Path, begun: &Begun) -> Result<(), (&'static str, io::Error)> {
     let step = |step| move |error: rustix::io::Errno| (step, error.into());
     let spec = &begun.spec;
     // A signal to the supervisor's session, or from its terminal, is none to the program, and the other way round.
     rustix::process::setsid().map_err(step("make a session"))?;
-    // With the supervisor goes the program. It may be gone already: then nobody would tell us.
-    let supervisor = rustix::process::getppid();
+    // With the supervisor goes the program. If it has gone already, nobody would tell us.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(step("be tied to the supervisor"))?;
-    if supervisor.is_none_or(Pid::is_init) || rustix::process::getppid() != supervisor {
+    let who: Option<Who> =
+        durable::read(&directory.join(name::RUNNING)).map_err(|e| ("read who the supervisor is", e))?;
+    let parent = rustix::process::getppid().map(|parent| parent.as_raw_nonzero().get());
+    if parent != who.map(|who| who.supervisor.pid) {
         return Err(("be tied to the supervisor", io::ErrorKind::BrokenPipe.into()));
     }
     let group = begun.group.as_deref().and_then(Group::at);

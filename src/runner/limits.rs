@@ -91,6 +91,7 @@ impl Watch {
 
     /// The most that it ever had, and the time that it took, once nobody lives.
     pub(super) fn finish(&mut self, reaped: u64) {
+        // What is broken now broke nothing: it has ended.
         let _ = self.look(&[], reaped);
     }
 

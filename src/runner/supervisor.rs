@@ -73,8 +73,10 @@ impl Supervisor {
         self.tell_who(None).map_err(cannot("write running.json"))?;
         let mut quarry = Quarry::new(&self.begun.cookie, self.own.start);
         quarry.root = Some(self.own.pid);
-        if let Some(path) = &self.begun.group {
-            quarry.group = Some(Group::make(path, &spec.limits).map_err(cannot("make its control group"))?);
+        match self.begun.group.as_ref().map(|path| Group::make(path, &spec.limits)) {
+            Some(Ok(group)) => quarry.group = Some(group),
+            Some(Err(error)) => log.note(&format!("no control group ({error}): limits are kept by watching")),
+            None => {}
         }
         let begun = self.spawn(&mut quarry, log.clone());
         if begun.is_err() {
@@ -89,7 +91,7 @@ impl Supervisor {
         let spec = &self.begun.spec;
         let cannot = |step: &'static str| move |error: io::Error| errno::not_prepared(step, &error);
         let watch = Watch::new(&spec.limits, &spec.work, quarry.group.clone());
-        log.note(&format!("{} begins: {}", spec.program.as_str(), spec.command.join(" ")));
+        log.note(&format!("{} begins: {}", spec.program.as_str(), spec.command.join(" ").replace('\n', "\\n")));
         let mut command = Command::new("/proc/self/exe");
         command.arg0("quantum-clm").args(["exec-program", "--directory"]).arg(&self.directory);
         command.env(COOKIE, &self.begun.cookie);
@@ -144,7 +146,10 @@ impl Supervisor {
         if how == (How::Signal { signal: 9 }) && killed_for_memory() > killed {
             how = How::OutOfMemory { limit: None };
         }
-        log.note(&status.map_or_else(|| how.to_string(), |status| format!("{how} ({status})")));
+        log.note(&match status {
+            Some(status) if !matches!(how, How::Exit { .. } | How::Signal { .. }) => format!("{how} ({status})"),
+            _ => how.to_string(),
+        });
         let written = log.lock().written();
         if written.lost_lines > 0 {
             notes.push(format!("{} lines of its output are lost: the disk took no more", written.lost_lines));

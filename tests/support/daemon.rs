@@ -298,7 +298,11 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn over(bed: &Bed, mib: u64) -> Self {
-        let path = bed.data_file().parent().unwrap().to_owned();
+        Self::at(bed.data_file().parent().unwrap(), mib)
+    }
+
+    pub(crate) fn at(path: &Path, mib: u64) -> Self {
+        let path = path.to_owned();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
             .arg(&path)
