@@ -20,6 +20,7 @@ mod redis;
 mod redis_target;
 mod rules;
 mod sample;
+mod scheduler;
 mod secret;
 mod value;
 
@@ -36,6 +37,7 @@ pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
 pub use self::sample::sample;
+pub use self::scheduler::{Interval, Scheduler, Whose};
 pub use self::secret::{Secret, SecretError, read_secret};
 
 /// Everything that can be configured.
@@ -63,6 +65,8 @@ pub struct Config {
     pub promotion: Promotion,
     /// What a version has to show.
     pub gates: Gates,
+    /// When which model is trained.
+    pub scheduler: Scheduler,
 }
 
 impl Default for Config {
@@ -79,6 +83,7 @@ impl Default for Config {
             artifacts: Artifacts::default(),
             promotion: Promotion::default(),
             gates: Gates::default(),
+            scheduler: Scheduler::default(),
         }
     }
 }

@@ -32,10 +32,12 @@ mod publications;
 mod query;
 mod retention;
 mod rules;
+mod schedule;
 mod schema;
 mod sessions;
 mod space;
 mod tokens;
+mod triggers;
 mod users;
 mod versions;
 

@@ -32,10 +32,12 @@ pub struct Standing {
     pub seen: Option<Seen>,
     /// The clock was set back to before the last training: that instant, and the one that counts instead.
     pub set_back: Option<(Micros, Micros)>,
+    /// The model's revision when the registry was last asked about it; 0 where it is not there.
+    pub revision: u64,
+    /// When its newest version was made, as of then.
+    pub made: Option<Micros>,
     /// The newest shadow test of its production version that was looked at.
     pub judged: Option<EvaluationId>,
-    /// The model's revision then.
-    pub revision: u64,
 }
 
 impl Standing {

@@ -14,8 +14,8 @@ pub enum Target {
     /// After a change of the market's regime: those that are named, and those for the regime that ended, of which the data
     /// is now whole, or for the one that began, which trade from now on.
     Regime {
-        /// What ended.
-        old: String,
+        /// What ended, where that was known.
+        old: Option<String>,
         /// What began.
         new: String,
         /// Model ids, or model types, that the message names.
@@ -33,7 +33,9 @@ impl Target {
             Self::Type(kind) => name.model_type == *kind,
             Self::Symbol(symbol) => name.symbol.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(symbol)),
             Self::Regime { old, new, affected } => {
-                let of_regime = |own: &String| own.eq_ignore_ascii_case(old) || own.eq_ignore_ascii_case(new);
+                let of_regime = |own: &String| {
+                    [old.as_ref(), Some(new)].into_iter().flatten().any(|of| own.eq_ignore_ascii_case(of))
+                };
                 let is_named = |text: &String| is_id(text) || name.model_type.as_str().eq_ignore_ascii_case(text);
                 name.regime.as_ref().is_some_and(of_regime) || affected.iter().any(is_named)
             }
@@ -55,11 +57,10 @@ impl Target {
             Self::Named(name) => format!("no model {} is known", name.id()),
             Self::Type(kind) => format!("no model of type {kind} is known"),
             Self::Symbol(symbol) => format!("no model of the symbol {:?} is known", short(symbol)),
-            Self::Regime { old, new, .. } => format!(
-                "no model is for the regime {:?} or {:?}, and none that is known is named",
-                short(old),
-                short(new)
-            ),
+            Self::Regime { old, new, .. } => {
+                let ended = old.as_deref().map(|old| format!(" or {:?}", short(old))).unwrap_or_default();
+                format!("no model is for the regime {:?}{ended}, and none that is known is named", short(new))
+            }
         }
     }
 }
@@ -77,7 +78,7 @@ mod tests {
         let models = ["xgboost_btcusdt_1h", "xgboost_multi_1h", "lightgbm_btcusdt_4h", "xgboost_ethusdt_1h_bull"];
         let named = |text: &str| ModelName::of(&text.parse().expect("an id")).expect("a name");
         let regime = |old: &str, new: &str, affected: &[&str]| Target::Regime {
-            old: old.into(),
+            old: Some(old.into()),
             new: new.into(),
             affected: affected.iter().map(|text| text.to_string()).collect(),
         };
