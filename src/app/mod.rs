@@ -7,6 +7,8 @@ pub mod answers;
 pub mod files;
 /// What operators do with intents.
 pub mod intents;
+/// Jobs and their workers.
+pub mod jobs;
 /// Events that programs send in.
 pub mod publish;
 /// Models, versions, gates, promotion.
@@ -24,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
 use self::files::{Files, Following};
+use self::jobs::{Jobs, Orchestrator};
 use self::registry::Registry;
 use self::tail::Tail;
 use crate::artifacts::{Deployments, Directory};
@@ -33,6 +36,7 @@ use crate::domain::normalise::{NormaliseConfig, Normaliser};
 use crate::domain::time::Micros;
 use crate::notify::{self, Webhooks};
 use crate::observe::metrics::Metrics;
+use crate::observe::now;
 use crate::observe::status::StatusBoard;
 use crate::pipeline::inbox::Inbox;
 use crate::store::Store;
@@ -54,6 +58,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// The files of models' versions.
     pub files: Files,
+    /// Jobs and their workers.
+    pub jobs: Arc<Jobs>,
     /// What is in production, on the disk.
     pub deployments: Arc<Deployments>,
     /// When the daemon started.
@@ -84,10 +90,14 @@ impl App {
         let deployments = Arc::new(Deployments::new(directory.clone(), board.clone()));
         let following =
             Following { store: store.clone(), deployments: deployments.clone(), directory: directory.clone() };
+        let registry = Arc::new(Registry::new(store.clone(), &config, Box::new(following)));
+        let files = Files::new(directory);
+        let orchestrator = Box::new(Orchestrator { registry: registry.clone(), files: files.clone() });
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
-            registry: Arc::new(Registry::new(store.clone(), &config, Box::new(following))),
-            files: Files::new(directory),
+            registry,
+            files,
+            jobs: Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, now)),
             deployments,
             webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
             config,
@@ -118,8 +128,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, registry, files, deployments, webhooks, .. } = self;
-        drop((accounts, registry, files, deployments, webhooks));
+        let Self { store, accounts, registry, files, jobs, deployments, webhooks, .. } = self;
+        drop((accounts, registry, files, jobs, deployments, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

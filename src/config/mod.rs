@@ -9,6 +9,7 @@ mod events;
 mod file;
 mod gates;
 mod http;
+mod jobs;
 mod journal;
 mod key;
 mod load;
@@ -29,6 +30,7 @@ pub use self::auth::Auth;
 pub use self::events::Events;
 pub use self::gates::Gates;
 pub use self::http::Http;
+pub use self::jobs::Jobs;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
 pub use self::notify::{Notify, Webhook, WebhookUrl};
@@ -65,6 +67,8 @@ pub struct Config {
     pub promotion: Promotion,
     /// What a version has to show.
     pub gates: Gates,
+    /// What workers run.
+    pub jobs: Jobs,
     /// When which model is trained.
     pub scheduler: Scheduler,
 }
@@ -83,6 +87,7 @@ impl Default for Config {
             artifacts: Artifacts::default(),
             promotion: Promotion::default(),
             gates: Gates::default(),
+            jobs: Jobs::default(),
             scheduler: Scheduler::default(),
         }
     }

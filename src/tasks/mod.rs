@@ -9,6 +9,8 @@
 pub mod accounts;
 /// The feed: source and pipeline.
 pub mod feed;
+/// What time does to jobs.
+pub mod jobs;
 /// The mirror.
 pub mod mirror;
 /// The live tail.
