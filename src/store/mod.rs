@@ -73,6 +73,7 @@ pub use publications::{Fingerprint, KEY_DAYS, Publication, fingerprint};
 pub use query::{EventFilter, Found};
 pub use retention::{Retention, Trimmed};
 pub use rules::RestoreError;
+pub use schedule::{Scheduled, Trainings};
 pub use sessions::Session;
 pub use space::{RESERVE_BYTES, Room};
 pub use tokens::Token;

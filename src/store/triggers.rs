@@ -1,6 +1,6 @@
 use redb::{ReadableTable, ReadableTableMetadata as _};
 
-use super::codec::{self, records};
+use super::codec;
 use super::schema::TRIGGERS;
 use super::{ReadTxn, Store, StoreError, WriteTxn};
 use crate::domain::job::Trigger;
@@ -13,8 +13,6 @@ const DAYS: u64 = 365;
 
 /// The most rows, whatever their age: a sender that repeats itself every second must not fill the disk.
 const MOST: u64 = 50_000;
-
-records! { TriggerRecord = 1, "trigger"; }
 
 impl Store {
     /// Triggers below `before`, newest first, of `model` and for `reason` (any where absent).
@@ -43,23 +41,7 @@ impl Store {
     }
 }
 
-fn get(table: &impl ReadableTable<u64, &'static [u8]>, number: u64) -> Result<Option<TriggerRecord>, StoreError> {
-    table.get(number)?.map(|row| codec::decode(row.value())).transpose()
-}
-
-impl ReadTxn {
-    /// One trigger.
-    pub fn trigger(&self, number: u64) -> Result<Option<TriggerRecord>, StoreError> {
-        get(&self.txn.open_table(TRIGGERS)?, number)
-    }
-}
-
 impl WriteTxn {
-    /// One trigger, as this transaction sees it.
-    pub fn trigger(&self, number: u64) -> Result<Option<TriggerRecord>, StoreError> {
-        get(&self.txn.open_table(TRIGGERS)?, number)
-    }
-
     /// The number of the next trigger. The newest is never trimmed, so its number is the sequence's memory.
     pub fn next_trigger(&self) -> Result<u64, StoreError> {
         Ok(self.txn.open_table(TRIGGERS)?.last()?.map_or(1, |(number, _)| number.value() + 1))

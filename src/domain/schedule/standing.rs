@@ -28,6 +28,8 @@ pub struct Standing {
     pub counted_for: Option<JobId>,
     /// Triggers that wait, oldest first; at most one of each reason.
     pub waiting: Vec<u64>,
+    /// The trigger that was last decided.
+    pub decided: Option<u64>,
     /// When it was seen that the model is due.
     pub seen: Option<Seen>,
     /// The clock was set back to before the last training: that instant, and the one that counts instead.
@@ -70,15 +72,20 @@ impl Standing {
             (Some(last), Some((of, instead))) if of == last && instead <= now => Some((of, instead)),
             (Some(last), _) => Some((last, now)),
         };
-        if known.newest > self.counted_for {
-            (self.counted_for, self.trades) = (known.newest, 0);
-        }
+        self.count_for(known.newest);
         self.seen = match (due.filter(|due| *due <= now), self.seen) {
             (None, _) => None,
             (Some(due), Some(seen)) if seen.due == due && seen.at <= now => Some(seen),
             (Some(due), _) => Some(Seen { due, at: now }),
         };
         *self != before
+    }
+
+    /// Trades from before the newest training job are too old to count.
+    pub fn count_for(&mut self, newest: Option<JobId>) {
+        if newest > self.counted_for {
+            (self.counted_for, self.trades) = (newest, 0);
+        }
     }
 
     /// A job was created: everything that spoke for it is served.

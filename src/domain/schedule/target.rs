@@ -21,6 +21,8 @@ pub enum Target {
         /// Model ids, or model types, that the message names.
         affected: Vec<String>,
     },
+    /// None: what speaks for a training does not say of what.
+    Nobody,
 }
 
 impl Target {
@@ -28,6 +30,7 @@ impl Target {
     pub fn means(&self, id: &ModelId, name: &ModelName) -> bool {
         let is_id = |text: &str| id.as_str().eq_ignore_ascii_case(text);
         match self {
+            Self::Nobody => false,
             Self::Model(text) => is_id(text),
             Self::Named(wanted) => name == wanted,
             Self::Type(kind) => name.model_type == *kind,
@@ -53,6 +56,7 @@ impl Target {
     /// In words, for the record of one that nobody knows.
     pub fn words(&self) -> String {
         match self {
+            Self::Nobody => "it names neither a model nor a symbol".to_owned(),
             Self::Model(text) => format!("no model {:?} is known", short(text)),
             Self::Named(name) => format!("no model {} is known", name.id()),
             Self::Type(kind) => format!("no model of type {kind} is known"),
