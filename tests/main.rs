@@ -17,5 +17,6 @@ mod mirror;
 mod notify;
 mod product;
 mod registry;
+mod schedule;
 mod static_binary;
 mod tidy;

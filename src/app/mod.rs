@@ -100,7 +100,8 @@ impl App {
         let registry = Arc::new(Registry::new(store.clone(), &config, Box::new(following)));
         let files = Files::new(directory);
         let orchestrator = Box::new(Orchestrator { registry: registry.clone(), files: files.clone() });
-        let jobs = Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, now));
+        let jobs =
+            Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, Box::new(now)));
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
             registry,

@@ -22,6 +22,7 @@ impl Jobs {
         who: Who,
         make: impl FnOnce(&WriteTxn, &mut Job) -> Result<T, JobError>,
     ) -> Result<(Job, T), JobError> {
+        let _order = self.in_order();
         let changed = self.store.write(|txn| {
             let mut job = txn.job(id)?.ok_or(JobError::NoJob(id))?;
             let before = job.clone();
@@ -40,9 +41,11 @@ impl Jobs {
         Ok((job, made))
     }
 
-    /// What follows from a commit: clocks, figures, whoever waits.
+    /// What follows from a commit: clocks, figures, whoever waits. In the order of the commits ([`Jobs::in_order`]).
     pub(super) fn follow_change(&self, before: &Job, job: &Job, who: Who) -> Result<(), StoreError> {
-        self.clocks()?.follow(job, who == Who::Worker, self.config.patience(), (self.now)());
+        if job.state.is_held() || before.state != job.state {
+            self.clocks()?.follow(job, who == Who::Worker, self.config.patience(), (self.now)());
+        }
         if before.state != job.state {
             self.metrics.jobs.moved(before, job);
             tell_log(before, job);
@@ -54,6 +57,11 @@ impl Jobs {
             self.work.send_modify(|count| *count += 1);
         }
         Ok(())
+    }
+
+    /// Held from before a commit until what is remembered in memory has followed it, so that memory never goes back.
+    pub(super) fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The clocks, with what the file had when the daemon started.

@@ -102,6 +102,21 @@ impl Clocks {
         }
     }
 
+    /// Makes them agree with the file: a commit may have been made although its answer was an error.
+    pub(super) fn agree(&mut self, open: &[OpenJob]) {
+        let held: BTreeMap<_, _> = open.iter().filter(|job| job.state.is_held()).map(|job| (job.id, job)).collect();
+        self.held.retain(|id, _| held.contains_key(id));
+        for (id, job) in held {
+            let silence = self.held.entry(id).or_default();
+            if silence.epoch != job.epoch {
+                *silence = Silence { epoch: job.epoch, ..Silence::default() };
+            }
+            if (job.state == JobState::Lost) != silence.lost.is_some() {
+                silence.lost = (job.state == JobState::Lost).then_some(Duration::ZERO);
+            }
+        }
+    }
+
     /// A job is as it is now; `heard` when its worker said so.
     pub(super) fn follow(&mut self, job: &Job, heard: bool, patience: Patience, now: Micros) {
         self.pauses.remove(&job.id);

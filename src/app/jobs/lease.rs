@@ -89,12 +89,9 @@ impl Jobs {
     fn take_lease(&self, request: &LeaseRequest, asking: &Asking) -> Result<Option<(JobId, u64)>, JobError> {
         let now = (self.now)();
         let LeaseRequest { worker, host, .. } = request;
-        let clocks = self.clocks()?;
-        let (paused, given_up) = (|job| clocks.is_paused(job), |worker: &str| clocks.is_given_up(worker));
+        let _order = self.in_order();
         let leased = self.store.write(|txn| {
-            let open = txn.open_jobs()?;
-            let queue = Queue { open: &open, running: self.config.running, now, pauses: &paused, given_up: &given_up };
-            let Some(id) = queue.next_for(asking) else { return Ok(None) };
+            let Some(id) = self.choose(&txn.open_jobs()?, asking)? else { return Ok(None) };
             let mut job = txn.job(id)?.ok_or(JobError::NoJob(id))?;
             let before = job.clone();
             let epoch = job.lease(worker, host, now)?;
@@ -105,7 +102,6 @@ impl Jobs {
             txn.put_job(&job)?;
             Ok::<_, JobError>(Some((before, job)))
         })?;
-        drop(clocks);
         let Some((before, job)) = leased else { return Ok(None) };
         self.follow_change(&before, &job, Who::Worker)?;
         Ok(Some((job.id, job.epoch)))

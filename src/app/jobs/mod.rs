@@ -46,15 +46,19 @@ pub struct Changed {
     pub job: Option<JobId>,
 }
 
+/// Tells the present: to people only, nothing is decided by it but the order of the queue.
+pub type Clock = Box<dyn Fn() -> Micros + Send + Sync>;
+
 /// Jobs and the workers that were heard of.
 pub struct Jobs {
     store: Arc<Store>,
     config: config::Jobs,
     metrics: Metrics,
     orchestrator: Box<dyn Orchestrate>,
-    now: fn() -> Micros,
+    now: Clock,
     clocks: Mutex<Clocks>,
     turns: Turns,
+    order: Mutex<()>,
     changed: watch::Sender<Changed>,
     work: watch::Sender<u64>,
 }
@@ -66,7 +70,7 @@ impl Jobs {
         config: config::Jobs,
         metrics: Metrics,
         orchestrator: Box<dyn Orchestrate>,
-        now: fn() -> Micros,
+        now: Clock,
     ) -> Self {
         Self {
             store,
@@ -76,6 +80,7 @@ impl Jobs {
             now,
             clocks: Mutex::default(),
             turns: Turns::default(),
+            order: Mutex::default(),
             changed: watch::Sender::default(),
             work: watch::Sender::default(),
         }

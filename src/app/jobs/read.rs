@@ -81,9 +81,14 @@ impl Jobs {
         Ok(self.clocks()?.workers().cloned().collect())
     }
 
-    /// How jobs are, all in all.
+    /// How jobs are, all in all. What is remembered in memory is made to agree with the file on that occasion.
     pub fn survey(&self) -> Result<Survey, JobError> {
-        let open = self.store.open_jobs()?;
+        let open = {
+            let _order = self.in_order();
+            let open = self.store.open_jobs()?;
+            self.clocks()?.agree(&open);
+            open
+        };
         let waiting = self.why(&open)?;
         let lacking = |job: &OpenJob| match waiting.get(&job.id) {
             Some(Waiting::NoWorker { program }) => Some((job.id, job.model_type, *program)),

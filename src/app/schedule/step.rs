@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
+
 use super::{Recorded, Schedule, ScheduleError, Subject};
 use crate::domain::intent::{Intent, Subject as About};
 use crate::domain::job::Trigger;
+use crate::domain::model::ModelType;
 use crate::domain::schedule::{Decision, NewTrigger, Outlook, Target, Verdict, look};
 use crate::domain::time::Micros;
 use crate::store::Scheduled as _;
@@ -27,28 +30,15 @@ pub struct Stepped {
     pub next: Option<Micros>,
 }
 
+/// A model about which something is to be written, and since when it is due.
+type ToDo = (Option<Micros>, Subject);
+
 impl Schedule {
     /// Looks at everything, and begins what is to begin.
     pub fn step(&self, now: Micros) -> Result<Stepped, ScheduleError> {
-        let mut stepped = Stepped { started: self.follow_intents(now)?, ..Stepped::default() };
+        let mut started = self.follow_intents(now)?;
         let workers = self.trainable()?;
-        let mut to_do: Vec<(Option<Micros>, Subject)> = Vec::new();
-        self.store.read(|txn| {
-            let books = txn.books()?;
-            for subject in self.subjects(txn)? {
-                let mut looked = self.look(txn, &subject, &workers, now)?;
-                let pending = looked.pending();
-                let (outlook, noted) = look(&self.rules, &looked.known, &mut looked.standing, &pending, &books, now);
-                stepped.models += 1;
-                stepped.held += usize::from(matches!(outlook.verdict, Verdict::Hold { .. }));
-                stepped.next = earlier(stepped.next, outlook.next.filter(|next| *next > now));
-                let told: Vec<_> = looked.waiting.iter().map(|record| &record.decision).collect();
-                if looked.changed || noted || looked.degraded.is_some() || acts(&outlook, &told) {
-                    to_do.push((outlook.due, subject));
-                }
-            }
-            Ok(())
-        })?;
+        let (mut stepped, mut to_do) = self.survey(&workers, now)?;
         // Who is due the longest goes first, where not all may begin.
         to_do.sort_by_key(|(due, _)| due.map_or(u64::MAX, |due| due.0));
         for some in to_do.chunks(A_TRANSACTION) {
@@ -59,13 +49,39 @@ impl Schedule {
                 }
                 Ok::<_, ScheduleError>(recorded)
             })?;
-            stepped.started += recorded.jobs.len();
+            started += recorded.jobs.len();
             self.tell(&recorded);
+        }
+        if !to_do.is_empty() {
+            // What began moved everybody's next time.
+            (stepped, _) = self.survey(&workers, now)?;
         }
         if let Some(next) = stepped.next {
             self.metrics.schedule.next(next);
         }
-        Ok(stepped)
+        Ok(Stepped { started, ..stepped })
+    }
+
+    /// How everything stands, and what is to be written about which models.
+    fn survey(&self, workers: &BTreeSet<ModelType>, now: Micros) -> Result<(Stepped, Vec<ToDo>), ScheduleError> {
+        let (mut stepped, mut to_do) = (Stepped::default(), Vec::new());
+        self.store.read(|txn| {
+            let books = txn.books()?;
+            for subject in self.subjects(txn)? {
+                let mut looked = self.look(txn, &subject, workers, now)?;
+                let pending = looked.pending();
+                let (outlook, noted) = look(&self.rules, &looked.known, &mut looked.standing, &pending, &books, now);
+                stepped.models += 1;
+                stepped.held += usize::from(matches!(outlook.verdict, Verdict::Hold { .. }));
+                stepped.next = [stepped.next, outlook.next.filter(|next| *next > now)].into_iter().flatten().min();
+                let told: Vec<_> = looked.waiting.iter().map(|record| &record.decision).collect();
+                if looked.changed || noted || looked.degraded.is_some() || acts(&outlook, &told) {
+                    to_do.push((outlook.due, subject));
+                }
+            }
+            Ok(())
+        })?;
+        Ok((stepped, to_do))
     }
 
     /// Takes up what intents suggest that were opened since the last look, each once. Those from before the first look are
@@ -112,10 +128,6 @@ fn acts(outlook: &Outlook, told: &[&Decision]) -> bool {
         }
         Verdict::NotDue { .. } => false,
     }
-}
-
-fn earlier(one: Option<Micros>, other: Option<Micros>) -> Option<Micros> {
-    [one, other].into_iter().flatten().min()
 }
 
 /// What an intent says of a training.

@@ -79,7 +79,9 @@ impl Job {
                 lease.message = message.chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS).collect();
             }
         }
-        if let Some(record) = self.open_record_mut() {
+        if let Some(record) = self.open_record_mut()
+            && record.program().is_some()
+        {
             record.resources = beat.resources;
         }
         Ok(())

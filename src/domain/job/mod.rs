@@ -17,6 +17,9 @@ mod todo;
 mod trigger;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::id::{BadJobId, JobId};
 pub use self::kind::{HookRun, JobKind, JsonText, Training};
 pub use self::life::Refusal;
