@@ -14,29 +14,34 @@ const DAYS: u64 = 365;
 /// The most rows, whatever their age: a sender that repeats itself every second must not fill the disk.
 const MOST: u64 = 50_000;
 
+/// Rows that one page may look at.
+const A_PAGE: usize = 5_000;
+
 impl Store {
-    /// Triggers below `before`, newest first, of `model` and for `reason` (any where absent).
+    /// Triggers below `before`, newest first, of `model` and for `reason` (any where absent); and where to go on, if there
+    /// may be more. A filter with few hits stops early and says how far it looked.
     pub fn triggers(
         &self,
         model: Option<&ModelId>,
         reason: Option<Trigger>,
         before: u64,
         limit: usize,
-    ) -> Result<Vec<TriggerRecord>, StoreError> {
+    ) -> Result<(Vec<TriggerRecord>, Option<u64>), StoreError> {
         self.read(|ReadTxn { txn }| {
             let mut found = Vec::new();
-            for row in txn.open_table(TRIGGERS)?.range(..before)?.rev() {
-                let record: TriggerRecord = codec::decode(row?.1.value())?;
+            for (looked, row) in txn.open_table(TRIGGERS)?.range(..before)?.rev().enumerate() {
+                let (number, row) = row?;
+                if found.len() >= limit || looked >= A_PAGE {
+                    return Ok((found, Some(number.value() + 1)));
+                }
+                let record: TriggerRecord = codec::decode(row.value())?;
                 let fits = model.is_none_or(|model| record.model.as_ref() == Some(model))
                     && reason.is_none_or(|reason| record.reason == reason);
                 if fits {
                     found.push(record);
                 }
-                if found.len() >= limit {
-                    break;
-                }
             }
-            Ok(found)
+            Ok((found, None))
         })
     }
 }

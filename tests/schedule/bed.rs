@@ -129,7 +129,7 @@ impl Bed {
 
     /// All triggers, oldest first.
     pub(crate) fn triggers(&self) -> Vec<TriggerRecord> {
-        let mut triggers = self.app.store.triggers(None, None, u64::MAX, usize::MAX).unwrap();
+        let mut triggers = self.app.store.triggers(None, None, u64::MAX, usize::MAX).unwrap().0;
         triggers.reverse();
         triggers
     }

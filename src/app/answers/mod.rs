@@ -8,6 +8,7 @@ mod intents;
 mod publish;
 pub(crate) mod query;
 pub mod registry;
+mod schedule;
 mod status;
 mod wire;
 mod webhooks;
@@ -21,6 +22,10 @@ pub use intents::{
 };
 pub use publish::PublishAnswer;
 pub use query::{MAX_LIMIT, QueryError};
+pub use schedule::{
+    ScheduleEntry, SchedulePage, ScheduleQuery, ScheduleQueryError, ScheduleRules, ScheduleState, TriggerAnswer,
+    TriggerPage, TriggerQuery,
+};
 pub use status::StatusAnswer;
 pub use webhooks::{DeliveryAnswer, DeliveryPage, DeliveryQuery, WebhookAnswer, WebhookList};
 pub use wire::{Event, NewEvent};

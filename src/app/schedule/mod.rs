@@ -117,19 +117,28 @@ impl Recorded {
 /// Why the schedule could not be looked at or carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
-    /// A job could not be created.
-    #[error("creating a job: {0}")]
-    Job(#[from] JobError),
+    /// A job could not be created, or those that there are not be looked at.
+    #[error("jobs: {0}")]
+    Job(JobError),
     /// The data file.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<JobError> for ScheduleError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Store(error) => Self::Store(error),
+            error => Self::Job(error),
+        }
+    }
 }
 
 impl ScheduleError {
     /// Whether it is a matter of disk space, which passes when space is freed.
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Job(JobError::Store(error)) | Self::Store(error) => error.is_full(),
+            Self::Store(error) => error.is_full(),
             Self::Job(_) => false,
         }
     }

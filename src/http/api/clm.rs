@@ -71,7 +71,11 @@ pub(super) fn routes() -> Vec<Route<App>> {
 }
 
 async fn status(State(app): State<App>) -> Result<Json<ClmStatus>, ApiError> {
-    Ok(Json(blocking(move || ClmStatus::read(&app.registry)).await?))
+    let look = move || {
+        let scheduler = ClmScheduler::read(&app.schedule, now())?;
+        Ok::<_, ApiError>(ClmStatus { scheduler, ..ClmStatus::read(&app.registry)? })
+    };
+    Ok(Json(blocking(look).await?))
 }
 
 async fn models(State(app): State<App>, Params(query): Params<ClmModelsQuery>) -> Result<Json<ClmModels>, ApiError> {
