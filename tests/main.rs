@@ -20,6 +20,7 @@ mod notify;
 mod product;
 mod registry;
 mod runner;
+mod schedule;
 mod static_binary;
 mod tidy;
 mod worker;

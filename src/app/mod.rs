@@ -19,6 +19,8 @@ pub mod registry;
 pub mod sample;
 /// Events as they are stored, for all who read along.
 pub mod tail;
+/// When which model is trained.
+pub mod schedule;
 /// What the pages show.
 pub mod views;
 /// What operators do with webhooks.
@@ -30,6 +32,7 @@ use self::accounts::Accounts;
 use self::files::{Files, Following};
 use self::jobs::{Jobs, Orchestrator};
 use self::registry::Registry;
+use self::schedule::Schedule;
 use self::tail::Tail;
 use crate::artifacts::{Deployments, Directory};
 use crate::config::Config;
@@ -62,6 +65,8 @@ pub struct App {
     pub files: Files,
     /// Jobs and their workers.
     pub jobs: Arc<Jobs>,
+    /// When which model is trained.
+    pub schedule: Arc<Schedule>,
     /// What is in production, on the disk.
     pub deployments: Arc<Deployments>,
     /// When the daemon started.
@@ -95,11 +100,14 @@ impl App {
         let registry = Arc::new(Registry::new(store.clone(), &config, Box::new(following)));
         let files = Files::new(directory);
         let orchestrator = Box::new(Orchestrator { registry: registry.clone() });
+        let jobs =
+            Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, Box::new(now)));
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
             registry,
             files,
-            jobs: Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, Box::new(now))),
+            schedule: Arc::new(Schedule::new(store.clone(), jobs.clone(), &config.scheduler, metrics.clone())),
+            jobs,
             deployments,
             webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
             config,
@@ -130,8 +138,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, registry, files, jobs, deployments, webhooks, .. } = self;
-        drop((accounts, registry, files, jobs, deployments, webhooks));
+        let Self { store, accounts, registry, files, jobs, schedule, deployments, webhooks, .. } = self;
+        drop((accounts, registry, files, schedule, jobs, deployments, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

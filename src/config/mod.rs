@@ -22,6 +22,7 @@ mod redis;
 mod redis_target;
 mod rules;
 mod sample;
+mod scheduler;
 mod secret;
 mod value;
 mod worker;
@@ -41,6 +42,7 @@ pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
 pub use self::sample::sample;
+pub use self::scheduler::{Interval, Scheduler, Whose};
 pub use self::secret::{Secret, SecretError, read_secret};
 pub use self::worker::{DaemonUrl, Worker};
 
@@ -75,6 +77,8 @@ pub struct Config {
     pub worker: Worker,
     /// The programs that it runs.
     pub adapters: Adapters,
+    /// When which model is trained.
+    pub scheduler: Scheduler,
 }
 
 impl Default for Config {
@@ -94,6 +98,7 @@ impl Default for Config {
             jobs: Jobs::default(),
             worker: Worker::default(),
             adapters: Adapters::default(),
+            scheduler: Scheduler::default(),
         }
     }
 }

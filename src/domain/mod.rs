@@ -58,6 +58,8 @@ pub mod request_key;
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.
 pub mod rules;
+/// When which model is trained, and why not yet.
+pub mod schedule;
 /// Which trading service stands behind a unit.
 pub mod source;
 /// The stations on the path of a decision.

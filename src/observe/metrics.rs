@@ -4,6 +4,7 @@
 //! get the older text format, in which it has: that difference is the whole of [`as_plain_text`].
 
 mod jobs;
+mod schedule;
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
@@ -19,6 +20,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 pub use self::jobs::JobMetrics;
+pub use self::schedule::ScheduleMetrics;
 use super::status::{State, StatusBoard};
 use crate::domain::time::Micros;
 
@@ -76,6 +78,8 @@ pub struct Metrics {
     pub disk_free_bytes: Level,
     /// Jobs.
     pub jobs: JobMetrics,
+    /// The scheduler.
+    pub schedule: ScheduleMetrics,
     by_source: Family<Labels, Counter>,
     webhook_deliveries: Family<Labels, Counter>,
     webhook_waiting: Family<Labels, Level>,
@@ -159,6 +163,7 @@ impl Metrics {
         let data_file_bytes = level(r, "data_file_bytes", "Size of the data file");
         let disk_free_bytes = level(r, "disk_free_bytes", "Free bytes on the file system of the data file");
         let jobs = JobMetrics::new(r);
+        let schedule = ScheduleMetrics::new(r);
         let start = seconds(r, "start_time_seconds", "When the process started, since the epoch");
         #[allow(clippy::cast_precision_loss, reason = "53 bits of microseconds reach to the year 2255")]
         start.set(started.0 as f64 / 1e6);
@@ -187,6 +192,7 @@ impl Metrics {
             data_file_bytes,
             disk_free_bytes,
             jobs,
+            schedule,
             by_source,
             webhook_deliveries,
             webhook_waiting,

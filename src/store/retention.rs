@@ -66,6 +66,7 @@ impl WriteTxn {
         self.trim_outbox(now)?;
         self.trim_idempotency(now.minus(IDEMPOTENCY_DAYS * Micros::DAY))?;
         self.trim_publications(now)?;
+        self.trim_triggers(now)?;
         Ok(trimmed)
     }
 

@@ -13,6 +13,8 @@ pub mod feed;
 pub mod jobs;
 /// The mirror.
 pub mod mirror;
+/// The scheduler.
+pub mod scheduler;
 /// The live tail.
 pub mod tail;
 /// The figures of the Trade path page.

@@ -2,7 +2,7 @@
 
 mod approvals;
 mod as_of;
-mod bed;
+pub(crate) mod bed;
 mod changes;
 mod deletion;
 mod lists;

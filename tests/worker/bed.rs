@@ -114,7 +114,8 @@ impl Scene {
     #[track_caller]
     pub(super) fn train(&self, symbol: &str) -> String {
         let body = json!({ "model_type": "other", "symbol": symbol });
-        let answer = ask(&self.socket(), "POST", "/clm/train", &[("content-type", "application/json")], body.to_string());
+        let answer =
+            ask(&self.socket(), "POST", "/clm/train", &[("content-type", "application/json")], body.to_string());
         let answer = answer.expect("an answer");
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["job_id"].as_str().unwrap().to_owned()
@@ -162,7 +163,9 @@ impl Scene {
 
     /// What the job's log holds at the daemon.
     pub(super) fn log_of(&self, id: &str) -> String {
-        ask(&self.socket(), "GET", &format!("/api/jobs/{id}/log"), &[], "").map(|answer| answer.body).unwrap_or_default()
+        ask(&self.socket(), "GET", &format!("/api/jobs/{id}/log"), &[], "")
+            .map(|answer| answer.body)
+            .unwrap_or_default()
     }
 
     /// Lines of a file of the test's, none if it is not there.

@@ -2,5 +2,3 @@
 
 mod bed;
 mod flow;
-
-

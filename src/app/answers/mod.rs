@@ -9,6 +9,7 @@ mod publish;
 pub(crate) mod query;
 pub mod jobs;
 pub mod registry;
+mod schedule;
 mod status;
 mod wire;
 mod webhooks;
@@ -22,6 +23,10 @@ pub use intents::{
 };
 pub use publish::PublishAnswer;
 pub use query::{MAX_LIMIT, QueryError};
+pub use schedule::{
+    ScheduleEntry, SchedulePage, ScheduleQuery, ScheduleQueryError, ScheduleRules, ScheduleState, TriggerAnswer,
+    TriggerPage, TriggerQuery,
+};
 pub use status::StatusAnswer;
 pub use webhooks::{DeliveryAnswer, DeliveryPage, DeliveryQuery, WebhookAnswer, WebhookList};
 pub use wire::{Event, NewEvent};

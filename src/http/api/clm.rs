@@ -12,7 +12,7 @@ use super::artifacts::READING;
 use super::models::ask;
 use super::{blocking, examples::registry as examples};
 use crate::app::App;
-use crate::app::answers::registry::{ClmModels, ClmModelsQuery, ClmStatus};
+use crate::app::answers::registry::{ClmModels, ClmModelsQuery, ClmScheduler, ClmStatus};
 use crate::app::registry::{Promoted, RegistryError, Target};
 use crate::domain::access::Actor;
 use crate::domain::model::{ModelId, VersionName};
@@ -21,6 +21,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::{Body, IfMatch, Key, Params};
 use crate::http::peer::{Caller, Role};
 use crate::http::routes::Route;
+use crate::observe::now;
 
 pub(super) fn routes() -> Vec<Route<App>> {
     vec![
@@ -71,7 +72,11 @@ pub(super) fn routes() -> Vec<Route<App>> {
 }
 
 async fn status(State(app): State<App>) -> Result<Json<ClmStatus>, ApiError> {
-    Ok(Json(blocking(move || ClmStatus::read(&app.registry, &app.store)).await?))
+    let look = move || {
+        let scheduler = ClmScheduler::read(&app.schedule, now())?;
+        Ok::<_, ApiError>(ClmStatus { scheduler, ..ClmStatus::read(&app.registry, &app.store)? })
+    };
+    Ok(Json(blocking(look).await?))
 }
 
 async fn models(State(app): State<App>, Params(query): Params<ClmModelsQuery>) -> Result<Json<ClmModels>, ApiError> {

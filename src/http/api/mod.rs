@@ -22,6 +22,7 @@ mod me;
 mod models;
 mod promotion;
 mod publish;
+mod schedule;
 mod sessions;
 mod status;
 mod tokens;
@@ -36,7 +37,8 @@ use super::error::ApiError;
 use super::routes::Route;
 use super::{assets, csp, open, ui};
 use crate::app::App;
-use crate::app::answers::QueryError;
+use crate::app::answers::{QueryError, ScheduleQueryError};
+use crate::app::schedule::ScheduleError;
 use crate::observe::metrics::Metrics;
 use crate::observe::status::StatusBoard;
 use crate::store::StoreError;
@@ -61,6 +63,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(clm_jobs::routes());
     routes.extend(jobs::routes());
     routes.extend(job_log::routes());
+    routes.extend(schedule::routes());
     routes.extend(artifacts::routes());
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
@@ -100,6 +103,24 @@ impl From<QueryError> for ApiError {
         match error {
             QueryError::Bad { field, why } => Self::unfit("query", field, why),
             QueryError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ScheduleError> for ApiError {
+    fn from(error: ScheduleError) -> Self {
+        match error {
+            ScheduleError::Store(error) => error.into(),
+            ScheduleError::Job(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ScheduleQueryError> for ApiError {
+    fn from(error: ScheduleQueryError) -> Self {
+        match error {
+            ScheduleQueryError::Query(error) => error.into(),
+            ScheduleQueryError::Schedule(error) => error.into(),
         }
     }
 }
