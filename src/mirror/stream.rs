@@ -9,6 +9,7 @@ use super::condition::MirrorError;
 use super::connection::Connection;
 use super::resp::{self, Reply};
 pub(super) use crate::domain::bus_in::EntryId;
+use crate::domain::bus_in::Fields;
 
 /// A stream's end, watched since just before it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,17 @@ impl Entry {
             Some(Reply::Bulk(bytes)) => Some(bytes),
             _ => None,
         }
+    }
+
+    /// All of it; `None` where the stream has dropped it since.
+    pub(super) fn into_fields(self) -> Option<Fields> {
+        let Reply::Array(items) = self.fields else { return None };
+        let mut items = items.into_iter();
+        let mut fields = Vec::new();
+        while let (Some(Reply::Bulk(name)), Some(Reply::Bulk(value))) = (items.next(), items.next()) {
+            fields.push((name, value));
+        }
+        Some(Fields::new(fields))
     }
 }
 
@@ -140,15 +152,17 @@ pub(super) async fn newest_first(
     let Reply::Array(items) = connection.ask(&command).await? else {
         return Err(MirrorError::NotRedis("XREVRANGE without a list".into()));
     };
-    let mut entries = Vec::with_capacity(items.len());
-    for item in items {
-        let Reply::Array(mut pair) = item else { continue };
-        let (Some(fields), Some(id)) = (pair.pop(), pair.pop()) else { continue };
-        if let Some(id) = id.text().and_then(|text| text.parse().ok()) {
-            entries.push(Entry { id, fields });
-        }
-    }
-    Ok(entries)
+    Ok(entries(items))
+}
+
+/// The entries of a reply.
+pub(super) fn entries(items: Vec<Reply>) -> Vec<Entry> {
+    let entry = |item| {
+        let Reply::Array(mut pair) = item else { return None };
+        let (fields, id) = (pair.pop()?, pair.pop()?);
+        Some(Entry { id: id.text()?.parse().ok()?, fields })
+    };
+    items.into_iter().filter_map(entry).collect()
 }
 
 /// Removes entries.
