@@ -3,6 +3,8 @@
 /// Users, sessions, tokens: who may do what, and the audit log.
 pub mod accounts;
 pub mod answers;
+/// What other programs tell over the bus.
+pub mod bus_in;
 /// The files of models' versions.
 pub mod files;
 /// What operators do with intents.
@@ -23,6 +25,7 @@ pub mod webhooks;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
+use self::bus_in::{BusIn, Noted};
 use self::files::{Files, Following};
 use self::registry::Registry;
 use self::tail::Tail;
@@ -68,6 +71,8 @@ pub struct App {
     pub tail: Tail,
     /// Who is told what.
     pub webhooks: Webhooks,
+    /// What other programs tell over the bus.
+    pub bus_in: Arc<BusIn>,
     /// The places of publications under way.
     publisher: publish::Publisher,
     /// What pages keep in memory.
@@ -90,6 +95,7 @@ impl App {
             files: Files::new(directory),
             deployments,
             webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
+            bus_in: Arc::new(BusIn::new(store.clone(), metrics.clone(), Arc::new(Noted))),
             config,
             store,
             board,
@@ -118,8 +124,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, registry, files, deployments, webhooks, .. } = self;
-        drop((accounts, registry, files, deployments, webhooks));
+        let Self { store, accounts, registry, files, deployments, webhooks, bus_in, .. } = self;
+        drop((accounts, registry, files, deployments, webhooks, bus_in));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

@@ -11,6 +11,8 @@ pub mod accounts;
 pub mod feed;
 /// The mirror.
 pub mod mirror;
+/// The event bus, inwards.
+pub mod subscriptions;
 /// The live tail.
 pub mod tail;
 /// The figures of the Trade path page.

@@ -116,6 +116,45 @@ impl Message {
             Topic::TradeClosed => Err(Malformed::new("event_type", "a trade asks for nothing")),
         }
     }
+
+    /// Which of the types it is.
+    pub fn topic(&self) -> Topic {
+        match self {
+            Self::DriftDetected { .. } => Topic::DriftDetected,
+            Self::PerformanceDegraded { .. } => Topic::PerformanceDegraded,
+            Self::TrainingRequested { .. } => Topic::TrainingRequested,
+            Self::RegimeChanged { .. } => Topic::RegimeChanged,
+        }
+    }
+
+    /// What it is about: a model, or the market.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::DriftDetected { about, .. } | Self::PerformanceDegraded { about, .. } => {
+                format!("model {}", about.model)
+            }
+            Self::TrainingRequested { name, .. } => format!("model {}", name.id()),
+            Self::RegimeChanged { .. } => "market".to_owned(),
+        }
+    }
+
+    /// What it says, in words and figures.
+    pub fn told(&self) -> String {
+        match self {
+            Self::DriftDetected { drift_score, detected_at, .. } => {
+                format!("drift score {drift_score} at {}", detected_at.rfc3339())
+            }
+            Self::PerformanceDegraded { sharpe_ratio, detected_at, .. } => {
+                format!("Sharpe ratio {sharpe_ratio} at {}", detected_at.rfc3339())
+            }
+            Self::TrainingRequested { requested_by, .. } => format!("asked for by {requested_by}"),
+            Self::RegimeChanged { old_regime, new_regime, affected_models, detected_at } => {
+                let old = old_regime.as_deref().unwrap_or("unknown");
+                let named = affected_models.len();
+                format!("regime {new_regime} after {old} at {}, {named} models named", detected_at.rfc3339())
+            }
+        }
+    }
 }
 
 /// The JSON object in a field.
