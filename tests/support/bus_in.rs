@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use quantum_clm::domain::bus_in::{DeadLetter, EntryId, Fields, LetterState, Topic};
+use quantum_clm::domain::time::Micros;
+
 use super::redis::RedisServer;
 
 /// Where people's wishes come on.
@@ -31,4 +34,19 @@ pub(crate) fn dead_letters(redis: &mut RedisServer) -> Vec<BTreeMap<String, Stri
         fields.chunks(2).rev().map(|pair| (pair[0].clone(), pair[1].clone())).collect()
     };
     entries.into_iter().map(letter).collect()
+}
+
+/// A message that came to nothing, of [`STREAM`].
+pub(crate) fn dead_letter(number: u64, payload: &str) -> DeadLetter {
+    DeadLetter {
+        number,
+        topic: Topic::TrainingRequested,
+        entry: EntryId { ms: 1_718_621_479_809, seq: number },
+        at: Micros(1_718_621_479_809_000),
+        tries: 3,
+        error: "payload/model_type: it is missing".into(),
+        fields: Fields::of([("event_type", Topic::TrainingRequested.as_str()), ("payload", payload)]),
+        cut: false,
+        state: LetterState::Waiting,
+    }
 }

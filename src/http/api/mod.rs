@@ -5,6 +5,7 @@ mod audit;
 mod clm;
 mod compare;
 mod counters;
+mod dead_letters;
 mod description;
 mod evaluations;
 mod events;
@@ -57,6 +58,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(artifacts::routes());
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
+    routes.extend(dead_letters::routes());
     routes.extend(import::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
