@@ -5,10 +5,14 @@ pub mod accounts;
 pub mod answers;
 /// What other programs tell over the bus.
 pub mod bus_in;
+/// What every change under an idempotency key has in common.
+pub mod change;
 /// The files of models' versions.
 pub mod files;
 /// What operators do with intents.
 pub mod intents;
+/// Jobs and their workers.
+pub mod jobs;
 /// Events that programs send in.
 pub mod publish;
 /// Models, versions, gates, promotion.
@@ -17,6 +21,8 @@ pub mod registry;
 pub mod sample;
 /// Events as they are stored, for all who read along.
 pub mod tail;
+/// When which model is trained.
+pub mod schedule;
 /// What the pages show.
 pub mod views;
 /// What operators do with webhooks.
@@ -25,9 +31,11 @@ pub mod webhooks;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
-use self::bus_in::{BusIn, Noted};
+use self::bus_in::{BusIn, Scheduled};
 use self::files::{Files, Following};
+use self::jobs::{Jobs, Orchestrator};
 use self::registry::Registry;
+use self::schedule::Schedule;
 use self::tail::Tail;
 use crate::artifacts::{Deployments, Directory};
 use crate::config::Config;
@@ -36,6 +44,7 @@ use crate::domain::normalise::{NormaliseConfig, Normaliser};
 use crate::domain::time::Micros;
 use crate::notify::{self, Webhooks};
 use crate::observe::metrics::Metrics;
+use crate::observe::now;
 use crate::observe::status::StatusBoard;
 use crate::pipeline::inbox::Inbox;
 use crate::store::Store;
@@ -57,6 +66,10 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// The files of models' versions.
     pub files: Files,
+    /// Jobs and their workers.
+    pub jobs: Arc<Jobs>,
+    /// When which model is trained.
+    pub schedule: Arc<Schedule>,
     /// What is in production, on the disk.
     pub deployments: Arc<Deployments>,
     /// When the daemon started.
@@ -89,13 +102,21 @@ impl App {
         let deployments = Arc::new(Deployments::new(directory.clone(), board.clone()));
         let following =
             Following { store: store.clone(), deployments: deployments.clone(), directory: directory.clone() };
+        let registry = Arc::new(Registry::new(store.clone(), &config, Box::new(following)));
+        let files = Files::new(directory);
+        let orchestrator = Box::new(Orchestrator { registry: registry.clone(), files: files.clone() });
+        let jobs = Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, now));
+        let schedule = Arc::new(Schedule::new(store.clone(), jobs.clone(), &config.scheduler, metrics.clone()));
+        let scheduled = Arc::new(Scheduled(schedule.clone()));
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
-            registry: Arc::new(Registry::new(store.clone(), &config, Box::new(following))),
-            files: Files::new(directory),
+            registry,
+            files,
+            schedule,
+            jobs,
             deployments,
             webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
-            bus_in: Arc::new(BusIn::new(store.clone(), metrics.clone(), Arc::new(Noted))),
+            bus_in: Arc::new(BusIn::new(store.clone(), metrics.clone(), scheduled)),
             config,
             store,
             board,
@@ -124,8 +145,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, registry, files, deployments, webhooks, bus_in, .. } = self;
-        drop((accounts, registry, files, deployments, webhooks, bus_in));
+        let Self { store, accounts, registry, files, jobs, schedule, bus_in, deployments, webhooks, .. } = self;
+        drop((accounts, registry, files, bus_in, schedule, jobs, deployments, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

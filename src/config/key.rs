@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::value::{Codec, Fault};
-use super::{Config, artifacts, auth, events, gates, http, journal, notify, promotion, redis, rules};
+use super::{Config, artifacts, auth, events, gates, http, jobs, journal, notify, promotion, redis, rules, scheduler};
 
 /// One key: its name, what it means, and how it is read into [`Config`] and shown.
 pub(super) struct Key {
@@ -90,6 +90,8 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         artifacts::keys(),
         gates::keys(),
         promotion::keys(),
+        jobs::keys(),
+        scheduler::keys(),
     ];
     sections.into_iter().flatten().collect()
 });

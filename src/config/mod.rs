@@ -9,6 +9,7 @@ mod events;
 mod file;
 mod gates;
 mod http;
+mod jobs;
 mod journal;
 mod key;
 mod load;
@@ -20,6 +21,7 @@ mod redis;
 mod redis_target;
 mod rules;
 mod sample;
+mod scheduler;
 mod secret;
 mod value;
 
@@ -28,6 +30,7 @@ pub use self::auth::Auth;
 pub use self::events::Events;
 pub use self::gates::Gates;
 pub use self::http::Http;
+pub use self::jobs::Jobs;
 pub use self::journal::{Journal, JournalStart};
 pub use self::load::{ConfigError, DEFAULT_FILE, Loaded, Origin, PREDECESSOR_DIRECTORY, Request, Setting};
 pub use self::notify::{Notify, Webhook, WebhookUrl};
@@ -36,6 +39,7 @@ pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
 pub use self::sample::sample;
+pub use self::scheduler::{Interval, Scheduler, Whose};
 pub use self::secret::{Secret, SecretError, read_secret};
 
 /// Everything that can be configured.
@@ -63,6 +67,10 @@ pub struct Config {
     pub promotion: Promotion,
     /// What a version has to show.
     pub gates: Gates,
+    /// What workers run.
+    pub jobs: Jobs,
+    /// When which model is trained.
+    pub scheduler: Scheduler,
 }
 
 impl Default for Config {
@@ -79,6 +87,8 @@ impl Default for Config {
             artifacts: Artifacts::default(),
             promotion: Promotion::default(),
             gates: Gates::default(),
+            jobs: Jobs::default(),
+            scheduler: Scheduler::default(),
         }
     }
 }

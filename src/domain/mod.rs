@@ -4,6 +4,8 @@
 pub mod access;
 /// Users, passwords, and the secrets of sessions and tokens.
 pub mod account;
+/// What the operator's own programs are asked, and what they answer.
+pub mod adapter;
 /// Records of what was done and refused, chained by hash.
 pub mod audit;
 /// How long somebody who guesses has to wait.
@@ -58,6 +60,8 @@ pub mod request_key;
 pub mod role;
 /// Rules: folds over what is committed, which open, update and resolve intents.
 pub mod rules;
+/// When which model is trained, and why not yet.
+pub mod schedule;
 /// Which trading service stands behind a unit.
 pub mod source;
 /// The stations on the path of a decision.

@@ -3,6 +3,9 @@
 //! The registry writes OpenMetrics, in which a counter's family has no `_total`. Scrapers that do not ask for OpenMetrics
 //! get the older text format, in which it has: that difference is the whole of [`as_plain_text`].
 
+mod jobs;
+mod schedule;
+
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::sync::atomic::AtomicU64;
@@ -16,6 +19,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
+pub use self::jobs::JobMetrics;
+pub use self::schedule::ScheduleMetrics;
 use super::status::{State, StatusBoard};
 use crate::domain::time::Micros;
 
@@ -71,6 +76,10 @@ pub struct Metrics {
     pub data_file_bytes: Level,
     /// Free bytes on its file system.
     pub disk_free_bytes: Level,
+    /// Jobs.
+    pub jobs: JobMetrics,
+    /// The scheduler.
+    pub schedule: ScheduleMetrics,
     by_source: Family<Labels, Counter>,
     /// Dead letters that wait for somebody.
     pub dead_letters: Level,
@@ -169,6 +178,8 @@ impl Metrics {
         let intents_open = level(r, "intents_open", "Intents that are not resolved");
         let data_file_bytes = level(r, "data_file_bytes", "Size of the data file");
         let disk_free_bytes = level(r, "disk_free_bytes", "Free bytes on the file system of the data file");
+        let jobs = JobMetrics::new(r);
+        let schedule = ScheduleMetrics::new(r);
         let start = seconds(r, "start_time_seconds", "When the process started, since the epoch");
         #[allow(clippy::cast_precision_loss, reason = "53 bits of microseconds reach to the year 2255")]
         start.set(started.0 as f64 / 1e6);
@@ -197,6 +208,8 @@ impl Metrics {
             data_file_bytes,
             disk_free_bytes,
             dead_letters,
+            jobs,
+            schedule,
             by_source,
             bus_messages,
             bus_pending,

@@ -68,6 +68,7 @@ impl WriteTxn {
         self.trim_publications(now)?;
         self.trim_inbox(now)?;
         self.trim_dead_letters(now)?;
+        self.trim_triggers(now)?;
         Ok(trimmed)
     }
 

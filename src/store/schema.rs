@@ -87,6 +87,8 @@ tables! {
     VERSION_LIST: "version_list", (u64, &'static str, &'static str) => &'static [u8];
     /// What the gates said of a version when it was last evaluated: model and name.
     VERDICTS: "verdicts", (&'static str, &'static str) => &'static [u8];
+    /// How much each feature of a version counts: model and name.
+    IMPORTANCES: "importances", (&'static str, &'static str) => &'static [u8];
     /// What was in production since when: model, instant, number of the history's entry → version.
     PRODUCTION: "production", (&'static str, u64, u64) => &'static str;
     /// What happened to a model: its id, and the number of the entry.
@@ -109,11 +111,11 @@ tables! {
     DELIVERIES: "deliveries", (&'static str, u64) => &'static [u8];
     /// Jobs: number.
     JOBS: "jobs", u64 => &'static [u8];
-    /// Jobs that are not over: number.
-    OPEN_JOBS: "open_jobs", u64 => ();
-    /// The jobs of a model: its id, and the job's number.
-    MODEL_JOBS: "model_jobs", (&'static str, u64) => ();
-    /// What the programs of a job answered: its number, and the program's → JSON.
+    /// Jobs that are not over: number → what the queue needs of them.
+    OPEN_JOBS: "open_jobs", u64 => &'static [u8];
+    /// The jobs of a model: its id, and the job's number → whether it is a hook's.
+    MODEL_JOBS: "model_jobs", (&'static str, u64) => bool;
+    /// What the programs of a job answered: its number, and the program's → JSON, compressed.
     JOB_RESULTS: "job_results", (u64, u8) => &'static [u8];
     /// Where the scheduler stands with a model: its id.
     SCHEDULE: "schedule", &'static str => &'static [u8];

@@ -9,10 +9,14 @@
 pub mod accounts;
 /// The feed: source and pipeline.
 pub mod feed;
+/// What time does to jobs.
+pub mod jobs;
 /// The mirror.
 pub mod mirror;
 /// The event bus, inwards.
 pub mod subscriptions;
+/// The scheduler.
+pub mod scheduler;
 /// The live tail.
 pub mod tail;
 /// The figures of the Trade path page.

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quantum_clm::app::bus_in::{BusIn, Effects, Noted, Refusal};
+use quantum_clm::app::bus_in::{BusIn, Effects, Followed, Refusal};
+use quantum_clm::app::schedule::{Recorded, Trades};
 use quantum_clm::config::MirrorMode;
-use quantum_clm::domain::bus_in::{Message, Trade};
+use quantum_clm::domain::access::Actor;
+use quantum_clm::domain::audit::AuditEntry;
+use quantum_clm::domain::bus_in::Message;
 use quantum_clm::domain::time::Micros;
 use quantum_clm::mirror::{MirrorSettings, Standing, Subscriptions};
 use quantum_clm::observe::metrics::Metrics;
 use quantum_clm::observe::now;
 use quantum_clm::observe::status::{State, StatusBoard};
-use quantum_clm::store::{AuditFilter, Store, StoreError, WriteTxn};
+use quantum_clm::store::{AuditFilter, Store, WriteTxn};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -34,24 +37,25 @@ fn quick(url: &str) -> MirrorSettings {
     settings
 }
 
-/// As [`Noted`], with a line for each counted trade, too.
-struct Counted;
+/// Writes a line for each message and for each run of trades that are alike.
+struct Noted;
 
-impl Effects for Counted {
-    fn act(&self, txn: &WriteTxn, message: &Message, now: Micros) -> Result<String, Refusal> {
-        Noted.act(txn, message, now)
+impl Effects for Noted {
+    fn act(&self, txn: &WriteTxn, message: &Message, now: Micros) -> Result<Followed, Refusal> {
+        let (told, actor) = (message.told(), Actor::own("bus"));
+        txn.audit(AuditEntry::done(now, &actor, "bus.message", message.subject(), told.clone()))?;
+        Ok(Followed { told, ..Followed::default() })
     }
 
-    fn count_trades(&self, txn: &WriteTxn, trades: &BTreeMap<Trade, u64>, now: Micros) -> Result<(), StoreError> {
-        use quantum_clm::domain::access::Actor;
-        use quantum_clm::domain::audit::AuditEntry;
-        let actor = Actor { name: "bus".into(), address: String::new() };
-        for (trade, count) in trades {
-            let symbol = trade.symbol.clone().unwrap_or_default();
-            txn.audit(AuditEntry::done(now, &actor, "bus.message", symbol, count.to_string()))?;
+    fn count_trades(&self, txn: &WriteTxn, trades: &[Trades<'_>], now: Micros) -> Result<(), Refusal> {
+        for of in trades {
+            let (symbol, count) = (of.symbol.unwrap_or_default(), of.count.to_string());
+            txn.audit(AuditEntry::done(now, &Actor::own("bus"), "bus.message", symbol, count))?;
         }
         Ok(())
     }
+
+    fn committed(&self, _: &Recorded) {}
 }
 
 /// Subscriptions of `store` at work.
@@ -59,7 +63,7 @@ fn start(runtime: &Runtime, store: &Arc<Store>, settings: MirrorSettings) -> Run
     let (stop, shutdown) = watch::channel(false);
     let board = StatusBoard::new();
     let metrics = Metrics::new(StatusBoard::new(), "1", "a", now());
-    let inlet = Arc::new(BusIn::new(store.clone(), metrics, Arc::new(Counted)));
+    let inlet = Arc::new(BusIn::new(store.clone(), metrics, Arc::new(Noted)));
     let reporter = board.reporter("subscriptions");
     let subscriptions = Subscriptions::new(store.clone(), settings, inlet, reporter, Arc::new(Standing::default()));
     Running { stop, task: runtime.spawn(subscriptions.run(shutdown)), board, stats: Arc::default() }

@@ -1,5 +1,6 @@
-use super::{BusIn, Refusal};
+use super::{BusIn, Followed, Refusal};
 use crate::app::intents::WHY_BYTES;
+use crate::app::schedule::Recorded;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
 use crate::domain::bus_in::{DeadLetter, LetterState, Message};
@@ -58,7 +59,13 @@ impl BusIn {
         now: Micros,
     ) -> Result<DeadLetter, LetterError> {
         let done = match what {
-            LetterMove::Replay => self.store.write(|txn| self.replay(txn, number, actor, now)),
+            LetterMove::Replay => {
+                let replayed = self.store.write(|txn| self.replay(txn, number, actor, now));
+                replayed.map(|(letter, recorded)| {
+                    self.effects.committed(&recorded);
+                    letter
+                })
+            }
             LetterMove::Discard(why) => self.store.write(|txn| discard(txn, number, why, actor, now)),
         };
         if let Err(LetterError::Failed { why, .. }) = &done {
@@ -75,21 +82,28 @@ impl BusIn {
         done
     }
 
-    fn replay(&self, txn: &WriteTxn, number: u64, actor: &Actor, now: Micros) -> Result<DeadLetter, LetterError> {
+    fn replay(
+        &self,
+        txn: &WriteTxn,
+        number: u64,
+        actor: &Actor,
+        now: Micros,
+    ) -> Result<(DeadLetter, Recorded), LetterError> {
         let mut letter = waiting(txn, number)?;
         let failed = |why: String| LetterError::Failed { number, why };
         if letter.cut {
             return Err(failed("it is too large to be read, and was not kept as a whole".to_owned()));
         }
         let message = Message::read(letter.topic, &letter.fields).map_err(|error| failed(error.to_string()))?;
-        let outcome = self.effects.act(txn, &message, now).map_err(|refusal| match refusal {
-            Refusal::Because(why) => failed(why),
-            Refusal::Store(error) => error.into(),
-        })?;
+        let Followed { told: outcome, recorded } =
+            self.effects.act(txn, &message, now).map_err(|refusal| match refusal {
+                Refusal::Because(why) => failed(why),
+                Refusal::Store(error) => error.into(),
+            })?;
         txn.audit(AuditEntry::done(now, actor, "dead_letter.replay", subject(&letter), outcome.clone()))?;
         letter.state = LetterState::Replayed { by: actor.name.clone(), at: now, outcome };
         txn.put_dead_letter(&letter)?;
-        Ok(letter)
+        Ok((letter, recorded))
     }
 }
 

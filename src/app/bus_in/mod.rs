@@ -9,9 +9,10 @@ mod letters;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use self::effects::{Effects, Noted, Refusal};
+pub use self::effects::{Effects, Followed, Refusal, Scheduled};
 pub use self::letters::{LetterError, LetterMove};
 
+use crate::app::schedule::{Recorded, Trades};
 use crate::domain::bus_in::{DeadLetter, InboxRow, InboxState, LetterState, Message, TRIES, Topic, Trade};
 use crate::domain::time::Micros;
 use crate::mirror::{Arrival, Fate, Inlet};
@@ -72,8 +73,18 @@ impl From<Refusal> for Stop {
     }
 }
 
-/// What one message came to.
-type Outcome = (Fate, Count);
+/// What one message came to, and what is to be announced of it behind the commit.
+struct Outcome {
+    fate: Fate,
+    count: Count,
+    recorded: Recorded,
+}
+
+impl Outcome {
+    fn new(fate: Fate, count: Count) -> Self {
+        Self { fate, count, recorded: Recorded::default() }
+    }
+}
 
 impl BusIn {
     /// Messages go into `store`, what they ask for to `effects`.
@@ -107,13 +118,13 @@ impl BusIn {
     fn take_one(&self, txn: &WriteTxn, topic: Topic, arrival: &Arrival, now: Micros) -> Result<Outcome, Stop> {
         let digest = arrival.fields.digest();
         match txn.inbox(topic, arrival.entry, digest)?.map(|row| row.state) {
-            Some(InboxState::Taken) => return Ok((Fate::Taken, Count::Repeated)),
+            Some(InboxState::Taken) => return Ok(Outcome::new(Fate::Taken, Count::Repeated)),
             Some(InboxState::Dead(number)) => {
                 let fate = match txn.dead_letter(number)? {
                     Some(letter) => Fate::Dead { letter: Box::new(letter), again: true },
                     None => Fate::Taken,
                 };
-                return Ok((fate, Count::Repeated));
+                return Ok(Outcome::new(fate, Count::Repeated));
             }
             Some(InboxState::Failed(_)) | None => {}
         }
@@ -122,8 +133,8 @@ impl BusIn {
             Ok(message) => {
                 let followed = self.effects.act(txn, &message, now)?;
                 txn.put_inbox(topic, arrival.entry, &InboxRow { at: now, digest, state: InboxState::Taken })?;
-                tracing::info!(topic = topic.as_str(), entry = %arrival.entry, "a message of the bus: {followed}");
-                Ok((Fate::Taken, Count::Taken))
+                tracing::info!(topic = topic.as_str(), entry = %arrival.entry, "a message of the bus: {}", followed.told);
+                Ok(Outcome { recorded: followed.recorded, ..Outcome::new(Fate::Taken, Count::Taken) })
             }
         }
     }
@@ -131,7 +142,7 @@ impl BusIn {
     /// Counts trades. One that cannot be read is counted as such and is over: it asks for nothing, so there is nothing
     /// that anybody could try again.
     fn take_trades(&self, topic: Topic, arrivals: &[Arrival], now: Micros) -> Result<Vec<Outcome>, StoreError> {
-        self.store.write(|txn| {
+        let counted = self.store.write::<_, Stop>(|txn| {
             let mut trades: BTreeMap<Trade, u64> = BTreeMap::new();
             let mut outcomes = Vec::with_capacity(arrivals.len());
             for arrival in arrivals {
@@ -145,13 +156,20 @@ impl BusIn {
                         Count::Taken
                     }
                 };
-                outcomes.push((Fate::Taken, count));
+                outcomes.push(Outcome::new(Fate::Taken, count));
             }
             if !trades.is_empty() {
+                let trades: Vec<Trades<'_>> = trades.iter().map(|(trade, count)| alike(trade, *count)).collect();
                 self.effects.count_trades(txn, &trades, now)?;
             }
             Ok(outcomes)
-        })
+        });
+        match counted {
+            Ok(outcomes) => Ok(outcomes),
+            Err(Stop::Store(error)) => Err(error),
+            // Nothing that a trade says is refused, so it is something of ours; the trades come again.
+            Err(Stop::Refused(why)) => Err(StoreError::Unwritable { what: "counted trades", why }),
+        }
     }
 }
 
@@ -162,7 +180,10 @@ impl Inlet for BusIn {
             Topic::TradeClosed => self.take_trades(topic, arrivals, now)?,
             _ => self.take_messages(topic, arrivals, now)?,
         };
-        for (fate, count) in &outcomes {
+        for Outcome { fate, count, recorded } in &outcomes {
+            if !recorded.triggers.is_empty() || !recorded.jobs.is_empty() {
+                self.effects.committed(recorded);
+            }
             self.metrics.bus_message(topic.as_str(), count.as_str());
             if let (Fate::Dead { letter, .. }, Count::Dead) = (fate, count) {
                 tracing::warn!(
@@ -175,8 +196,12 @@ impl Inlet for BusIn {
                 );
             }
         }
-        Ok(outcomes.into_iter().map(|(fate, _)| fate).collect())
+        Ok(outcomes.into_iter().map(|outcome| outcome.fate).collect())
     }
+}
+
+fn alike(trade: &Trade, count: u64) -> Trades<'_> {
+    Trades { model: trade.model.as_ref(), symbol: trade.symbol.as_deref(), count }
 }
 
 /// Notes a try in vain; the last one makes the message a dead letter.
@@ -186,7 +211,7 @@ fn fail(txn: &WriteTxn, topic: Topic, arrival: &Arrival, error: String, now: Mic
     let put = |state| txn.put_inbox(topic, arrival.entry, &InboxRow { at: now, digest, state });
     if tries < TRIES {
         put(InboxState::Failed(tries))?;
-        return Ok((Fate::Failed { tries }, Count::Failed));
+        return Ok(Outcome::new(Fate::Failed { tries }, Count::Failed));
     }
     let number = txn.next_dead_letter()?;
     let (fields, cut) = arrival.fields.kept();
@@ -194,7 +219,7 @@ fn fail(txn: &WriteTxn, topic: Topic, arrival: &Arrival, error: String, now: Mic
     let letter = DeadLetter { number, topic, entry: arrival.entry, at: now, tries, error, fields, cut, state };
     txn.put_dead_letter(&letter)?;
     put(InboxState::Dead(number))?;
-    Ok((Fate::Dead { letter: Box::new(letter), again: false }, Count::Dead))
+    Ok(Outcome::new(Fate::Dead { letter: Box::new(letter), again: false }, Count::Dead))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::domain::access::Actor;
+use crate::domain::audit::AuditEntry;
 use crate::domain::bus_in::{EntryId, Fields};
 use crate::observe::status::StatusBoard;
 
@@ -9,24 +10,27 @@ use crate::observe::status::StatusBoard;
 #[derive(Default)]
 struct Choosy {
     dislikes: Mutex<String>,
-    trades: Mutex<Vec<(Trade, u64)>>,
+    trades: Mutex<Vec<(String, u64)>>,
 }
 
 impl Effects for Choosy {
-    fn act(&self, txn: &WriteTxn, message: &Message, now: Micros) -> Result<String, Refusal> {
-        Noted.act(txn, message, now)?;
+    fn act(&self, txn: &WriteTxn, message: &Message, now: Micros) -> Result<Followed, Refusal> {
         let told = message.told();
+        txn.audit(AuditEntry::done(now, &Actor::own("bus"), "bus.message", message.subject(), told.clone()))?;
         let dislikes = self.dislikes.lock().unwrap();
         if !dislikes.is_empty() && told.contains(dislikes.as_str()) {
             return Err(Refusal::Because(format!("{dislikes} may not")));
         }
-        Ok(told)
+        Ok(Followed { told, ..Followed::default() })
     }
 
-    fn count_trades(&self, _: &WriteTxn, trades: &BTreeMap<Trade, u64>, _: Micros) -> Result<(), StoreError> {
-        self.trades.lock().unwrap().extend(trades.iter().map(|(trade, count)| (trade.clone(), *count)));
+    fn count_trades(&self, _: &WriteTxn, trades: &[Trades<'_>], _: Micros) -> Result<(), Refusal> {
+        let counted = trades.iter().map(|of| (of.symbol.unwrap_or_default().to_owned(), of.count));
+        self.trades.lock().unwrap().extend(counted);
         Ok(())
     }
+
+    fn committed(&self, _: &Recorded) {}
 }
 
 struct Bed {
@@ -98,7 +102,7 @@ fn a_refusal_leaves_nothing_behind_and_costs_nobody_else_anything() {
 fn a_letter_is_replayed_once() {
     let bed = Bed::new("ben");
     (0..TRIES).for_each(|_| drop(bed.bus.take(TOPIC, &[asked(0, "ben")]).unwrap()));
-    let actor = Actor { name: "anna".into(), address: "socket".into() };
+    let actor = Actor::local("anna");
     let carry_out =
         |what: &LetterMove| bed.bus.carry_out(1, what, &actor, Micros(9)).map_err(|error| error.to_string());
     assert_eq!(carry_out(&LetterMove::Replay), Err("dead letter 1 failed again: ben may not".into()));
@@ -132,8 +136,6 @@ fn trades_are_counted_once_each_and_unreadable_ones_are_over() {
         assert_eq!(bed.bus.take(Topic::TradeClosed, &arrivals).unwrap(), vec![Fate::Taken; 4]);
     }
     let counted = bed.choosy.trades.lock().unwrap();
-    let counted: Vec<_> =
-        counted.iter().map(|(trade, count)| (trade.symbol.as_deref().unwrap_or(""), *count)).collect();
-    assert_eq!(counted, [("btcusdt", 2), ("ethusdt", 1)]);
+    assert_eq!(*counted, [("btcusdt".to_owned(), 2), ("ethusdt".to_owned(), 1)]);
     assert_eq!(bed.store.dead_letters_waiting().unwrap(), 0);
 }

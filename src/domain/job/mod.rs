@@ -6,17 +6,29 @@
 
 mod id;
 mod kind;
+mod life;
+mod new;
+mod queue;
 mod record;
+mod report;
+mod setback;
 mod step;
+mod todo;
 mod trigger;
 mod work;
 
 pub use self::id::{BadJobId, JobId};
 pub use self::kind::{HookRun, JobKind, JsonText, Training};
+pub use self::life::Refusal;
+pub use self::new::NewJob;
+pub use self::queue::{Asking, OpenJob, Queue};
 pub use self::record::{
     Cancel, Failure, FailureKind, Job, JobState, Lease, Priority, Resources, StepOutcome, StepRecord, Waiting,
 };
+pub use self::report::Taken;
+pub use self::setback::Patience;
 pub use self::step::{JobStep, Program};
+pub use self::todo::Todo;
 pub use self::trigger::{BadTrigger, Trigger};
 pub use self::work::{
     AdapterRequest, Assignment, Beat, BeatAnswer, Continued, Ending, Finished, Held, LeaseRequest, Report,

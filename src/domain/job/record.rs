@@ -96,6 +96,8 @@ pub struct Lease {
     pub message: String,
     /// When the progress last moved, for people.
     pub moved_at: Micros,
+    /// Since when it is lost, for people.
+    pub lost_at: Option<Micros>,
 }
 
 /// Somebody called it off.
@@ -179,7 +181,7 @@ pub enum StepOutcome {
 pub struct StepRecord {
     /// Which step; none for a hook's one.
     pub step: Option<JobStep>,
-    /// Under which lease.
+    /// Under which lease; 0 where it was taken over from the job that this one does again.
     pub epoch: u64,
     /// Where it was done, or ours if the daemon did it itself.
     pub worker: Option<String>,
@@ -192,6 +194,8 @@ pub struct StepRecord {
     pub inputs: [u8; 32],
     /// How it ended.
     pub outcome: Option<StepOutcome>,
+    /// The worker still had what the same step with the same inputs left, and did not run it again.
+    pub reused: bool,
     /// What it took.
     pub resources: Resources,
 }
@@ -217,6 +221,9 @@ pub struct Job {
     pub created_at: Micros,
     /// The failed one that it does again.
     pub retry_of: Option<JobId>,
+    /// The first of its chain of retries, itself where it is none: whose directory workers use, so that a retry finds what
+    /// is there.
+    pub root: JobId,
     /// Where it stands.
     pub state: JobState,
     /// How often it was leased; what is said under an older one is refused.
@@ -262,10 +269,15 @@ pub enum Waiting {
         /// How many may.
         most: u32,
     },
-    /// No worker that was heard of lately has the program that is next.
+    /// No worker that was heard of lately has all programs that it still needs.
     NoWorker {
-        /// Which program.
+        /// Which program is lacking.
         program: Program,
+    },
+    /// What it trained is at a worker that is not heard of, and is waited for: others would have to train it again.
+    FilesAt {
+        /// Which worker.
+        worker: String,
     },
     /// Others go first.
     Queue {

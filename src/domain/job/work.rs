@@ -47,6 +47,12 @@ pub struct Assignment {
     pub model: ModelId,
     /// What to run.
     pub program: Program,
+    /// The job whose directory is used: the first of a chain of retries.
+    pub root: JobId,
+    /// SHA-256 over what the program is asked, but for the job's number and who asked for it. A worker that still has in
+    /// that directory what the program left the last time, whole, under the same inputs and the same command, reports that
+    /// again ([`Report::reused`]) and runs nothing. So nothing is trained twice because a report got lost.
+    pub inputs: Digest,
     /// What the program finds in `job.json`, but for what only the worker knows (directories).
     pub request: AdapterRequest,
     /// The daemon takes the job for lost this many seconds after it last heard of it. A worker that cannot be sure that the
@@ -157,6 +163,9 @@ pub struct Report {
     pub inputs: Digest,
     /// How it ended.
     pub end: StepEnd,
+    /// Whether that is from before, and it was not run again.
+    #[serde(default)]
+    pub reused: bool,
     /// What it took.
     pub resources: Resources,
 }

@@ -12,6 +12,7 @@ fn metrics() -> Metrics {
     metrics.mirror_lag_events.set(7);
     metrics.webhook_delivery("ops", "delivered");
     metrics.webhook_waiting("ops", 4);
+    metrics.jobs.stand(crate::domain::job::JobState::Running, 2);
     metrics
 }
 

@@ -1,0 +1,186 @@
+//! How long somebody was silent, and how long a pause still is: in memory, moved on by the ticks of the running daemon.
+//! No stored instant decides anything, because clocks are set; and what passes between two daemons counts against nobody.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::job::{Asking, Held, Job, JobId, JobState, LeaseRequest, OpenJob, Patience, Program};
+use crate::domain::model::ModelType;
+use crate::domain::time::Micros;
+
+/// A worker that was heard of within this counts when it is asked who could do something.
+const LATELY: Duration = Duration::from_secs(120);
+
+/// How long a job is kept for the worker that alone has what was trained.
+const FILES_PATIENCE: Duration = Duration::from_secs(600);
+
+/// A worker that was not heard of for so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(86_400);
+
+/// Workers that are remembered.
+const MOST_WORKERS: usize = 1_000;
+
+/// A pause that a stored instant claims is no longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1_800);
+
+/// A worker that was heard of since the daemon started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerSeen {
+    /// Its name.
+    pub name: String,
+    /// Its machine.
+    pub host: String,
+    /// Which programs it has, for each model type.
+    pub programs: BTreeMap<ModelType, Vec<Program>>,
+    /// Whether it runs the promotion hook.
+    pub hook: bool,
+    /// What it had when it last asked for work.
+    pub held: Vec<Held>,
+    /// When it was last heard of.
+    pub heard_at: Micros,
+    /// How long ago that is, measured without the clock.
+    pub silent: Duration,
+}
+
+impl WorkerSeen {
+    /// Whether it was heard of lately.
+    pub fn is_here(&self) -> bool {
+        self.silent <= LATELY
+    }
+
+    pub(super) fn asking(&self) -> Asking {
+        Asking { worker: self.name.clone(), programs: self.programs.clone(), hook: self.hook }
+    }
+}
+
+/// How long a job's worker was silent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Silence {
+    epoch: u64,
+    silent: Duration,
+    /// For how long the job is lost.
+    lost: Option<Duration>,
+}
+
+/// What is due for a held job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Its worker was silent for too long.
+    Lose(JobId, u64),
+    /// It is lost for so long that none of its processes can be alive.
+    Release(JobId, u64),
+}
+
+/// All of it.
+#[derive(Default)]
+pub(super) struct Clocks {
+    /// Whether what the file says of open jobs is in here.
+    pub(super) loaded: bool,
+    running: Duration,
+    held: BTreeMap<JobId, Silence>,
+    pauses: BTreeMap<JobId, Duration>,
+    workers: BTreeMap<String, WorkerSeen>,
+    /// Since when, on the clock of the running daemon, some job has had no worker that could do it.
+    unserved: Option<Duration>,
+    /// The newest job that workers were woken for.
+    pub(super) newest: u64,
+}
+
+impl Clocks {
+    /// Takes over what an earlier daemon left: every held job gets a fresh lease, and a pause ends when it would have, but
+    /// within half an hour.
+    pub(super) fn load(&mut self, open: &[OpenJob], now: Micros) {
+        self.loaded = true;
+        for job in open {
+            if job.state.is_held() {
+                let lost = (job.state == JobState::Lost).then_some(Duration::ZERO);
+                self.held.insert(job.id, Silence { epoch: job.epoch, silent: Duration::ZERO, lost });
+            } else if let Some(until) = job.not_before {
+                let left = Duration::from_micros(until.0.saturating_sub(now.0));
+                self.pauses.insert(job.id, left.min(LONGEST_PAUSE));
+            }
+        }
+    }
+
+    /// A job is as it is now; `heard` when its worker said so.
+    pub(super) fn follow(&mut self, job: &Job, heard: bool, patience: Patience, now: Micros) {
+        self.pauses.remove(&job.id);
+        if !job.state.is_held() {
+            self.held.remove(&job.id);
+            if let (JobState::Pending, Some(_)) = (job.state, job.not_before) {
+                self.pauses.insert(job.id, patience.pause(job.setbacks).unwrap_or_default());
+            }
+            return;
+        }
+        let silence = self.held.entry(job.id).or_default();
+        if heard || silence.epoch != job.epoch {
+            *silence = Silence { epoch: job.epoch, ..Silence::default() };
+        }
+        silence.lost = (job.state == JobState::Lost).then(|| silence.lost.unwrap_or_default());
+        if let (true, Some(lease)) = (heard, &job.lease)
+            && let Some(worker) = self.workers.get_mut(&lease.worker)
+        {
+            (worker.heard_at, worker.silent) = (now, Duration::ZERO);
+        }
+    }
+
+    /// A worker asks for work.
+    pub(super) fn heard_of(&mut self, request: &LeaseRequest, now: Micros) {
+        let LeaseRequest { worker, host, programs, hook, held, .. } = request.clone();
+        let silent = Duration::ZERO;
+        let seen = WorkerSeen { name: worker.clone(), host, programs, hook, held, heard_at: now, silent };
+        self.workers.insert(worker, seen);
+        if self.workers.len() > MOST_WORKERS {
+            let longest = self.workers.values().max_by_key(|worker| worker.silent).map(|worker| worker.name.clone());
+            longest.and_then(|name| self.workers.remove(&name));
+        }
+    }
+
+    /// Time passes; what is due then. Whether a pause has ended.
+    pub(super) fn tick(&mut self, elapsed: Duration, lease: Duration, fence: Duration) -> (Vec<Due>, bool) {
+        self.running += elapsed;
+        let paused = self.pauses.len();
+        self.pauses.retain(|_, left| {
+            *left = left.saturating_sub(elapsed);
+            !left.is_zero()
+        });
+        self.workers.retain(|_, worker| {
+            worker.silent += elapsed;
+            worker.silent < FORGOTTEN
+        });
+        let mut due = Vec::new();
+        for (job, silence) in &mut self.held {
+            silence.silent += elapsed;
+            match &mut silence.lost {
+                Some(lost) => {
+                    *lost += elapsed;
+                    due.extend((*lost >= fence).then_some(Due::Release(*job, silence.epoch)));
+                }
+                None => due.extend((silence.silent >= lease).then_some(Due::Lose(*job, silence.epoch))),
+            }
+        }
+        (due, self.pauses.len() < paused)
+    }
+
+    /// Whether a job's pause after a setback goes on.
+    pub(super) fn is_paused(&self, job: JobId) -> bool {
+        self.pauses.contains_key(&job)
+    }
+
+    /// Whether a worker has been silent for so long that nobody waits for what it has.
+    pub(super) fn is_given_up(&self, worker: &str) -> bool {
+        self.workers.get(worker).map_or(self.running, |worker| worker.silent) > FILES_PATIENCE
+    }
+
+    /// Some job has no worker that could do it, or none: for how long that is so.
+    pub(super) fn unserved(&mut self, some: bool) -> Duration {
+        let since = some.then(|| self.unserved.unwrap_or(self.running));
+        self.unserved = since;
+        self.running.saturating_sub(since.unwrap_or(self.running))
+    }
+
+    /// Every worker that is remembered, by name.
+    pub(super) fn workers(&self) -> impl Iterator<Item = &WorkerSeen> {
+        self.workers.values()
+    }
+}

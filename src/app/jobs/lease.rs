@@ -1,0 +1,133 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::change::Who;
+use super::{JobError, Jobs};
+use crate::domain::job::{
+    Asking, Assignment, Failure, FailureKind, JobId, JobKind, JobStep, LeaseRequest, OpenJob, Queue, ReportAnswer,
+    StepOutcome,
+};
+use crate::store::StoreError;
+
+/// The longest that a worker is let wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(25);
+
+impl Jobs {
+    /// A worker asks for work: what it no longer has is given back, and it gets a job if there is one for it.
+    pub fn lease(&self, request: &LeaseRequest) -> Result<Option<Assignment>, JobError> {
+        self.hear(request)?;
+        self.give(request)
+    }
+
+    /// As [`Jobs::lease`], and waits for work for as long as the worker asks for.
+    pub async fn lease_or_wait(self: &Arc<Self>, request: LeaseRequest) -> Result<Option<Assignment>, JobError> {
+        let until = tokio::time::Instant::now() + Duration::from_secs(request.wait_seconds.into()).min(LONGEST_WAIT);
+        // Before the first look, so that what comes between a look and the wait is not missed.
+        let mut work = self.work.subscribe();
+        let (jobs, request) = (self.clone(), Arc::new(request));
+        // What the worker has is so as of now: while it waits here it may get a job on another way, so it is heard once.
+        let asked = request.clone();
+        let mut given = blocking(move || jobs.lease(&asked)).await?;
+        while given.is_none() {
+            match tokio::time::timeout_at(until, work.changed()).await {
+                Ok(Ok(())) => {
+                    let (jobs, asked) = (self.clone(), request.clone());
+                    given = blocking(move || jobs.give(&asked)).await?;
+                }
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        Ok(given)
+    }
+
+    /// Takes note of a worker. A job of its own that it does not have any more has no process: it is given back. Its host
+    /// has to be the same, because two machines under one name would take each other's jobs for dead.
+    fn hear(&self, request: &LeaseRequest) -> Result<(), JobError> {
+        let now = (self.now)();
+        self.clocks()?.heard_of(request, now);
+        let has = |job: &OpenJob| request.held.iter().any(|held| held.job == job.id && held.epoch == job.epoch);
+        let its =
+            |job: &&OpenJob| job.state.is_held() && job.worker.as_deref() == Some(request.worker.as_str()) && !has(job);
+        for job in self.store.open_jobs()?.iter().filter(its) {
+            self.change(job.id, Who::Worker, |_, held| {
+                let same = held.lease.as_ref().is_some_and(|lease| lease.host == request.host);
+                if same && held.held_under(job.epoch).is_ok() {
+                    let why = "its worker was started anew, and does not have it any more".to_owned();
+                    let why = Failure { kind: FailureKind::Infrastructure, why };
+                    held.release(job.epoch, why, self.config.patience(), now)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Gives a worker the job that is next for it.
+    fn give(&self, request: &LeaseRequest) -> Result<Option<Assignment>, JobError> {
+        let asking = Asking { worker: request.worker.clone(), programs: request.programs.clone(), hook: request.hook };
+        loop {
+            // Most ask in vain, and those write nothing.
+            if self.choose(&self.store.open_jobs()?, &asking)?.is_none() {
+                return Ok(None);
+            }
+            let Some((id, epoch)) = self.take_lease(request, &asking)? else { return Ok(None) };
+            match self.turns.take(id, || self.follow(id, epoch))? {
+                ReportAnswer::Run { assignment } => return Ok(Some(*assignment)),
+                // It lacked nothing but the daemon's own steps.
+                ReportAnswer::Over { .. } => {}
+                // A worker begins with a program; what it should send before that it cannot know of.
+                ReportAnswer::Upload { .. } => {
+                    let why = "files are missing that should have been sent before".to_owned();
+                    let why = Failure { kind: FailureKind::Infrastructure, why };
+                    let (patience, now) = (self.config.patience(), (self.now)());
+                    self.change(id, Who::Other, |_, job| Ok(job.release(epoch, why, patience, now)?))?;
+                }
+            }
+        }
+    }
+
+    fn take_lease(&self, request: &LeaseRequest, asking: &Asking) -> Result<Option<(JobId, u64)>, JobError> {
+        let now = (self.now)();
+        let LeaseRequest { worker, host, .. } = request;
+        let clocks = self.clocks()?;
+        let (paused, given_up) = (|job| clocks.is_paused(job), |worker: &str| clocks.is_given_up(worker));
+        let leased = self.store.write(|txn| {
+            let open = txn.open_jobs()?;
+            let queue = Queue { open: &open, running: self.config.running, now, pauses: &paused, given_up: &given_up };
+            let Some(id) = queue.next_for(asking) else { return Ok(None) };
+            let mut job = txn.job(id)?.ok_or(JobError::NoJob(id))?;
+            let before = job.clone();
+            let epoch = job.lease(worker, host, now)?;
+            if let JobKind::Training(_) = job.kind {
+                job.begin_step(epoch, Some(JobStep::Begin), None, [0; 32], now)?;
+                job.end_step(epoch, Some(JobStep::Begin), StepOutcome::Done, now)?;
+            }
+            txn.put_job(&job)?;
+            Ok::<_, JobError>(Some((before, job)))
+        })?;
+        drop(clocks);
+        let Some((before, job)) = leased else { return Ok(None) };
+        self.follow_change(&before, &job, Who::Worker)?;
+        Ok(Some((job.id, job.epoch)))
+    }
+
+    fn choose(&self, open: &[OpenJob], asking: &Asking) -> Result<Option<JobId>, StoreError> {
+        self.with_queue(open, |queue| queue.next_for(asking))
+    }
+
+    /// Looks at the queue as it is now.
+    pub(super) fn with_queue<T>(&self, open: &[OpenJob], look: impl FnOnce(&Queue<'_>) -> T) -> Result<T, StoreError> {
+        let clocks = self.clocks()?;
+        let (paused, given_up) = (|job| clocks.is_paused(job), |worker: &str| clocks.is_given_up(worker));
+        let (running, now) = (self.config.running, (self.now)());
+        Ok(look(&Queue { open, running, now, pauses: &paused, given_up: &given_up }))
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, JobError> + Send + 'static,
+) -> Result<T, JobError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| JobError::Orchestration { what: "looking for work", source: Box::new(error) })?
+}

@@ -1,0 +1,93 @@
+//! What time does to jobs: workers fall silent, pauses end, what is over goes.
+
+use std::time::{Duration, Instant};
+
+use super::Tasks;
+use crate::app::App;
+use crate::app::jobs::{JobError, Survey};
+use crate::domain::job::JobState;
+use crate::observe::now;
+use crate::observe::status::Reporter;
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What passes between two ticks counts up to this. The rest nobody can be blamed for: this process was stopped, the machine
+/// slept, or the disk made everybody wait.
+const MOST: Duration = Duration::from_secs(2);
+
+/// Ticks between two looks at the whole queue.
+const LOOK: u32 = 5;
+
+/// Ticks between two looks for what is past its time.
+const TRIM: u32 = 3_600;
+
+/// How long a job may lack a worker before somebody should look: workers start after us, and come back after a moment.
+const UNSERVED: Duration = Duration::from_secs(60);
+
+/// Starts it.
+pub fn spawn(tasks: &mut Tasks, app: &App) {
+    let status = app.board.reporter("jobs");
+    let app = app.clone();
+    tasks.spawn("jobs", move |context| {
+        let (app, status) = (app.clone(), status.clone());
+        async move {
+            let mut last = Instant::now();
+            for tick in 0_u32.. {
+                let (ticked, reporter) = (app.clone(), status.clone());
+                let elapsed = std::mem::replace(&mut last, Instant::now()).elapsed();
+                let work = move || once(&ticked, &reporter, tick, elapsed.min(MOST));
+                match tokio::task::spawn_blocking(work).await? {
+                    // A full disk passes, and its own line says what to do.
+                    Err(JobError::Store(error)) if error.is_full() => {}
+                    result => result?,
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(EVERY) => {}
+                    () = context.stopping.asked() => break,
+                }
+            }
+            Ok(())
+        }
+    });
+}
+
+fn once(app: &App, status: &Reporter, tick: u32, elapsed: Duration) -> Result<(), JobError> {
+    app.jobs.tick(elapsed, now())?;
+    if tick.is_multiple_of(LOOK) {
+        let survey = app.jobs.survey()?;
+        for state in JobState::ALL {
+            app.metrics.jobs.stand(state, survey.counts.of(state));
+        }
+        app.metrics.jobs.waiting.set(survey.wanting.into());
+        report(status, &survey);
+    }
+    if tick.is_multiple_of(TRIM) {
+        let removed = app.jobs.trim(now())?;
+        if removed > 0 {
+            tracing::info!(removed, "jobs that were past their time are removed");
+        }
+    }
+    Ok(())
+}
+
+fn report(status: &Reporter, survey: &Survey) {
+    let of = |state| survey.counts.of(state);
+    let held = of(JobState::Leased) + of(JobState::Running) + of(JobState::Lost);
+    let pending = of(JobState::Pending);
+    status.figure("held", held);
+    status.figure("pending", pending);
+    match &survey.unserved {
+        Some(unserved) if unserved.since >= UNSERVED => {
+            let program = unserved.program.as_str();
+            let (what, key) = match unserved.model_type {
+                Some(kind) => (format!("the program `{program}` of {kind}"), format!("adapters.{kind}.{program}")),
+                None => ("the promotion hook".to_owned(), "promotion.hook".to_owned()),
+            };
+            status.warn(
+                format!("{} waits for a worker with {what}, and none is heard of", unserved.job),
+                format!("start `quantum-clm worker` where {key} is set, or see why it does not reach this daemon"),
+            );
+        }
+        _ => status.ok(format!("{held} at work, {pending} waiting")),
+    }
+}
