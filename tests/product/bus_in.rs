@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use quantum_clm::domain::job::Trigger;
-use quantum_clm::store::Store;
+use quantum_clm::store::{Scheduled as _, Store};
 use serde_json::json;
 
 use crate::support::bus_in::{GROUP, STREAM, ask, dead_letters, payload};
@@ -160,4 +160,67 @@ fn a_burst_of_large_messages_takes_little_memory() {
     );
     assert!(most.get() < 100 << 20, "{} MiB for 100 MB of messages", most.get() >> 20);
     daemon.stop();
+}
+
+#[test]
+fn each_type_of_message_is_a_trigger_and_trades_are_counted() {
+    let mut redis = RedisServer::started(&[]);
+    let bed = bed(&redis);
+    let model = "xgboost_btcusdt_1h";
+    bed.set(&format!("scheduler.models = [\"{model}\"]"));
+    let daemon = bed.start();
+    let types = ["model.drift_detected", "performance.degraded", "market.regime_changed", "trade.closed"];
+    for topic in types {
+        let stream = format!("quantum:stream:{topic}");
+        wait_for_some(
+            || (redis.run::<u64>(&["EXISTS", &stream]) == 1).then_some(()),
+            || format!("a group for {topic}: {}", daemon.log()),
+        );
+    }
+    let at = "\"detected_at\":\"2026-01-17T03:46:06Z\"";
+    let about = format!("\"model_id\":\"{model}\",\"model_type\":\"xgboost\"");
+    for (topic, payload) in [
+        (types[0], format!("{{{about},\"drift_score\":0.4,{at}}}")),
+        (types[1], format!("{{{about},\"sharpe_ratio\":0.1,{at}}}")),
+        (
+            types[2],
+            format!("{{\"old_regime\":\"bull\",\"new_regime\":\"bear\",\"affected_models\":[\"{model}\"],{at}}}"),
+        ),
+        (types[0], format!("{{\"model_id\":\"nobody\",\"model_type\":\"xgboost\",\"drift_score\":0.4,{at}}}")),
+    ] {
+        redis.run::<String>(&["XADD", &format!("quantum:stream:{topic}"), "*", "payload", &payload]);
+    }
+    for symbol in ["BTCUSDT", "BTC/USDT", "ETHUSDT"] {
+        redis.run::<String>(&["XADD", "quantum:stream:trade.closed", "*", "symbol", symbol, "side", "BUY"]);
+    }
+    wait_for_some(
+        || {
+            let counts = types.map(|topic| counted(&daemon, topic, "taken").unwrap_or(0));
+            (counts == [2, 1, 1, 3]).then_some(())
+        },
+        || daemon.log(),
+    );
+    daemon.stop();
+    let store = Store::open(bed.data_file()).expect("the data file");
+    let triggers = store.triggers(None, None, u64::MAX, usize::MAX).expect("triggers");
+    let mut said: Vec<(String, Option<String>, String)> = triggers
+        .into_iter()
+        .filter(|trigger| trigger.by.contains('.'))
+        .map(|trigger| (trigger.by, trigger.model.map(|model| model.to_string()), trigger.evidence))
+        .collect();
+    said.sort();
+    let row = |by: &str, of: Option<&str>, evidence: &str| (by.to_owned(), of.map(str::to_owned), evidence.to_owned());
+    let when = "2026-01-17T03:46:06.000Z";
+    assert_eq!(
+        said,
+        [
+            row(types[2], Some(model), &format!("regime bear after bull at {when}; models named: 1")),
+            row(types[0], None, &format!("drift score 0.4 at {when}")),
+            row(types[0], Some(model), &format!("drift score 0.4 at {when}")),
+            row(types[1], Some(model), &format!("Sharpe ratio 0.1 at {when}")),
+        ]
+    );
+    let standing = store.read(|txn| txn.standing(&model.parse().expect("an id"))).expect("a look").expect("a standing");
+    assert_eq!(standing.trades, 2, "those of its symbol: {standing:?}");
+    store.close();
 }

@@ -151,7 +151,7 @@ impl Message {
             Self::RegimeChanged { old_regime, new_regime, affected_models, detected_at } => {
                 let old = old_regime.as_deref().unwrap_or("unknown");
                 let named = affected_models.len();
-                format!("regime {new_regime} after {old} at {}, {named} models named", detected_at.rfc3339())
+                format!("regime {new_regime} after {old} at {}; models named: {named}", detected_at.rfc3339())
             }
         }
     }
