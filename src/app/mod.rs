@@ -3,6 +3,8 @@
 /// Users, sessions, tokens: who may do what, and the audit log.
 pub mod accounts;
 pub mod answers;
+/// What other programs tell over the bus.
+pub mod bus_in;
 /// What every change under an idempotency key has in common.
 pub mod change;
 /// The files of models' versions.
@@ -29,6 +31,7 @@ pub mod webhooks;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
+use self::bus_in::{BusIn, Scheduled};
 use self::files::{Files, Following};
 use self::jobs::{Jobs, Orchestrator};
 use self::registry::Registry;
@@ -81,6 +84,8 @@ pub struct App {
     pub tail: Tail,
     /// Who is told what.
     pub webhooks: Webhooks,
+    /// What other programs tell over the bus.
+    pub bus_in: Arc<BusIn>,
     /// The places of publications under way.
     publisher: publish::Publisher,
     /// What pages keep in memory.
@@ -102,14 +107,17 @@ impl App {
         let orchestrator = Box::new(Orchestrator { registry: registry.clone() });
         let jobs =
             Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, Box::new(now)));
+        let schedule = Arc::new(Schedule::new(store.clone(), jobs.clone(), &config.scheduler, metrics.clone()));
+        let scheduled = Arc::new(Scheduled(schedule.clone()));
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
             registry,
             files,
-            schedule: Arc::new(Schedule::new(store.clone(), jobs.clone(), &config.scheduler, metrics.clone())),
+            schedule,
             jobs,
             deployments,
             webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
+            bus_in: Arc::new(BusIn::new(store.clone(), metrics.clone(), scheduled)),
             config,
             store,
             board,
@@ -138,8 +146,8 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, registry, files, jobs, schedule, deployments, webhooks, .. } = self;
-        drop((accounts, registry, files, schedule, jobs, deployments, webhooks));
+        let Self { store, accounts, registry, files, jobs, schedule, bus_in, deployments, webhooks, .. } = self;
+        drop((accounts, registry, files, bus_in, schedule, jobs, deployments, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

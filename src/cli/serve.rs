@@ -24,7 +24,7 @@ use crate::sources::journal;
 use crate::stop::{self, Stop};
 use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, accounts, jobs, mirror, scheduler, tail, trade_path, upkeep, webhooks};
+use crate::tasks::{Tasks, accounts, jobs, mirror, scheduler, subscriptions, tail, trade_path, upkeep, webhooks};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -116,6 +116,8 @@ async fn serve(
     let mut tasks = Tasks::new(board);
     let pulse = feed::spawn(&mut tasks, &app, origin);
     if origin == Origin::Journal {
+        // Before the mirror, which sends what follows from messages.
+        subscriptions::spawn(&mut tasks, &app);
         mirror::spawn(&mut tasks, &app);
         webhooks::spawn(&mut tasks, &app);
     }

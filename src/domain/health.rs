@@ -157,7 +157,7 @@ fn group(name: &str) -> Group {
     let name = name.strip_prefix("task:").unwrap_or(name);
     if name.starts_with("journal") {
         Group::Services
-    } else if name.starts_with("mirror") {
+    } else if name.starts_with("mirror") || name == "subscriptions" {
         Group::Mirror
     } else {
         Group::Clm

@@ -14,6 +14,8 @@ pub mod backoff;
 pub mod batch;
 /// Events that other programs are told: models trained, evaluated, promoted, rolled back.
 pub mod bus;
+/// What other programs tell us over the bus.
+pub mod bus_in;
 /// The predecessor's registry of JSON files.
 pub mod clm3;
 /// Hourly counters.

@@ -61,7 +61,7 @@ const ABOUT: &str = "The learning side of a crypto trading system: events, count
     `worker` do that one thing.";
 
 /// The headings, in reading order.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("health", "Whether the feed works, and figures."),
     ("events", "What the services said, and what programs say."),
     ("counters", "Events an hour."),
@@ -69,6 +69,7 @@ const TAGS: [(&str, &str); 8] = [
     ("models", "Models, their versions, evaluations and gates; promotion and rollback."),
     ("clm", "The predecessor's calls, as its programs know them."),
     ("webhooks", "Who is told of models' events, and how that goes."),
+    ("dead letters", "Messages of the event bus that came to nothing."),
     ("access", "Users, tokens, sessions, and the audit log."),
 ];
 

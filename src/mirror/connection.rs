@@ -7,6 +7,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::condition::MirrorError;
+use super::cut::Cut;
 use super::resp::{self, Reply};
 use crate::config::{Redis, RedisAddress};
 use crate::names::{self, Unresolved};
@@ -24,6 +25,8 @@ pub(super) struct Connection {
     answer: Duration,
     received: Vec<u8>,
     used: usize,
+    /// What long values go through, where others decide how long they are.
+    cut: Option<Cut>,
 }
 
 impl Connection {
@@ -36,7 +39,7 @@ impl Connection {
             RedisAddress::Tcp { host, port } => Box::new(connect(host, *port, &target.address).await?),
             RedisAddress::Unix(path) => Box::new(within(CONNECT, &target.address, UnixStream::connect(path)).await?),
         };
-        let mut connection = Self { at: target.address, stream, answer, received: Vec::new(), used: 0 };
+        let mut connection = Self { at: target.address, stream, answer, received: Vec::new(), used: 0, cut: None };
         if let Some(password) = &target.password {
             let password = password.expose().as_bytes();
             match &target.user {
@@ -53,6 +56,12 @@ impl Connection {
             Err(error) if !error.is_refusal() => Err(error),
             _ => Ok(connection),
         }
+    }
+
+    /// From here on values are cut to `most` bytes.
+    pub(super) fn cutting(mut self, most: usize) -> Self {
+        self.cut = Some(Cut::new(most));
+        self
     }
 
     /// Where it leads to, for people.
@@ -107,8 +116,20 @@ impl Connection {
         self.received.drain(..self.used);
         self.used = 0;
         // As much again as a cut answer already has: an answer of megabytes is not looked through a thousand times.
-        self.received.reserve(self.received.len().max(64 * 1024));
-        match self.stream.read_buf(&mut self.received).await? {
+        let room = self.received.len().max(64 * 1024);
+        let read = match &mut self.cut {
+            None => {
+                self.received.reserve(room);
+                self.stream.read_buf(&mut self.received).await?
+            }
+            Some(cut) => {
+                let mut piece = Vec::with_capacity(room);
+                let read = self.stream.read_buf(&mut piece).await?;
+                cut.pass(&piece, &mut self.received);
+                read
+            }
+        };
+        match read {
             0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "Redis closed it")),
             _ => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! Redis out: the events' stream, hourly counters, intents, the event bus.
+//! Redis: the events' stream, hourly counters, intents and the event bus out; the bus's subscriptions in (`subscribe`).
 //!
 //! A follower of the store. It never asks the pipeline for anything and holds nothing of it up; while Redis is away the
 //! store is the queue. Where it stands is found by looking at the streams (`events.rs`, `intents.rs`, `bus.rs`), the
@@ -10,6 +10,7 @@ mod bus;
 mod condition;
 mod connection;
 mod counters;
+mod cut;
 mod encode;
 mod events;
 mod intents;
@@ -19,6 +20,7 @@ mod resp;
 mod settings;
 mod stats;
 mod stream;
+mod subscribe;
 mod takeover;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use tokio::time::{sleep, sleep_until};
 pub use self::probe::{Seen, Trouble as ProbeTrouble, probe};
 pub use self::settings::{MirrorSettings, Timing};
 pub use self::stats::MirrorStats;
+pub use self::subscribe::{Arrival, Fate, Inlet, Standing, Subscriptions};
 
 use self::backoff::Backoff;
 use self::bus::Bus;
@@ -253,8 +256,7 @@ impl Mirror {
             Ok::<_, StoreError>((saved, sent))
         })
         .await??;
-        let ours = |taken: &Taken| taken.stream == self.settings.redis.stream && taken.server == self.server;
-        self.taken = serde_json::from_str(&saved.note).ok().filter(ours);
+        self.taken = Taken::of(&saved, &self.server, &self.settings.redis.stream);
         self.events.sent = sent;
         self.intents.sent = saved.outbox;
         self.saved = saved;

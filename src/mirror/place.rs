@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::stream::{Entry, EntryId};
 use crate::domain::id::EventId;
 use crate::domain::time::Micros;
-use crate::store::{Store, StoreError};
+use crate::store::{FollowerPosition, Store, StoreError};
 
 /// What tells of an entry whether it is ours, and of which event.
 #[derive(Debug, Deserialize)]
@@ -101,6 +101,14 @@ pub(super) struct Taken {
     pub(super) stream: String,
     /// The event after which it began.
     pub(super) from: EventId,
+}
+
+impl Taken {
+    /// What the position remembers of a takeover of `stream` on `server`.
+    pub(super) fn of(position: &FollowerPosition, server: &str, stream: &str) -> Option<Self> {
+        let taken: Self = serde_json::from_str(&position.note).ok()?;
+        (taken.stream == stream && taken.server == server).then_some(taken)
+    }
 }
 
 /// The feed's events up to and with `after`, counted from the first ever; for the lag.

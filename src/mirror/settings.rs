@@ -39,6 +39,14 @@ pub struct Timing {
     pub quiet_unknown: Duration,
     /// How long health shows another writer after its last entry.
     pub foreign_shown: Duration,
+    /// How long a look for new messages of the bus waits for one, at most.
+    pub block: Duration,
+    /// The pause before a message of the bus that failed is tried again; each further one is twice as long.
+    pub retry: Duration,
+    /// How long a message must have lain with another consumer until it is taken over.
+    pub claim_idle: Duration,
+    /// How often such messages are looked for.
+    pub claim: Duration,
 }
 
 impl Default for Timing {
@@ -54,6 +62,10 @@ impl Default for Timing {
             quiet_stopped: Duration::from_secs(60),
             quiet_unknown: Duration::from_secs(300),
             foreign_shown: Duration::from_secs(600),
+            block: Duration::from_secs(5),
+            retry: Duration::from_secs(2),
+            claim_idle: Duration::from_secs(60),
+            claim: Duration::from_secs(30),
         }
     }
 }

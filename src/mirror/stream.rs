@@ -5,65 +5,11 @@
 //! late out of the buffer of a connection that was given up. That leaves one question after any accident, which is what
 //! the stream ends with, and nothing to repair.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::condition::MirrorError;
 use super::connection::Connection;
 use super::resp::{self, Reply};
-use crate::domain::id::EventId;
-
-/// The id of a stream's entry: all of Redis' range, which somebody else may use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct EntryId {
-    pub(super) ms: u64,
-    pub(super) seq: u64,
-}
-
-impl EntryId {
-    /// The smallest id after this one.
-    pub(super) fn next(self) -> Self {
-        match self.seq.checked_add(1) {
-            Some(seq) => Self { ms: self.ms, seq },
-            None => Self { ms: self.ms.saturating_add(1), seq: 0 },
-        }
-    }
-
-    /// The largest id before this one.
-    pub(super) fn previous(self) -> Self {
-        match self.seq.checked_sub(1) {
-            Some(seq) => Self { ms: self.ms, seq },
-            None => Self { ms: self.ms.saturating_sub(1), seq: if self.ms == 0 { 0 } else { u64::MAX } },
-        }
-    }
-
-    /// The id for an entry that would like to be `wanted` in a stream that ends at `self`: generated where somebody
-    /// else's larger id is in the way.
-    pub(super) fn then(self, wanted: Self) -> Self {
-        if wanted > self { wanted } else { self.next() }
-    }
-}
-
-impl From<EventId> for EntryId {
-    fn from(id: EventId) -> Self {
-        Self { ms: id.ms(), seq: id.seq().into() }
-    }
-}
-
-impl fmt::Display for EntryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.ms, self.seq)
-    }
-}
-
-impl FromStr for EntryId {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (ms, seq) = text.split_once('-').unwrap_or((text, "0"));
-        Ok(Self { ms: ms.parse()?, seq: seq.parse()? })
-    }
-}
+pub(super) use crate::domain::bus_in::EntryId;
+use crate::domain::bus_in::Fields;
 
 /// A stream's end, watched since just before it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +34,17 @@ impl Entry {
             Some(Reply::Bulk(bytes)) => Some(bytes),
             _ => None,
         }
+    }
+
+    /// All of it; `None` where the stream has dropped it since.
+    pub(super) fn into_fields(self) -> Option<Fields> {
+        let Reply::Array(items) = self.fields else { return None };
+        let mut items = items.into_iter();
+        let mut fields = Vec::new();
+        while let (Some(Reply::Bulk(name)), Some(Reply::Bulk(value))) = (items.next(), items.next()) {
+            fields.push((name, value));
+        }
+        Some(Fields::new(fields))
     }
 }
 
@@ -195,15 +152,17 @@ pub(super) async fn newest_first(
     let Reply::Array(items) = connection.ask(&command).await? else {
         return Err(MirrorError::NotRedis("XREVRANGE without a list".into()));
     };
-    let mut entries = Vec::with_capacity(items.len());
-    for item in items {
-        let Reply::Array(mut pair) = item else { continue };
-        let (Some(fields), Some(id)) = (pair.pop(), pair.pop()) else { continue };
-        if let Some(id) = id.text().and_then(|text| text.parse().ok()) {
-            entries.push(Entry { id, fields });
-        }
-    }
-    Ok(entries)
+    Ok(entries(items))
+}
+
+/// The entries of a reply.
+pub(super) fn entries(items: Vec<Reply>) -> Vec<Entry> {
+    let entry = |item| {
+        let Reply::Array(mut pair) = item else { return None };
+        let (fields, id) = (pair.pop()?, pair.pop()?);
+        Some(Entry { id: id.text()?.parse().ok()?, fields })
+    };
+    items.into_iter().filter_map(entry).collect()
 }
 
 /// Removes entries.
@@ -215,21 +174,4 @@ pub(super) async fn remove(connection: &mut Connection, key: &str, ids: &[EntryI
         connection.ask(&command).await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_go_on_above_a_foreign_one() {
-        let id = |text: &str| text.parse::<EntryId>().expect(text);
-        assert_eq!(id("5-7").then(id("6-0")), id("6-0"));
-        assert_eq!(id("5-7").then(id("5-7")), id("5-8"));
-        assert_eq!(id("9-0").then(id("6-0")), id("9-1"));
-        assert_eq!(EntryId { ms: 9, seq: u64::MAX }.then(id("6-0")), id("10-0"));
-        assert_eq!(id("10-0").previous(), EntryId { ms: 9, seq: u64::MAX });
-        assert_eq!(id("0-0").previous(), id("0-0"));
-        assert_eq!(EntryId::from(EventId::new(5, 3)), id("5-3"));
-    }
 }

@@ -81,6 +81,11 @@ pub struct Metrics {
     /// The scheduler.
     pub schedule: ScheduleMetrics,
     by_source: Family<Labels, Counter>,
+    /// Dead letters that wait for somebody.
+    pub dead_letters: Level,
+    bus_messages: Family<Labels, Counter>,
+    bus_pending: Family<Labels, Level>,
+    bus_lag: Family<Labels, Level>,
     webhook_deliveries: Family<Labels, Counter>,
     webhook_waiting: Family<Labels, Level>,
     sources: Arc<Mutex<BTreeSet<String>>>,
@@ -147,6 +152,17 @@ impl Metrics {
         let mirror_errors = counter(r, "mirror_errors", "Failed requests to the mirror");
         let bus_events = counter(r, "bus_events", "Events of the bus written to their streams");
         let bus_waiting_events = level(r, "bus_waiting_events", "Events of the bus that are not in their streams yet");
+        let bus_messages = Family::<Labels, Counter>::default();
+        let about = "Messages of the bus that were taken in, by type and what became of them";
+        r.register("bus_messages", about, bus_messages.clone());
+        let bus_pending = Family::<Labels, Level>::default();
+        let about = "Messages of the bus that were handed out and are not acknowledged, by type";
+        r.register("bus_pending_messages", about, bus_pending.clone());
+        let bus_lag = Family::<Labels, Level>::default();
+        let about = "Messages of the bus that nobody was handed yet, by type; none before Redis 7";
+        r.register("bus_lag_messages", about, bus_lag.clone());
+        let about = "Messages of the bus that were given up and wait for somebody";
+        let dead_letters = level(r, "dead_letters", about);
         let webhook_deliveries = Family::<Labels, Counter>::default();
         let about = "Requests to a webhook, and events given up, by outcome";
         r.register("webhook_deliveries", about, webhook_deliveries.clone());
@@ -191,9 +207,13 @@ impl Metrics {
             intents_open,
             data_file_bytes,
             disk_free_bytes,
+            dead_letters,
             jobs,
             schedule,
             by_source,
+            bus_messages,
+            bus_pending,
+            bus_lag,
             webhook_deliveries,
             webhook_waiting,
             sources: Arc::default(),
@@ -212,6 +232,19 @@ impl Metrics {
             OTHER_SOURCES
         };
         self.by_source.get_or_create_owned(&vec![("source", label.to_owned())]).inc_by(events);
+    }
+
+    /// Counts what became of a message of the bus.
+    pub fn bus_message(&self, topic: &str, outcome: &str) {
+        let labels = vec![("type", topic.to_owned()), ("outcome", outcome.to_owned())];
+        self.bus_messages.get_or_create_owned(&labels).inc();
+    }
+
+    /// How the consumer group of a type stands: messages that are not acknowledged, and those that nobody was handed.
+    pub fn bus_group(&self, topic: &str, pending: u64, lag: u64) {
+        let labels = vec![("type", topic.to_owned())];
+        self.bus_pending.get_or_create_owned(&labels).set(pending);
+        self.bus_lag.get_or_create_owned(&labels).set(lag);
     }
 
     /// Counts what became of a request to a webhook.

@@ -13,6 +13,8 @@ pub mod feed;
 pub mod jobs;
 /// The mirror.
 pub mod mirror;
+/// The event bus, inwards.
+pub mod subscriptions;
 /// The scheduler.
 pub mod scheduler;
 /// The live tail.

@@ -40,6 +40,8 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("compare-none", "/models/compare"),
         ("webhooks", "/webhooks"),
         ("webhook", "/webhooks/desk"),
+        ("dead-letters", "/dead-letters"),
+        ("dead-letter", "/dead-letters/1"),
         ("users", "/users"),
         ("user", "/users/otto"),
         ("user-delete", "/users/otto/delete"),

@@ -3,11 +3,12 @@ use quantum_clm::config::Config;
 use quantum_clm::domain::time::Micros;
 use quantum_clm::observe::metrics::Metrics;
 use quantum_clm::observe::status::StatusBoard;
-use quantum_clm::store::Store;
+use quantum_clm::store::{Store, StoreError};
 use serde_json::json;
 
 use crate::support::Random;
 use crate::support::browser::Browser;
+use crate::support::bus_in::dead_letter;
 use crate::support::daemon::{Bed, Daemon, UNITS};
 use crate::support::journal::{JournalWriter, Line};
 use crate::support::receiver::{Receiver, Reply, write_secret};
@@ -40,7 +41,11 @@ impl Scene {
     /// The same with what `more` does to the models before the daemon starts.
     pub(super) fn with(more: impl FnOnce(&App)) -> Self {
         let bed = story_bed();
-        models(&bed, more);
+        models(&bed, |app| {
+            let letter = dead_letter(1, r#"{"model_type": "nits"}"#);
+            app.store.write::<_, StoreError>(|txn| txn.put_dead_letter(&letter)).unwrap();
+            more(app);
+        });
         let mut scene = Self::over(bed);
         let lines = story();
         let count = lines.len() as u64;

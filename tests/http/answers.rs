@@ -1,5 +1,6 @@
 //! Every JSON answer of the API as it stands, over a data file that is always the same.
 
+use crate::support::bus_in::dead_letter;
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt as _;
@@ -81,6 +82,9 @@ pub(super) fn product() -> (axum::Router, TempDir) {
         .unwrap();
     let mut config = Config::default();
     config.notify.webhooks.insert("ops".parse().unwrap(), webhook(&store));
+    for (number, payload) in [(1, r#"{"model_id": "<b>"}"#.to_owned()), (2, crate::support::bus_in::payload("alice"))] {
+        store.write::<_, StoreError>(|txn| txn.put_dead_letter(&dead_letter(number, &payload))).unwrap();
+    }
     let board = StatusBoard::new();
     for name in ["journal", "store", "rules"] {
         board.reporter(name).ok("works");
@@ -207,6 +211,16 @@ async fn every_json_answer() {
         ("webhook_deliveries_next", "GET", "/api/webhooks/ops/deliveries?cursor=2", ""),
         ("webhook_replay_of_what_is_gone", "POST", "/api/webhooks/ops/deliveries/2/replay", "{}"),
         ("webhook_replay_of_nothing", "POST", "/api/webhooks/ops/deliveries/9/replay", "{}"),
+        ("dead_letters", "GET", "/api/dead-letters?limit=1", ""),
+        ("dead_letters_next", "GET", "/api/dead-letters?cursor=2&state=waiting&type=model.drift_detected", ""),
+        ("dead_letters_malformed", "GET", "/api/dead-letters?type=clm.model_trained", ""),
+        ("dead_letter", "GET", "/api/dead-letters/1", ""),
+        ("dead_letter_unknown", "GET", "/api/dead-letters/99", ""),
+        ("dead_letter_replayed", "POST", "/api/dead-letters/2/replay", ""),
+        ("dead_letter_replayed_twice", "POST", "/api/dead-letters/2/replay", ""),
+        ("dead_letter_that_fails_again", "POST", "/api/dead-letters/1/replay", ""),
+        ("dead_letter_without_a_reason", "POST", "/api/dead-letters/1/discard", r#"{"why": " "}"#),
+        ("dead_letter_discarded", "POST", "/api/dead-letters/1/discard", r#"{"why": "nobody wants it"}"#),
         ("health", "GET", "/api/health", ""),
         ("health_check", "POST", "/api/health/checks", ""),
         ("health_for_anybody", "GET", "/health", ""),

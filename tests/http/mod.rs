@@ -8,6 +8,7 @@ mod artifacts;
 mod attacks;
 mod client;
 mod credentials;
+mod dead_letters;
 mod listen;
 mod openapi;
 mod pages;

@@ -4,6 +4,7 @@ mod bus;
 mod conditions;
 mod formats;
 mod model;
+mod subscribe;
 mod takeover;
 
 use std::path::PathBuf;

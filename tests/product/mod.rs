@@ -3,6 +3,7 @@
 #[cfg(feature = "failpoints")]
 mod deploy;
 mod bus;
+mod bus_in;
 mod disk;
 mod exactly_once;
 #[cfg(feature = "failpoints")]

@@ -10,6 +10,8 @@ pub(crate) mod browser;
 pub(crate) mod clm3;
 /// The real binary as a daemon.
 pub(crate) mod daemon;
+/// Messages that other programs send.
+pub(crate) mod bus_in;
 /// Events of the bus.
 pub(crate) mod bus;
 pub(crate) mod feed;

@@ -1,6 +1,7 @@
 //! The answers: what the API sends and the commands print, from the data file alone. One file a resource.
 
 mod counters;
+mod dead_letters;
 mod events;
 mod health;
 mod hooks;
@@ -15,6 +16,7 @@ mod wire;
 mod webhooks;
 
 pub use counters::{CounterAnswer, CounterList, CounterQuery};
+pub use dead_letters::{DeadLetterAnswer, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, FieldAnswer};
 pub use events::{EventAnswer, EventPage, EventQuery, StreamQuery, events_json};
 pub use health::{GapAnswer, HealthAnswer};
 pub use hooks::{HookAnswer, HookPage, HookQuery};

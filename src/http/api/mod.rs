@@ -6,6 +6,7 @@ mod clm;
 mod clm_jobs;
 mod compare;
 mod counters;
+mod dead_letters;
 mod description;
 mod evaluations;
 mod events;
@@ -67,6 +68,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(artifacts::routes());
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
+    routes.extend(dead_letters::routes());
     routes.extend(import::routes());
     routes.extend(work::routes());
     routes.extend(me::routes());

@@ -8,7 +8,7 @@ use super::form::see;
 use super::{Frame, Tone};
 
 /// The words and what they stand for.
-const DONE: [(&str, &str); 24] = [
+const DONE: [(&str, &str); 26] = [
     ("intent-acknowledged", "You have taken it on: the intent is acknowledged."),
     ("intent-resolved", "The intent is resolved."),
     ("user-added", "The user was added."),
@@ -32,6 +32,8 @@ const DONE: [(&str, &str); 24] = [
     ("version-deleted", "The version was deleted. Its name is never given again."),
     ("webhook-tested", "The receiver took the test. What waits for it follows at once."),
     ("webhook-replayed", "The event was sent once more, and taken."),
+    ("letter-replayed", "The message was processed once more, and taken."),
+    ("letter-discarded", "The message was discarded."),
     ("signed-out", "You are signed out."),
 ];
 

@@ -18,6 +18,8 @@ mod consequences;
 mod correlation;
 /// Figures over time, and the tables behind them.
 mod curve;
+/// Messages of the bus that came to nothing.
+mod dead_letters;
 /// What a page says after a form has done its work.
 mod done;
 /// Small pictures that the server draws.
@@ -101,6 +103,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(rollback::routes());
     routes.extend(step::routes());
     routes.extend(webhooks::routes());
+    routes.extend(dead_letters::routes());
     routes.extend(sign_in::routes());
     routes.extend(account::routes());
     routes.extend(users::routes());

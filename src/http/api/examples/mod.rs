@@ -128,6 +128,38 @@ pub(super) fn created_token() -> Value {
     token
 }
 
+pub(super) fn dead_letter() -> Value {
+    json!({
+        "number": 3, "type": "model.drift_detected", "entry": "1768621479809-0", "at": "2026-01-17T03:44:50.004Z",
+        "tries": 3, "error": "payload/model_id: it is missing", "state": "waiting", "decided_by": null,
+        "decided_at": null, "outcome": null, "cut": false,
+    })
+}
+
+pub(super) fn dead_letter_detail() -> Value {
+    let mut letter = dead_letter();
+    letter["fields"] = json!([
+        { "name": "event_type", "value": "model.drift_detected" },
+        { "name": "payload", "value": "{\"drift_score\": 0.34}" },
+    ]);
+    letter
+}
+
+pub(super) fn replayed_letter() -> Value {
+    let mut letter = dead_letter_detail();
+    (letter["state"], letter["decided_by"]) = (json!("replayed"), json!("alice"));
+    letter["decided_at"] = json!("2026-01-17T03:50:00.000Z");
+    letter["outcome"] = json!("drift score 0.34 at 2026-01-17T03:44:39.000Z");
+    letter
+}
+
+pub(super) fn discarded_letter() -> Value {
+    let mut letter = replayed_letter();
+    letter["state"] = json!("discarded");
+    letter["outcome"] = json!("the sender was repaired and has sent it again");
+    letter
+}
+
 pub(super) fn webhook() -> Value {
     json!({
         "name": "ops", "to": "https://ops.example", "events": ["clm.model_promoted", "clm.model_rollback"],
