@@ -77,7 +77,7 @@ fn main() -> Result<(), Failure> {
 
 fn ask(seconds: usize) -> Ask {
     Ask {
-        actor: Actor { name: "bench".into(), address: "socket".into() },
+        actor: Actor::local("bench"),
         grant: Grant::Role(Role::Admin),
         now: NOW.plus(seconds as u64 * Micros::SECOND),
         key: None,
@@ -99,6 +99,7 @@ fn register(registry: &Registry, id: &ModelId, at: usize, of: usize) -> Result<V
         train_metrics: (0..10).map(|key| (format!("metric_{key}"), key as f64)).collect(),
         validation_metrics: (0..10).map(|key| (format!("metric_{key}"), key as f64)).collect(),
         tags: BTreeMap::from([("owner".into(), format!("team {}", of % 7)), ("run".into(), at.to_string())]),
+        importances: None,
         success: true,
     };
     Ok(registry.register(&ask(at * 200 + of), id, &new)?.version)

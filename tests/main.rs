@@ -6,6 +6,7 @@ mod support;
 #[path = "../examples/gates_table/strategy.rs"]
 mod strategy;
 
+mod adapter;
 mod browser;
 mod cli;
 mod gates;

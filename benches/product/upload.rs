@@ -66,7 +66,7 @@ fn register(setup: &Setup) -> Result<()> {
     let store = Arc::new(Store::open(&setup.data_file)?);
     let registry = Registry::new(store, &Config::default(), Box::new(Undeployed));
     let ask = Ask {
-        actor: Actor { name: "bench".into(), address: "socket".into() },
+        actor: Actor::local("bench"),
         grant: Grant::Role(Role::Admin),
         now: observe::now(),
         key: None,
@@ -86,6 +86,7 @@ fn register(setup: &Setup) -> Result<()> {
         train_metrics: BTreeMap::new(),
         validation_metrics: BTreeMap::new(),
         tags: BTreeMap::new(),
+        importances: None,
         success: true,
     };
     registry.register(&ask, &MODEL.parse()?, &new)?;

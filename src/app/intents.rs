@@ -1,11 +1,12 @@
 use crate::app::answers::IntentAnswer;
+use crate::app::change::{KeyUsed, once};
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
 use crate::domain::id::IntentId;
 use crate::domain::intent::{Intent, MoveError, Note};
 use crate::domain::request_key::RequestKey;
 use crate::domain::time::Micros;
-use crate::store::{Carried, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// The longest reason.
 pub const WHY_BYTES: usize = 1_000;
@@ -49,8 +50,8 @@ pub enum IntentError {
     #[error(transparent)]
     Move(#[from] MoveError),
     /// The key has done something else already.
-    #[error("this Idempotency-Key was used for another request")]
-    KeyUsed,
+    #[error(transparent)]
+    KeyUsed(#[from] KeyUsed),
     /// The data file.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -77,22 +78,12 @@ pub fn carry_out(
     let action = what.action();
     let request = format!("{action} {id}: {why}");
     store.write(|txn| {
-        if let Some(key) = key
-            && let Some(carried) = txn.carried(key)?
-        {
-            if carried.request != request {
-                return Err(IntentError::KeyUsed);
-            }
-            return Ok(serde_json::from_str(&carried.answer)?);
-        }
-        let mut intent = txn.intent(id)?.ok_or(IntentError::Unknown(id))?;
-        what.make(&mut intent, Note { by: actor.name.clone(), why: why.to_owned(), at: now })?;
-        txn.put_intent(&intent)?;
-        txn.audit(AuditEntry::done(now, actor, action, format!("intent {id}"), why))?;
-        let answer = IntentAnswer::from(&intent);
-        if let Some(key) = key {
-            txn.carry(key, &Carried { at: now, request: request.clone(), answer: serde_json::to_string(&answer)? })?;
-        }
-        Ok(answer)
+        once(txn, key, &request, now, || {
+            let mut intent = txn.intent(id)?.ok_or(IntentError::Unknown(id))?;
+            what.make(&mut intent, Note { by: actor.name.clone(), why: why.to_owned(), at: now })?;
+            txn.put_intent(&intent)?;
+            txn.audit(AuditEntry::done(now, actor, action, format!("intent {id}"), why))?;
+            Ok(IntentAnswer::from(&intent))
+        })
     })
 }

@@ -3,6 +3,8 @@
 /// Users, sessions, tokens: who may do what, and the audit log.
 pub mod accounts;
 pub mod answers;
+/// What every change under an idempotency key has in common.
+pub mod change;
 /// The files of models' versions.
 pub mod files;
 /// What operators do with intents.

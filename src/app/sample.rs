@@ -112,7 +112,7 @@ impl Maker<'_> {
     }
 
     fn ask(&self, ago: u64, name: &str) -> Ask {
-        let actor = Actor { name: name.to_owned(), address: "console".to_owned() };
+        let actor = Actor::person(name, "console");
         Ask { actor, grant: Grant::Role(Role::Admin), now: self.day(ago), key: None, expected: None }
     }
 
@@ -145,6 +145,7 @@ impl Maker<'_> {
             train_metrics: metrics([("logloss", loss), ("accuracy", 0.61)]),
             validation_metrics: metrics([("logloss", loss + 0.03), ("accuracy", 0.57)]),
             tags: [(TAG.0.to_owned(), TAG.1.to_owned())].into(),
+            importances: None,
             success: true,
         };
         let registered = self.app.registry.register(&self.ask(ago, "trainer"), &self.model, &new)?;

@@ -72,7 +72,7 @@ fn sign_in(app: &App, url: &str, own_file: bool) -> anyhow::Result<Vec<String>> 
         return Ok(vec![format!("sign in at {url}/ as one of this data file's users (quantum-clm user list)")]);
     }
     let name: UserName = "demo".parse()?;
-    let actor = Actor { name: "quantum-clm demo".to_owned(), address: "console".to_owned() };
+    let actor = Actor::person("quantum-clm demo", "console");
     let password = app.accounts.demo_admin(&actor, &name)?;
     Ok(vec![
         format!("sign in at {url}/ as {name} with the password {}", password.expose()),

@@ -124,25 +124,72 @@ impl<'de> Deserialize<'de> for Grant {
     }
 }
 
+/// What stands before a token's name where it acts. No user's name has a colon.
+const TOKEN: &str = "token:";
+
+/// Where who comes over the unix socket comes from.
+const SOCKET: &str = "socket";
+
+/// By what somebody who does something is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActorKind {
+    /// A user.
+    Person,
+    /// A program with a token.
+    Token,
+    /// A process of this machine, over the unix socket: the credential is an account of the machine and no user.
+    Local,
+    /// The daemon itself: the scheduler, a job of ours, upkeep.
+    Own,
+}
+
 /// Who does something, as the audit log names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// The user's or token's name.
     pub name: String,
-    /// Where from: an IP address, or `socket`.
+    /// Where from: an IP address, or `socket`; empty for the daemon itself.
     pub address: String,
+    /// By what they are known.
+    pub kind: ActorKind,
 }
 
 impl Actor {
-    /// Whether it is a program with a token. No user's name has a colon.
-    pub fn is_program(&self) -> bool {
-        self.name.starts_with("token:")
+    /// A user, at an address.
+    pub fn person(name: impl Into<String>, address: impl Into<String>) -> Self {
+        Self { name: name.into(), address: address.into(), kind: ActorKind::Person }
     }
 
-    /// Whether it came over the unix socket, where the credential is an account of the machine and no user.
-    pub fn is_local(&self) -> bool {
-        self.address == "socket"
+    /// A program with a token; `name` is [`token_actor`]'s.
+    pub fn token(name: impl Into<String>, address: impl Into<String>) -> Self {
+        Self { name: name.into(), address: address.into(), kind: ActorKind::Token }
     }
+
+    /// An account of this machine, over the unix socket.
+    pub fn local(name: impl Into<String>) -> Self {
+        Self { name: name.into(), address: SOCKET.to_owned(), kind: ActorKind::Local }
+    }
+
+    /// A part of the daemon: `scheduler`, `job-17`. No user can be called what it is called then.
+    pub fn own(part: impl fmt::Display) -> Self {
+        let name = format!("{}:{part}", env!("CARGO_PKG_NAME"));
+        Self { name, address: String::new(), kind: ActorKind::Own }
+    }
+
+    /// The daemon, where no part of it is to be told apart.
+    pub fn daemon() -> Self {
+        Self { name: env!("CARGO_PKG_NAME").to_owned(), address: String::new(), kind: ActorKind::Own }
+    }
+}
+
+/// How a token of this name is called where it acts.
+pub fn token_actor(name: impl fmt::Display) -> String {
+    format!("{TOKEN}{name}")
+}
+
+/// The token's name, where it was one that acted as `name`.
+pub fn acting_token(name: &str) -> Option<&str> {
+    name.strip_prefix(TOKEN)
 }
 
 #[cfg(test)]
@@ -161,5 +208,19 @@ mod tests {
         }
         assert!(!Grant::Scope(Scope::Publish).allows(Role::Admin, Some(Scope::Worker)));
         assert!(!Grant::Role(Role::Operator).allows(Role::Admin, Some(Scope::Publish)));
+    }
+
+    #[test]
+    fn who_acts_is_written_as_it_always_was() {
+        assert_eq!(token_actor("trainer"), "token:trainer");
+        assert_eq!(acting_token("token:trainer"), Some("trainer"));
+        assert_eq!(acting_token("trainer"), None);
+        assert_eq!(Actor::local("root").address, "socket");
+        assert_eq!(Actor::daemon().name, "quantum-clm");
+        assert_eq!(Actor::own("job-17").name, "quantum-clm:job-17");
+        assert!(
+            crate::domain::account::UserName::typed(&Actor::own("scheduler").name).is_err(),
+            "a user can be called so"
+        );
     }
 }

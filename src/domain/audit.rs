@@ -121,7 +121,8 @@ pub struct AuditRecord {
 impl AuditRecord {
     /// `entry` behind the log's end.
     pub fn behind(head: Head, entry: AuditEntry) -> Self {
-        let AuditEntry { at, actor: Actor { name: by, address }, action, subject, why, outcome, times } = entry;
+        let AuditEntry { at, actor: Actor { name: by, address, kind: _ }, action, subject, why, outcome, times } =
+            entry;
         let (seq, previous) = (head.count + 1, head.hash);
         let hash = ChainHash::START;
         let mut record = Self { seq, at, by, address, action, subject, why, outcome, times, previous, hash };
@@ -215,7 +216,7 @@ mod tests {
     use super::*;
 
     fn entry(number: u64) -> AuditEntry {
-        let actor = Actor { name: format!("user{}", number % 3), address: "10.0.0.1".into() };
+        let actor = Actor::person(format!("user{}", number % 3), "10.0.0.1");
         let why = format!("reason {number}");
         AuditEntry::done(Micros(1_000_000 + number), &actor, "user.role", format!("user u{number}"), why)
     }
@@ -304,7 +305,7 @@ mod tests {
         #[test]
         fn no_two_different_records_have_the_same_hash(texts in prop::collection::vec("[a-b]{0,3}", 5), at in 0..3_u64) {
             let record = |texts: &[String], at: u64| {
-                let actor = Actor { name: texts[0].clone(), address: texts[1].clone() };
+                let actor = Actor::person(&texts[0], &texts[1]);
                 let entry = AuditEntry::done(Micros(at), &actor, &texts[2], texts[3].clone(), texts[4].clone());
                 AuditRecord::behind(Head::default(), entry)
             };

@@ -4,6 +4,8 @@
 pub mod access;
 /// Users, passwords, and the secrets of sessions and tokens.
 pub mod account;
+/// What the operator's own programs are asked, and what they answer.
+pub mod adapter;
 /// Records of what was done and refused, chained by hash.
 pub mod audit;
 /// How long somebody who guesses has to wait.

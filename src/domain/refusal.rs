@@ -146,7 +146,7 @@ mod tests {
     const SECOND: u64 = Micros::SECOND;
 
     fn refusal(name: &str, address: &str, action: &'static str) -> Refusal {
-        let actor = Actor { name: name.into(), address: address.into() };
+        let actor = Actor::person(name, address);
         Refusal { actor, action, subject: format!("user {name}"), why: "wrong password".into() }
     }
 

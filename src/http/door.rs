@@ -9,7 +9,7 @@ use super::cookie;
 use super::error::ApiError;
 use super::peer::{ADMIN_GROUP, Admins, Caller, Credential, Peer, Role};
 use crate::app::accounts::{Accounts, TokenError};
-use crate::domain::access::{Actor, Grant};
+use crate::domain::access::{Actor, Grant, token_actor};
 use crate::domain::account::{SHOWN, is_token};
 use crate::domain::refusal::Refusal;
 
@@ -111,14 +111,14 @@ impl Door {
         match found {
             Ok(token) => Ok(Caller {
                 // No user can be called this, whoever names the token.
-                name: format!("token:{}", token.name),
+                name: token_actor(&token.name),
                 grant: token.grant,
                 credential: Credential::Token(token.id),
             }),
             Err(TokenError::Account(error)) => Err(ApiError::from(error).into()),
             Err(TokenError::Expired { name }) => {
                 let why = TokenError::Expired { name: name.clone() }.to_string();
-                Err(BadCredential::new(format!("token:{name}"), why, ApiError::Unauthenticated))
+                Err(BadCredential::new(token_actor(name), why, ApiError::Unauthenticated))
             }
             Err(error) => {
                 let mut refused = BadCredential::anonymous(&error.to_string(), ApiError::Unauthenticated);
@@ -156,7 +156,8 @@ impl Door {
     /// Takes down that `by` was refused at one of the borders: `access.role`, `access.csrf`, ….
     pub(super) fn note(&self, parts: &Parts, path: &str, action: &'static str, by: &str, why: &str) {
         if let Some(accounts) = &self.accounts {
-            let actor = Actor { name: by.to_owned(), address: address(parts) };
+            // Whoever it is, they did nothing.
+            let actor = Actor::person(by, address(parts));
             let subject = format!("{} {path}", method(&parts.method));
             accounts.refused(Refusal { actor, action, subject, why: why.to_owned() });
         }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::domain::access::{Actor, Grant};
+use crate::domain::access::{Actor, ActorKind, Grant};
 use crate::domain::id::{SessionId, TokenId};
 pub use crate::domain::role::Role;
 
@@ -97,9 +97,14 @@ impl Caller {
         }
     }
 
-    /// Who does what is asked for here.
-    pub fn actor(&self, peer: &Peer) -> Actor {
-        Actor { name: self.name.clone(), address: peer.address() }
+    /// Who does what is asked for from `address`.
+    pub fn actor(&self, address: String) -> Actor {
+        let kind = match self.credential {
+            Credential::None | Credential::Session { .. } => ActorKind::Person,
+            Credential::Token(_) => ActorKind::Token,
+            Credential::Socket => ActorKind::Local,
+        };
+        Actor { name: self.name.clone(), address, kind }
     }
 }
 

@@ -20,7 +20,7 @@ use super::peer::{Caller, Credential, Role};
 use super::stream::StreamPlaces;
 use super::ui::failure::Asked;
 use super::{csrf, headers, stream, ui, upload};
-use crate::domain::access::{Actor, Scope};
+use crate::domain::access::Scope;
 use crate::domain::request::host::Scheme;
 use crate::observe::panics;
 use crate::stop::Stopping;
@@ -282,7 +282,7 @@ async fn admit(
         door.note(&parts, guard.path, "access.csrf", &caller.name, "the form's token is missing or not this session's");
         return Err(ApiError::Forbidden("this form is not of your session: load the page again".to_owned()));
     }
-    parts.extensions.insert(Actor { name: caller.name.clone(), address: door::address(&parts) });
+    parts.extensions.insert(caller.actor(door::address(&parts)));
     parts.extensions.insert(caller);
     drop(carried);
     let limit = guard.answer.unwrap_or(times.answer);

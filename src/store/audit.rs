@@ -160,7 +160,7 @@ pub(super) fn chain(txn: &WriteTransaction) -> Result<(), StoreError> {
     }
     log.retain(|_, _| false)?;
     for Unchained { at, by, action, subject, why } in old {
-        let actor = Actor { name: by, address: String::new() };
+        let actor = Actor::person(by, "");
         append(&mut meta, &mut log, AuditEntry::done(at, &actor, &action, subject, why))?;
     }
     Ok(())
@@ -176,7 +176,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("q.redb")).unwrap();
         for number in 0..count {
-            let actor = Actor { name: format!("user{}", number % 2), address: "10.0.0.1".into() };
+            let actor = Actor::person(format!("user{}", number % 2), "10.0.0.1");
             let action = ["user.add", "user.role", "token.revoke"][number as usize % 3];
             let mut entry = AuditEntry::done(NOW.plus(number), &actor, action, format!("user u{number}"), "");
             if number % 5 == 4 {
@@ -297,7 +297,7 @@ mod tests {
                 Ok::<_, StoreError>(())
             })
             .unwrap();
-        let actor = Actor { name: "a".into(), address: "b".into() };
+        let actor = Actor::person("a", "b");
         let entry = AuditEntry::done(NOW, &actor, "user.add", "user x", "");
         assert!(matches!(store.write(|txn| txn.audit(entry)), Err(StoreError::Damaged { .. })));
         assert_eq!(store.verify_audit().unwrap().unwrap_err().seq, 1);

@@ -82,7 +82,7 @@ mod tests {
         );
         assert_eq!(store.verify_audit().expect("a look").expect("a whole chain").count, 4);
         assert!(store.feed().events > 1_000, "the events are gone");
-        let actor = Actor { name: "root".into(), address: "socket".into() };
+        let actor = Actor::local("root");
         let entry = AuditEntry::done(crate::domain::time::Micros(1), &actor, "user.add", "user x", "");
         store.write(|txn| txn.audit(entry)).unwrap_or_else(|error: StoreError| panic!("{error}"));
         assert_eq!(store.verify_audit().expect("a look").expect("a whole chain").count, 5);
@@ -118,7 +118,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("q.redb");
         let store = Store::open(&path).expect("a new file");
-        let actor = Actor { name: "root".into(), address: "socket".into() };
+        let actor = Actor::local("root");
         let entry = AuditEntry::done(crate::domain::time::Micros(1), &actor, "user.add", "user x", "");
         store.write(|txn| txn.audit(entry)).unwrap_or_else(|error: StoreError| panic!("{error}"));
         store.close();

@@ -21,6 +21,7 @@ pub(crate) mod fuzz;
 mod guard;
 mod hooks;
 mod idempotency;
+mod importances;
 mod imports;
 mod intents;
 mod jobs;

@@ -87,6 +87,8 @@ tables! {
     VERSION_LIST: "version_list", (u64, &'static str, &'static str) => &'static [u8];
     /// What the gates said of a version when it was last evaluated: model and name.
     VERDICTS: "verdicts", (&'static str, &'static str) => &'static [u8];
+    /// How much each feature of a version counts: model and name.
+    IMPORTANCES: "importances", (&'static str, &'static str) => &'static [u8];
     /// What was in production since when: model, instant, number of the history's entry → version.
     PRODUCTION: "production", (&'static str, u64, u64) => &'static str;
     /// What happened to a model: its id, and the number of the entry.

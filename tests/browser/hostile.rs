@@ -41,13 +41,8 @@ const HOSTILE_MODEL: &str = "other_hostile_1h";
 
 fn hostile_model(app: &App) {
     let now = quantum_clm::observe::now();
-    let ask = || Ask {
-        actor: Actor { name: NAME.to_owned(), address: TEXT.to_owned() },
-        grant: Grant::Role(Role::Admin),
-        now,
-        key: None,
-        expected: None,
-    };
+    let ask =
+        || Ask { actor: Actor::person(NAME, TEXT), grant: Grant::Role(Role::Admin), now, key: None, expected: None };
     let id = HOSTILE_MODEL.parse().unwrap();
     let texts = |value: &str| [(NAME.to_owned(), value.to_owned())].into();
     let version = |name: &str, value: &str| NewVersion {
@@ -63,6 +58,7 @@ fn hostile_model(app: &App) {
         train_metrics: [(NAME.to_owned(), 0.5)].into(),
         validation_metrics: [(TEXT.to_owned(), 0.5)].into(),
         tags: texts(value),
+        importances: None,
         success: true,
     };
     app.registry.register(&ask(), &id, &version("v1", "harmless")).unwrap();

@@ -35,7 +35,7 @@ fn no_secret_is_in_the_log() {
     let (cookie, csrf, token);
     {
         let accounts = Accounts::new(Arc::new(Store::open(&bed.data_file()).unwrap()), Auth::default());
-        let actor = Actor { name: "root".into(), address: "socket".into() };
+        let actor = Actor::local("root");
         accounts.add_user(&actor, "ada".parse().unwrap(), Role::Admin, password.into()).unwrap();
         cookie = accounts.sign_in("ada", password, "127.0.0.1", "a test").unwrap().secret;
         csrf = accounts.session(cookie.expose()).unwrap().unwrap().csrf;

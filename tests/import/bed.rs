@@ -26,7 +26,7 @@ pub(super) fn at(hours: u64) -> Micros {
 }
 
 pub(super) fn ask(now: Micros) -> Ask {
-    let actor = Actor { name: "root".into(), address: "socket".into() };
+    let actor = Actor::local("root");
     Ask { actor, grant: Grant::Role(Role::Admin), now, key: None, expected: None }
 }
 

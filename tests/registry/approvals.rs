@@ -1,5 +1,5 @@
 use quantum_clm::app::registry::{Expected, Promoted, RegistryError, Target};
-use quantum_clm::domain::access::Grant;
+use quantum_clm::domain::access::{Actor, Grant};
 use quantum_clm::domain::account::Fingerprint;
 use quantum_clm::domain::id::TokenId;
 use quantum_clm::domain::model::{ArtifactFile, ModelStatus, Step};
@@ -67,7 +67,7 @@ fn nobody_is_two_persons() {
     let approve = |who| bed.registry.approve(&who, &model(), &name("v1"), "");
     assert!(matches!(approve(berta()), Err(RegistryError::Forbidden(_))), "her own token asked");
     let mut local = anna();
-    local.actor.address = "socket".to_owned();
+    local.actor = Actor::local("anna");
     assert!(matches!(approve(local), Err(RegistryError::Forbidden(_))), "an account of the machine approved");
     assert!(matches!(approve(anna()), Ok(Promoted::Done { .. })));
 }

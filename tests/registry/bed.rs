@@ -5,7 +5,7 @@ use quantum_clm::app::registry::{
     Ask, Expected, Judged, NewVersion, Promoted, Registered, Registry, RegistryError, Undeployed,
 };
 use quantum_clm::config::Config;
-use quantum_clm::domain::access::{Actor, Grant};
+use quantum_clm::domain::access::{Actor, Grant, acting_token};
 use quantum_clm::domain::bus::BusEvent;
 use quantum_clm::domain::model::{
     ArtifactFile, DataWindow, Digest, HistoryEntry, ModelId, ModelStatus, Origin, Provenance, Step, VersionName,
@@ -43,7 +43,11 @@ pub(crate) fn name(text: &str) -> VersionName {
 /// Somebody with a role asks, at [`NOW`] and under no terms.
 pub(crate) fn ask(who: &str, role: Role) -> Ask {
     Ask {
-        actor: Actor { name: who.into(), address: "192.0.2.7".into() },
+        actor: if acting_token(who).is_some() {
+            Actor::token(who, "192.0.2.7")
+        } else {
+            Actor::person(who, "192.0.2.7")
+        },
         grant: Grant::Role(role),
         now: NOW,
         key: None,
@@ -86,6 +90,7 @@ pub(crate) fn new_version(name: Option<&str>) -> NewVersion {
         train_metrics: BTreeMap::from([("loss".into(), 0.25)]),
         validation_metrics: BTreeMap::new(),
         tags: BTreeMap::new(),
+        importances: None,
         success: true,
     }
 }

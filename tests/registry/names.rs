@@ -122,6 +122,6 @@ fn asked_twice_done_once() {
     assert_eq!(bed.registry.register(&ask, &model(), &new_version(None)).unwrap(), first);
     assert_eq!(bed.history(&model()).len(), 1);
     let error = bed.registry.register(&ask, &model(), &new_version(Some("v9"))).unwrap_err();
-    assert!(matches!(error, RegistryError::KeyUsed), "{error}");
+    assert!(matches!(error, RegistryError::KeyUsed(_)), "{error}");
     assert_eq!(bed.registry.version(&model(), &first.version, NOW).unwrap().model.revision, 1);
 }

@@ -69,7 +69,7 @@ impl Answer {
 
 /// Who sets things up.
 pub(crate) fn root() -> Actor {
-    Actor { name: "root".into(), address: "socket".into() }
+    Actor::local("root")
 }
 
 impl Appliance {

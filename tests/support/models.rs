@@ -22,13 +22,7 @@ pub(crate) fn model() -> ModelId {
 
 /// What somebody asks who may do everything.
 pub(crate) fn by_admin() -> Ask {
-    Ask {
-        actor: Actor { name: "root".into(), address: "socket".into() },
-        grant: Grant::Role(Role::Admin),
-        now: now(),
-        key: None,
-        expected: None,
-    }
+    Ask { actor: Actor::local("root"), grant: Grant::Role(Role::Admin), now: now(), key: None, expected: None }
 }
 
 /// Registers a version as a training job does.
@@ -47,6 +41,7 @@ pub(crate) fn register(registry: &Registry, version: &str) {
         train_metrics: Default::default(),
         validation_metrics: Default::default(),
         tags: Default::default(),
+        importances: None,
         success: true,
     };
     registry.register(&by_admin(), &model(), &new).unwrap();

@@ -144,7 +144,7 @@ impl Accounts {
             None => None,
         };
         let shown = known.as_ref().map_or("unknown", |user| user.name.as_str()).to_owned();
-        let actor = Actor { name: shown, address: address.to_owned() };
+        let actor = Actor::person(shown, address);
         let account = name.as_ref().map_or("", UserName::as_str);
         let user = self.judge(&actor, account, known, password, SIGN_IN)?;
         let secret = secret()?;

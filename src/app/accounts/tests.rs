@@ -72,7 +72,7 @@ impl Bed {
 }
 
 fn root() -> Actor {
-    Actor { name: "root".into(), address: "socket".into() }
+    Actor::local("root")
 }
 
 fn user(name: &str) -> UserName {
@@ -300,7 +300,7 @@ fn success_clears_the_account_and_gives_the_address_back_one_try() {
 fn a_password_is_changed_by_who_knows_it() {
     let bed = Bed::with_users();
     let session = bed.signed_in("vera");
-    let actor = Actor { name: "vera".into(), address: "10.0.0.1".into() };
+    let actor = Actor::person("vera", "10.0.0.1");
     let change =
         |present: &str, new: &str| bed.accounts.change_own_password(&actor, &user("vera"), present, new.into());
     assert!(matches!(change("wrong", "a new password"), Err(SignInError::Wrong { .. })));

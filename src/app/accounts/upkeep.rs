@@ -94,7 +94,7 @@ impl Accounts {
         if !self.store.sessions()?.iter().any(session_ended) && !self.store.tokens()?.iter().any(token_ended) {
             return Ok(());
         }
-        let actor = Actor { name: env!("CARGO_PKG_NAME").to_owned(), address: String::new() };
+        let actor = Actor::daemon();
         self.store.write(|txn| {
             for session in txn.end_sessions(session_ended)? {
                 let (subject, why) = (format!("session {}", session.id), format!("of {}", session.user));

@@ -3,6 +3,7 @@
 mod follow;
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +15,7 @@ pub(super) use self::follow::Following;
 pub use self::follow::start;
 use super::App;
 use super::registry::{Ask, RegistryError, take_file};
-use crate::artifacts::{ArtifactError, Content, Directory, FileCheck, FileState, Registered};
+use crate::artifacts::{ArtifactError, Content, Directory, FileCheck, FileState, Intake, Registered};
 use crate::domain::audit::AuditEntry;
 use crate::domain::model::{
     ArtifactFile, ArtifactPath, ArtifactState, Artifacts, Digest, Keeping, ModelId, Version, VersionName,
@@ -26,6 +27,9 @@ const UPLOADS: usize = 16;
 
 /// Of those, what one caller may have: who sends slowly keeps nobody else from sending.
 const UPLOADS_OF_ONE: usize = 8;
+
+/// Bytes of a file of this machine that are read at once.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// Downloads at once: each has some pieces of its file in memory.
 const DOWNLOADS: usize = 64;
@@ -245,15 +249,43 @@ pub fn take(
     new: &NewFile,
     mut pieces: mpsc::Receiver<Piece>,
 ) -> Result<(FileAnswer, bool), FileError> {
+    take_in(app, ask, new, |intake| {
+        loop {
+            match pieces.blocking_recv() {
+                Some(Piece::Bytes(bytes)) => intake.write(&bytes)?,
+                Some(Piece::End) => return Ok(()),
+                None => return Err(FileError::BrokeOff),
+            }
+        }
+    })
+}
+
+/// The same for a file of this machine, which is read to its end.
+pub fn take_path(app: &App, ask: &Ask, new: &NewFile, path: &Path) -> Result<(FileAnswer, bool), FileError> {
+    may_take(app, ask, new)?;
+    let io = |source| ArtifactError::Io { step: "read", path: path.to_owned(), source };
+    let mut source = std::fs::File::open(path).map_err(io)?;
+    take_in(app, ask, new, |intake| {
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match source.read(&mut piece).map_err(io)? {
+                0 => return Ok(()),
+                read => intake.write(&piece[..read])?,
+            }
+        }
+    })
+}
+
+fn take_in(
+    app: &App,
+    ask: &Ask,
+    new: &NewFile,
+    fill: impl FnOnce(&mut Intake<'_>) -> Result<(), FileError>,
+) -> Result<(FileAnswer, bool), FileError> {
     let directory = &app.files.directory;
     let mut intake = directory.take_in(new.length)?;
-    let taken = loop {
-        match pieces.blocking_recv() {
-            Some(Piece::Bytes(bytes)) => intake.write(&bytes)?,
-            Some(Piece::End) => break intake.finish(new.sha256)?,
-            None => return Err(FileError::BrokeOff),
-        }
-    };
+    fill(&mut intake)?;
+    let taken = intake.finish(new.sha256)?;
     let file = ArtifactFile { path: new.path.clone(), size: taken.size, sha256: taken.digest };
     let limit = directory.limits().max_version;
     let attached = directory

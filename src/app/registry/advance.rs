@@ -2,13 +2,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Missing, reason};
-use super::evaluate::Judged;
-use super::judge::verdict_for;
+use super::gates::verdict_for;
 use super::{Ask, Registry, RegistryError};
 use crate::domain::access::{Grant, Scope};
-use crate::domain::gates::{Gate, GateOutcome, Goal};
+use crate::domain::gates::Goal;
 use crate::domain::model::{ModelId, ModelStatus, Stage, VersionName, may_move};
-use crate::store::StoredVerdicts;
 
 /// A version that went from one status to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,65 +82,5 @@ impl Registry {
                 revision: change.model.revision,
             })
         })
-    }
-
-    /// Applies the gates after an evaluation of a training job: moves the version on as far as they let it, and lets a
-    /// version in training fail that a plain gate closes for. Too little data is no failure.
-    pub fn apply_gates(&self, ask: &Ask, id: &ModelId, name: &VersionName) -> Result<Judged, RegistryError> {
-        let request = format!("model.gates {id} {name}");
-        let judged = self.change(ask, id, Missing::Refuse, &request, |change| {
-            let mut version = change.version(name)?;
-            let from = change.model.status(&version);
-            let verdicts = self.judge(change.txn, &change.model, &version)?;
-            let plain = verdict_for(&verdicts, Goal::Shadow).cloned();
-            let fails = plain.as_ref().is_some_and(|verdict| {
-                verdict.gates.iter().any(|answer| answer.outcome == GateOutcome::Fail && answer.gate != Gate::Artifacts)
-            });
-            if version.stage == Stage::Training && fails {
-                let why = plain.as_ref().map_or_else(String::new, |verdict| verdict.obstacles());
-                change.step_to(&mut version, Stage::Failed, &why, plain.clone())?;
-                change.drop_approval(name)?;
-            } else {
-                self.move_on(change, &mut version, &verdicts, "the gates were applied")?;
-            }
-            let production = verdict_for(&verdicts, Goal::Production);
-            if self.promotion.auto_production
-                && !self.promotion.approval
-                && version.stage == Stage::Candidate
-                && let Some(verdict) = production.filter(|verdict| verdict.passed)
-            {
-                match self.has_its_files(&version) {
-                    Ok(()) => {
-                        let why = "the gates let it pass, and promotion.auto_production is on";
-                        self.put_into_production(change, &mut version, why, verdict.clone(), false)?;
-                        change.audit("model.promote", name, why)?;
-                    }
-                    // It stays a candidate, and the record says why.
-                    Err(RegistryError::Conflict(why)) => change.audit("model.promote.held", name, &why)?,
-                    Err(error) => return Err(error),
-                }
-            }
-            change.txn.put_version(&version)?;
-            change.txn.put_verdicts(id, name, &StoredVerdicts { at: change.at, verdicts: verdicts.clone() })?;
-            let status = change.model.status(&version);
-            change.audit("model.gates", name, &format!("from {from} to {status}"))?;
-            Ok(Judged {
-                model: id.clone(),
-                version: name.clone(),
-                evaluation: None,
-                passed: plain.as_ref().is_some_and(|verdict| verdict.passed),
-                score: plain.as_ref().map_or(0.0, |verdict| verdict.score),
-                failure_reason: plain.filter(|verdict| !verdict.passed).map_or_else(String::new, |v| v.obstacles()),
-                from,
-                status,
-                verdicts,
-                revision: change.model.revision,
-            })
-        })?;
-        if judged.status == ModelStatus::Production {
-            crate::failpoint!("registry.promote.committed");
-            let _ = self.deployment.reconcile(id);
-        }
-        Ok(judged)
     }
 }

@@ -1,6 +1,7 @@
 use super::change::{Change, Missing, reason};
 use super::promote::Promoted;
 use super::{Ask, Registry, RegistryError};
+use crate::domain::access::{ActorKind, acting_token};
 use crate::domain::model::{ModelId, Step, VersionName};
 use crate::store::{Approval, StoreError};
 
@@ -17,13 +18,14 @@ impl Registry {
         let request = format!("model.approve {id} {name}: {why}");
         let promoted = self.change(ask, id, Missing::Refuse, &request, |change| {
             let approval = change.approval(name)?;
-            if ask.actor.is_program() {
-                return Err(RegistryError::Forbidden("a person has to approve, and a token is none".into()));
-            }
-            if ask.actor.is_local() {
-                return Err(RegistryError::Forbidden(
-                    "sign in to approve: over the socket nobody can tell which person it is".into(),
-                ));
+            let obstacle = match ask.actor.kind {
+                ActorKind::Person => None,
+                ActorKind::Token => Some("a person has to approve, and a token is none"),
+                ActorKind::Local => Some("sign in to approve: over the socket nobody can tell which person it is"),
+                ActorKind::Own => Some("a person has to approve, and the appliance is none"),
+            };
+            if let Some(obstacle) = obstacle {
+                return Err(RegistryError::Forbidden(obstacle.into()));
             }
             if approval.asked_by == ask.actor.name || approval.person == ask.actor.name {
                 return Err(RegistryError::Forbidden(
@@ -39,16 +41,12 @@ impl Registry {
                     approval.asked_by
                 )));
             }
-            let (verdict, forced) = self.judged(change, &version, approval.force)?;
+            let passage = self.passage(change, &version, approval.force)?;
             change.asked_by = Some(approval.asked_by.clone());
-            let previous = self.put_into_production(change, &mut version, &approval.why, verdict, forced)?;
-            change.txn.put_version(&version)?;
-            let past = if forced { " past its gates" } else { "" };
+            let past = if passage.forced { " past its gates" } else { "" };
             let said = if why.is_empty() { String::new() } else { format!("; {why}") };
             let told = format!("{} asked for it{past}: {}{said}", approval.asked_by, approval.why);
-            change.audit("model.approve", name, &told)?;
-            let revision = change.model.revision;
-            Ok(Promoted::Done { model: id.clone(), version: name.clone(), previous, forced, revision, warning: None })
+            self.promote_in(change, &mut version, &approval.why, passage, ("model.approve", &told))
         })?;
         Ok(self.in_effect(id, promoted))
     }
@@ -82,7 +80,7 @@ impl Change<'_> {
         let tokens = self.txn.tokens()?;
         // A token may have been made with another one; each is made after the one that it was made with.
         for _ in 0..=tokens.len() {
-            let made = name.strip_prefix("token:").and_then(|own| tokens.iter().find(|t| t.name.as_str() == own));
+            let made = acting_token(&name).and_then(|own| tokens.iter().find(|t| t.name.as_str() == own));
             match made {
                 Some(token) => name = token.created_by.clone(),
                 None => break,

@@ -83,7 +83,7 @@ impl Registry {
     fn deploy_imported(&self, attached: &Attached) -> Result<(), RegistryError> {
         let is_deployed = |model: &Model| model.production.as_ref() == Some(&attached.version);
         if attached.new && self.store.model(&attached.model)?.as_ref().is_some_and(is_deployed) {
-            self.deployment.reconcile(&attached.model);
+            self.settle(&attached.model);
         }
         Ok(())
     }

@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Ask, Expected, Registry, RegistryError, WHY_BYTES};
+use crate::app::change::once;
 use crate::domain::audit::AuditEntry;
 use crate::domain::bus::BusEvent;
 use crate::domain::gates::Verdict;
 use crate::domain::model::{HistoryEntry, Model, ModelId, ModelName, Stage, Step, Version, VersionName};
 use crate::domain::time::Micros;
-use crate::store::{Carried, OutboxKind, StoreError, WriteTxn};
+use crate::store::{OutboxKind, StoreError, WriteTxn};
 
 /// Whether a change may be the first of its model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,30 +44,19 @@ impl Registry {
         make: impl FnOnce(&mut Change<'_>) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         self.store.write(|txn| {
-            if let Some(key) = &ask.key
-                && let Some(carried) = txn.carried(key)?
-            {
-                if carried.request != request {
-                    return Err(RegistryError::KeyUsed);
-                }
-                return Ok(serde_json::from_str(&carried.answer)?);
-            }
-            let model = match txn.model(id)? {
-                Some(model) => model,
-                None if missing == Missing::Make => Model::new(id.clone(), ModelName::of(id)?, ask.now),
-                None => return Err(RegistryError::NoModel(id.clone())),
-            };
-            let at = ask.now.max(model.changed_at);
-            let mut change = Change { txn, ask, model, at, asked_by: None };
-            change.as_expected()?;
-            let answer = make(&mut change)?;
-            txn.put_model(&change.model)?;
-            let Some(key) = &ask.key else { return Ok(answer) };
-            let answer = serde_json::to_string(&answer)?;
-            // What is read back, which may differ in a figure's last digit: the first answer is what every later one is.
-            let first = serde_json::from_str(&answer)?;
-            txn.carry(key, &Carried { at: ask.now, request: request.to_owned(), answer })?;
-            Ok(first)
+            once(txn, ask.key.as_ref(), request, ask.now, || {
+                let model = match txn.model(id)? {
+                    Some(model) => model,
+                    None if missing == Missing::Make => Model::new(id.clone(), ModelName::of(id)?, ask.now),
+                    None => return Err(RegistryError::NoModel(id.clone())),
+                };
+                let at = ask.now.max(model.changed_at);
+                let mut change = Change { txn, ask, model, at, asked_by: None };
+                change.as_expected()?;
+                let answer = make(&mut change)?;
+                txn.put_model(&change.model)?;
+                Ok(answer)
+            })
         })
     }
 }

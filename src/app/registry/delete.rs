@@ -37,6 +37,7 @@ impl Registry {
                 }
             }
             change.txn.put_version(&version)?;
+            change.txn.remove_importances(id, name)?;
             change.drop_approval(name)?;
             change.enter(name, Step::Deleted, why, None)?;
             change.audit("model.delete", name, why)?;

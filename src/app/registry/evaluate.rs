@@ -3,11 +3,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change::{Change, Missing, print};
-use super::judge::{score_of, verdict_for};
+use super::gates::{next_verdict, score_of};
 use super::{Ask, Registry, RegistryError};
 use crate::domain::account::hex;
 use crate::domain::bus::BusEvent;
-use crate::domain::gates::{Goal, Verdict, failure_reason, passed, plain, score};
+use crate::domain::gates::{Verdict, failure_reason, passed, plain, score};
 use crate::domain::model::{
     Evaluation, EvaluationId, EvaluationKind, ModelId, ModelStatus, PlainFigures, Stage, Step, Version, VersionName,
 };
@@ -105,29 +105,6 @@ impl Registry {
             })
         })
     }
-
-    /// Moves a version on as far as its gates let it by themselves, short of production.
-    pub(super) fn move_on(
-        &self,
-        change: &mut Change<'_>,
-        version: &mut Version,
-        verdicts: &[Verdict],
-        why: &str,
-    ) -> Result<(), StoreError> {
-        for (from, goal, to) in
-            [(Stage::Training, Goal::Shadow, Stage::Shadow), (Stage::Shadow, Goal::Candidate, Stage::Candidate)]
-        {
-            if to == Stage::Candidate && !self.promotion.auto_candidate {
-                continue;
-            }
-            if version.stage == from
-                && let Some(verdict) = verdict_for(verdicts, goal).filter(|verdict| verdict.passed)
-            {
-                change.step_to(version, to, why, Some(verdict.clone()))?;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Change<'_> {
@@ -144,16 +121,6 @@ impl Change<'_> {
         let name = version.name.clone();
         self.enter(&name, Step::Moved { from, to: self.model.status(version) }, why, verdict)
     }
-}
-
-/// What the gates say of the next step from `stage`; of the last one, once nothing is next.
-fn next_verdict(verdicts: &[Verdict], stage: Stage) -> Option<&Verdict> {
-    let goal = match stage {
-        Stage::Training => Goal::Shadow,
-        Stage::Shadow => Goal::Candidate,
-        Stage::Candidate | Stage::Deployed | Stage::Failed => Goal::Production,
-    };
-    verdict_for(verdicts, goal)
 }
 
 /// An evaluation in a line: `evaluation 17, backtest: passed`.

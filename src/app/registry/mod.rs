@@ -11,8 +11,8 @@ mod change;
 mod compare;
 mod delete;
 mod evaluate;
+mod gates;
 mod import;
-mod judge;
 mod promote;
 mod query;
 mod read;
@@ -21,6 +21,7 @@ mod roll_back;
 
 use std::sync::Arc;
 
+use super::change::KeyUsed;
 use crate::config::{Config, Promotion};
 use crate::domain::access::{Actor, Grant};
 use crate::domain::gates::Terms;
@@ -180,8 +181,8 @@ pub enum RegistryError {
     #[error("{0}")]
     Forbidden(String),
     /// The key has done something else already.
-    #[error("this Idempotency-Key was used for another request")]
-    KeyUsed,
+    #[error(transparent)]
+    KeyUsed(#[from] KeyUsed),
     /// A file of the artifacts.
     #[error("{what}: {source}")]
     File {

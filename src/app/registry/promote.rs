@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Missing, reason};
-use super::judge::verdict_for;
+use super::gates::verdict_for;
 use super::{Ask, Registry, RegistryError};
 use crate::domain::bus::BusEvent;
 use crate::domain::gates::{Goal, Verdict};
@@ -52,6 +52,14 @@ pub enum Promoted {
     },
 }
 
+/// By what right a version goes into production.
+pub(super) struct Passage {
+    /// What the gates say.
+    pub(super) verdict: Verdict,
+    /// Whether they are closed, and passed by.
+    pub(super) forced: bool,
+}
+
 impl Registry {
     /// Puts a version into production, through its gates or, with `force`, past them; or asks for a second person, where
     /// one is needed.
@@ -72,16 +80,13 @@ impl Registry {
         let promoted = self.change(ask, id, Missing::Refuse, &request, |change| {
             let mut version = change.version(name)?;
             self.may_promote(change, &version)?;
-            let (verdict, forced) = self.judged(change, &version, force)?;
+            let passage = self.passage(change, &version, force)?;
             if self.promotion.approval {
-                return self.ask_second_person(change, name, why, force, verdict);
+                return self.ask_second_person(change, name, why, force, passage.verdict);
             }
-            let previous = self.put_into_production(change, &mut version, why, verdict, forced)?;
-            change.txn.put_version(&version)?;
-            let past = if forced { "past its gates: " } else { "" };
-            change.audit("model.promote", name, &format!("{past}{why}"))?;
-            let revision = change.model.revision;
-            Ok(Promoted::Done { model: id.clone(), version: name.clone(), previous, forced, revision, warning: None })
+            let past = if passage.forced { "past its gates: " } else { "" };
+            let told = format!("{past}{why}");
+            self.promote_in(change, &mut version, why, passage, ("model.promote", &told))
         })?;
         Ok(self.in_effect(id, promoted))
     }
@@ -90,18 +95,23 @@ impl Registry {
     pub(super) fn in_effect(&self, id: &ModelId, mut promoted: Promoted) -> Promoted {
         if let Promoted::Done { warning, .. } = &mut promoted {
             crate::failpoint!("registry.promote.committed");
-            *warning = self.deployment.reconcile(id);
+            *warning = self.settle(id);
         }
         promoted
     }
 
+    /// Has the disk follow what is in production of a model; what is in the way of that, for who asked. After a commit.
+    pub(super) fn settle(&self, id: &ModelId) -> Option<String> {
+        self.deployment.reconcile(id)
+    }
+
     /// What the production gates say now, and whether they are passed by. Closed ones are an error without force.
-    pub(super) fn judged(
+    pub(super) fn passage(
         &self,
         change: &Change<'_>,
         version: &Version,
         force: bool,
-    ) -> Result<(Verdict, bool), RegistryError> {
+    ) -> Result<Passage, RegistryError> {
         let verdicts = self.judge(change.txn, &change.model, version)?;
         let Some(verdict) = verdict_for(&verdicts, Goal::Production).cloned() else {
             return Err(RegistryError::Gates("there is no verdict".into()));
@@ -111,18 +121,19 @@ impl Registry {
         }
         change.txn.put_verdicts(&change.model.id, &version.name, &StoredVerdicts { at: change.at, verdicts })?;
         let forced = !verdict.passed;
-        Ok((verdict, forced))
+        Ok(Passage { verdict, forced })
     }
 
-    /// The whole way into production, an entry for each move; what was there is retired. The caller stores the version.
-    pub(super) fn put_into_production(
+    /// The whole way into production, an entry for each move; what was there is retired. `record` is the action and its
+    /// reason as the audit log has them.
+    pub(super) fn promote_in(
         &self,
         change: &mut Change<'_>,
         version: &mut Version,
         why: &str,
-        verdict: Verdict,
-        forced: bool,
-    ) -> Result<Option<VersionName>, RegistryError> {
+        Passage { verdict, forced }: Passage,
+        record: (&str, &str),
+    ) -> Result<Promoted, RegistryError> {
         if version.stage == Stage::Training {
             change.step_to(version, Stage::Shadow, why, None)?;
         }
@@ -145,7 +156,10 @@ impl Registry {
         change.void_approvals(&name)?;
         change.tell(&BusEvent::promoted(&change.model.id, &name, previous.as_ref(), &by, change.at))?;
         self.due_hook(change, &name, previous.as_ref())?;
-        Ok(previous)
+        change.txn.put_version(version)?;
+        change.audit(record.0, &name, record.1)?;
+        let (model, revision) = (change.model.id.clone(), change.model.revision);
+        Ok(Promoted::Done { model, version: name, previous, forced, revision, warning: None })
     }
 
     /// Makes the hook due, where one is configured.

@@ -9,7 +9,7 @@ use crate::app::answers::QueryError;
 use crate::app::answers::query::{MAX_LIMIT, limit};
 use crate::domain::gates::Verdict;
 use crate::domain::model::{
-    Evaluation, EvaluationId, HistoryEntry, Model, ModelId, ModelName, ModelStatus, Version, VersionName,
+    Evaluation, EvaluationId, HistoryEntry, Importances, Model, ModelId, ModelName, ModelStatus, Version, VersionName,
 };
 use crate::domain::performance::Series;
 use crate::domain::time::Micros;
@@ -66,6 +66,8 @@ pub struct VersionDetail {
     pub status: ModelStatus,
     /// What the gates said when it was last evaluated.
     pub verdicts: Option<StoredVerdicts>,
+    /// How much each feature counts, where its training said it.
+    pub importances: Option<Importances>,
     /// Its promotion, where that waits for a second person.
     pub approval: Option<Approval>,
     /// Whether a rollback to "the one before" leads to it.
@@ -210,6 +212,7 @@ impl Registry {
             Ok(Ok(VersionDetail {
                 status: model.status(&version),
                 verdicts: txn.verdicts(id, name)?,
+                importances: txn.importances(id, name)?,
                 approval,
                 is_before: txn.before(&model)?.as_ref() == Some(name),
                 model,

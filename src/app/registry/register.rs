@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::change::{Missing, print};
 use super::{Ask, Registry, RegistryError};
 use crate::domain::bus::BusEvent;
-use crate::domain::model::{ModelId, ModelStatus, Origin, Provenance, Stage, Step, Tombstone, Version, VersionName};
+use crate::domain::model::{
+    Importances, ModelId, ModelStatus, Origin, Provenance, Stage, Step, Tombstone, Version, VersionName,
+};
 use crate::domain::time::Micros;
 
 /// A version that is to be registered.
@@ -24,6 +26,8 @@ pub struct NewVersion {
     pub validation_metrics: BTreeMap<String, f64>,
     /// What people want to find it by.
     pub tags: BTreeMap<String, String>,
+    /// How much each feature counts, where its training said it.
+    pub importances: Option<Importances>,
     /// Whether its training came to an end; a version whose training failed is registered as failed.
     pub success: bool,
 }
@@ -103,6 +107,9 @@ impl Registry {
             let why = if new.success { "" } else { "its training failed" };
             change.enter(&name, Step::Registered, why, None)?;
             txn.put_version(&version)?;
+            if let Some(importances) = &new.importances {
+                txn.put_importances(id, &name, importances)?;
+            }
             change.audit("model.register", &name, why)?;
             let job = match &new.provenance.origin {
                 Origin::Job(job) => Some(job.as_str()),
@@ -146,13 +153,14 @@ fn check(new: &NewVersion) -> Result<(), RegistryError> {
         word("provenance.code_revision", revision, 256)?;
     }
     let bytes: usize = parameters.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if parameters.len() > PARAMETERS || bytes > PARAMETERS_BYTES {
-        let why = format!("has more than {PARAMETERS} keys or 64 KiB: put large ones into a file of the version");
+    if parameters.len() > Version::PARAMETERS || bytes > Version::PARAMETERS_BYTES {
+        let why =
+            format!("has more than {} keys or 64 KiB: put large ones into a file of the version", Version::PARAMETERS);
         return Err(RegistryError::bad("provenance.parameters", why));
     }
     for (field, metrics) in [("train_metrics", &new.train_metrics), ("validation_metrics", &new.validation_metrics)] {
-        if metrics.len() > METRICS {
-            return Err(RegistryError::bad(field, format!("has more than {METRICS} figures")));
+        if metrics.len() > Version::METRICS {
+            return Err(RegistryError::bad(field, format!("has more than {} figures", Version::METRICS)));
         }
         for (name, value) in metrics {
             let field = format!("{field}.{name}");
@@ -162,8 +170,23 @@ fn check(new: &NewVersion) -> Result<(), RegistryError> {
             }
         }
     }
-    if new.tags.len() > TAGS {
-        return Err(RegistryError::bad("tags", format!("has more than {TAGS}")));
+    if let Some(Importances { method, features }) = &new.importances {
+        if let Some(method) = method {
+            word("importance_method", method, 64)?;
+        }
+        if features.len() > Importances::MOST {
+            let why = format!("has more than {} features", Importances::MOST);
+            return Err(RegistryError::bad("feature_importances", why));
+        }
+        for (name, value) in features {
+            word("feature_importances", name, 256)?;
+            if !value.is_finite() {
+                return Err(RegistryError::bad("feature_importances", "holds what is not a finite number"));
+            }
+        }
+    }
+    if new.tags.len() > Version::TAGS {
+        return Err(RegistryError::bad("tags", format!("has more than {}", Version::TAGS)));
     }
     for (name, value) in &new.tags {
         word("tags", name, 64)?;
@@ -173,12 +196,3 @@ fn check(new: &NewVersion) -> Result<(), RegistryError> {
     }
     Ok(())
 }
-
-/// The most parameters of a version.
-pub(super) const PARAMETERS: usize = 256;
-
-/// Bytes of their names and values together.
-pub(super) const PARAMETERS_BYTES: usize = 64 << 10;
-
-const METRICS: usize = 256;
-const TAGS: usize = 32;

@@ -71,7 +71,7 @@ impl Registry {
         })?;
         if rolled_back.changed {
             crate::failpoint!("registry.rollback.committed");
-            rolled_back.warning = self.deployment.reconcile(id);
+            rolled_back.warning = self.settle(id);
         }
         Ok(rolled_back)
     }

@@ -3,6 +3,7 @@
 mod artifact;
 mod artifact_path;
 mod hook;
+mod importances;
 mod manifest;
 mod evaluation;
 mod history;
@@ -16,6 +17,7 @@ pub use self::artifact_path::{ArtifactPath, BadArtifactPath};
 pub use self::evaluation::{Evaluation, EvaluationId, EvaluationKind, Figure, FigureOrigin, Figures, PlainFigures};
 pub use self::history::{HistoryEntry, Step};
 pub use self::hook::{BadHookState, Hook, HookState};
+pub use self::importances::Importances;
 pub use self::manifest::{Added, FILES_MOST, ManifestError};
 pub use self::name::{BadName, ModelId, ModelName, ModelType, VersionName};
 pub use self::status::{BadStatus, ModelStatus, NoWay, Stage, may_move};

@@ -175,6 +175,20 @@ pub struct Tombstone {
     pub why: String,
 }
 
+impl Version {
+    /// The most figures of its training, and of its validation.
+    pub const METRICS: usize = 256;
+
+    /// The most parameters.
+    pub const PARAMETERS: usize = 256;
+
+    /// Bytes of their names and values together.
+    pub const PARAMETERS_BYTES: usize = 64 << 10;
+
+    /// The most tags.
+    pub const TAGS: usize = 32;
+}
+
 /// One version of a model.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Version {

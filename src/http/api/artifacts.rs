@@ -184,7 +184,7 @@ async fn upload(
     Extension(caller): Extension<Caller>,
     Params(UploadQuery { sha256 }): Params<UploadQuery>,
     headers: HeaderMap,
-    mut body: Upload,
+    body: Upload,
 ) -> Result<(StatusCode, Json<FileAnswer>), ApiError> {
     let sha256 = match (sha256, content_digest(&headers)?) {
         (Some(query), Some(header)) if query != header => {
@@ -194,6 +194,17 @@ async fn upload(
     };
     let new = NewFile { model, version, path, sha256, length: body.length() };
     let ask = asking(actor, &caller);
+    let (answer, new) = receive(app, ask, new, body).await?;
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
+}
+
+/// Takes a body into a version as one of its files; whether it is new there.
+pub(super) async fn receive(
+    app: App,
+    ask: Ask,
+    new: NewFile,
+    mut body: Upload,
+) -> Result<(FileAnswer, bool), ApiError> {
     let _place = app.files.upload_place(&ask.actor.name)?;
     let (looked, asked, looked_for) = (app.clone(), ask.clone(), new.clone());
     blocking(move || files::may_take(&looked, &asked, &looked_for)).await?;
@@ -218,8 +229,7 @@ async fn upload(
             taken.await
         }
     };
-    let (answer, new) = taken.map_err(ApiError::internal)??;
-    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
+    Ok(taken.map_err(ApiError::internal)??)
 }
 
 /// The SHA-256 of a `Content-Digest`, where there is one; digests of other kinds are not looked at.

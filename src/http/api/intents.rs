@@ -105,7 +105,7 @@ impl From<IntentError> for ApiError {
         match error {
             IntentError::Unknown(_) => Self::NotFound(error.to_string()),
             IntentError::Why => Self::unfit("body", "why", error.to_string()),
-            IntentError::Move(_) | IntentError::KeyUsed => Self::Conflict(error.to_string()),
+            IntentError::Move(_) | IntentError::KeyUsed(_) => Self::Conflict(error.to_string()),
             IntentError::Store(error) => error.into(),
             IntentError::Answer(error) => Self::internal(error),
         }

@@ -147,7 +147,7 @@ impl From<RegistryError> for ApiError {
             | RegistryError::NoWay(_)
             | RegistryError::Changed(_)
             | RegistryError::Conflict(_)
-            | RegistryError::KeyUsed => Self::Conflict(words),
+            | RegistryError::KeyUsed(_) => Self::Conflict(words),
             RegistryError::Forbidden(_) => Self::Forbidden(words),
             RegistryError::File { .. } | RegistryError::Answer(_) => Self::internal(error),
             RegistryError::Store(error) => error.into(),

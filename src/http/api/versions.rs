@@ -16,7 +16,7 @@ use crate::app::answers::registry::{
 };
 use crate::app::registry::{NewVersion, VersionQuery};
 use crate::domain::access::{Actor, Scope};
-use crate::domain::model::{DataWindow, ModelId, ModelStatus, Origin, Provenance, VersionName};
+use crate::domain::model::{DataWindow, Importances, ModelId, ModelStatus, Origin, Provenance, VersionName};
 use crate::http::doc::Doc;
 use crate::http::error::ApiError;
 use crate::http::extract::{Body, IfMatch, Key, Params, PathPart};
@@ -111,6 +111,12 @@ struct VersionBody {
     /// What people want to find it by: at most 32.
     #[serde(default)]
     tags: BTreeMap<String, String>,
+    /// How much each feature counts: at most 10,000.
+    #[serde(default)]
+    feature_importances: BTreeMap<String, f64>,
+    /// What the importances are: `mean |SHAP|`, `gain`.
+    #[schemars(length(min = 1, max = 64))]
+    importance_method: Option<String>,
     /// Whether its training came to an end; one whose training failed is registered as failed.
     #[serde(default = "yes")]
     success: bool,
@@ -135,6 +141,7 @@ impl From<VersionBody> for NewVersion {
             train_metrics: body.train_metrics,
             validation_metrics: body.validation_metrics,
             tags: body.tags,
+            importances: Importances::new(body.importance_method, body.feature_importances),
             success: body.success,
         }
     }

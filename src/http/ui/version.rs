@@ -21,7 +21,8 @@ use crate::app::App;
 use crate::app::files::{self, FileError};
 use crate::app::views::registry::version::{Shown, VersionView};
 use crate::domain::model::{
-    ArtifactFile, ArtifactState, Artifacts, EvaluationId, Keeping, ModelId, ModelStatus, Origin, VersionName,
+    ArtifactFile, ArtifactState, Artifacts, EvaluationId, Importances, Keeping, ModelId, ModelStatus, Origin,
+    VersionName,
 };
 use crate::domain::performance::annual;
 use crate::domain::time::Micros;
@@ -38,6 +39,9 @@ pub(super) fn routes() -> Vec<Route<App>> {
         Route::form("/models/{model}/versions/{version}/verify", Role::Operator, verify),
     ]
 }
+
+/// Features that the page lists.
+const FEATURES: usize = 20;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -173,6 +177,14 @@ impl VersionPage {
 
     fn calibration<'a>(&self, shown: &'a Shown) -> Calibration<'a> {
         Calibration(&shown.series.calibration)
+    }
+
+    /// The features that count most, each with its figure and the length of its bar, of 100.
+    fn features<'a>(&self, importances: &'a Importances) -> Vec<(&'a str, f64, f64)> {
+        let largest = importances.largest();
+        let length = |figure: f64| if largest > 0.0 { figure.abs() / largest * 100.0 } else { 0.0 };
+        let listed = importances.features.iter().take(FEATURES);
+        listed.map(|(name, figure)| (name.as_str(), *figure, length(*figure))).collect()
     }
 
     /// Figures of training and validation by name.

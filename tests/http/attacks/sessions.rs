@@ -20,7 +20,7 @@ fn target() -> (Target, [Session; 2]) {
     let mut sessions = None;
     let target = Target::prepared(&[], |bed| {
         let accounts = Accounts::new(Arc::new(Store::open(bed.data_file()).unwrap()), Auth::default());
-        let actor = Actor { name: "root".into(), address: "socket".into() };
+        let actor = Actor::local("root");
         accounts.add_user(&actor, "ada".parse().unwrap(), Role::Admin, PASSWORD.into()).unwrap();
         sessions = Some([(); 2].map(|()| {
             let secret = accounts.sign_in("ada", PASSWORD, "127.0.0.1", "a test").unwrap().secret;

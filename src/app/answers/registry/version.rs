@@ -9,8 +9,8 @@ use crate::app::answers::QueryError;
 use crate::app::files::FileAnswer;
 use crate::app::registry::{Registry, RegistryError, VersionDetail, VersionQuery};
 use crate::domain::model::{
-    ArtifactState, Artifacts, Forced, Keeping, ModelId, ModelName, ModelStatus, ModelType, Origin, Tombstone, Version,
-    VersionName,
+    ArtifactState, Artifacts, Forced, Importances, Keeping, ModelId, ModelName, ModelStatus, ModelType, Origin,
+    Tombstone, Version, VersionName,
 };
 use crate::domain::time::{Micros, rfc3339, rfc3339_option};
 
@@ -180,6 +180,31 @@ pub(super) fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
+/// How much each feature counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ImportancesAnswer {
+    /// What the figures are, `mean |SHAP|`; null where nobody said it.
+    pub method: Option<String>,
+    /// Each feature, what counts most first.
+    pub features: Vec<FeatureAnswer>,
+}
+
+/// One feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FeatureAnswer {
+    /// Its name.
+    pub feature: String,
+    /// How much it counts.
+    pub importance: f64,
+}
+
+impl From<Importances> for ImportancesAnswer {
+    fn from(Importances { method, features }: Importances) -> Self {
+        let feature = |(feature, importance)| FeatureAnswer { feature, importance };
+        Self { method, features: features.into_iter().map(feature).collect() }
+    }
+}
+
 /// One version with all that hangs on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionDetailAnswer {
@@ -190,6 +215,8 @@ pub struct VersionDetailAnswer {
     pub revision: String,
     /// Its files.
     pub files: Vec<FileAnswer>,
+    /// How much each feature counts, as its training found out; null where it did not.
+    pub feature_importances: Option<ImportancesAnswer>,
     /// Whether a rollback to `before` leads to it.
     pub is_before: bool,
     /// Its promotion, where that waits for a second person.
@@ -199,12 +226,14 @@ pub struct VersionDetailAnswer {
 impl VersionDetailAnswer {
     /// Looks it up.
     pub fn find(registry: &Registry, model: &ModelId, name: &VersionName, now: Micros) -> Result<Self, RegistryError> {
-        let VersionDetail { model, version, approval, is_before, .. } = registry.version(model, name, now)?;
+        let VersionDetail { model, version, approval, is_before, importances, .. } =
+            registry.version(model, name, now)?;
         let files = version.artifacts.iter().flat_map(|artifacts| &artifacts.files).map(FileAnswer::from);
         Ok(Self {
             version: VersionAnswer::of(&model.name, model.status(&version), &version),
             revision: revision(model.revision),
             files: files.collect(),
+            feature_importances: importances.map(ImportancesAnswer::from),
             is_before,
             approval: approval.as_ref().map(ApprovalAnswer::from),
         })

@@ -66,7 +66,7 @@ impl Registry {
         });
         match imported {
             Ok(answer) => {
-                self.deployment.reconcile(&record.model_id);
+                self.settle(&record.model_id);
                 Ok(answer)
             }
             Err(GivenUp::Answered(answer)) => Ok(*answer),

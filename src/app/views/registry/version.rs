@@ -2,7 +2,7 @@ use super::returns::EquityCurve;
 use crate::app::registry::{Registry, RegistryError, VersionDetail};
 use crate::domain::gates::Verdict;
 use crate::domain::model::{
-    Evaluation, EvaluationId, EvaluationKind, Model, ModelId, ModelStatus, Version, VersionName,
+    Evaluation, EvaluationId, EvaluationKind, Importances, Model, ModelId, ModelStatus, Version, VersionName,
 };
 use crate::domain::performance::Series;
 use crate::domain::time::Micros;
@@ -28,6 +28,8 @@ pub struct VersionView {
     pub status: ModelStatus,
     /// What the gates say now, for each goal.
     pub verdicts: Vec<Verdict>,
+    /// How much each feature counts, where its training said it.
+    pub importances: Option<Importances>,
     /// Its evaluations, newest first.
     pub evaluations: Vec<Evaluation>,
     /// How many older ones are not among them.
@@ -61,7 +63,7 @@ impl VersionView {
         chosen: Option<EvaluationId>,
         now: Micros,
     ) -> Result<Self, RegistryError> {
-        let VersionDetail { model, version, status, approval, .. } = registry.version(id, name, now)?;
+        let VersionDetail { model, version, status, approval, importances, .. } = registry.version(id, name, now)?;
         let verdicts = registry.verdicts(id, name)?;
         let mut evaluations = registry.evaluations(id, name)?;
         let with_returns: Vec<_> =
@@ -73,7 +75,7 @@ impl VersionView {
         };
         let older = evaluations.len().saturating_sub(LISTED);
         evaluations.truncate(LISTED);
-        Ok(Self { model, version, status, verdicts, evaluations, older, with_returns, shown, approval })
+        Ok(Self { model, version, status, verdicts, importances, evaluations, older, with_returns, shown, approval })
     }
 }
 

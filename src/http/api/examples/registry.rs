@@ -43,6 +43,10 @@ pub(in crate::http::api) fn version_detail() -> Value {
     let mut version = version();
     version["revision"] = json!("r17");
     version["files"] = json!([{ "path": "model.json", "size": 184_320, "sha256": super::HASH }]);
+    version["feature_importances"] = json!({
+        "method": "mean |SHAP|",
+        "features": [{ "feature": "rsi_14", "importance": 0.42 }, { "feature": "return_1", "importance": 0.07 }],
+    });
     (version["is_before"], version["approval"]) = (json!(false), Value::Null);
     version
 }

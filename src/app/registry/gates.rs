@@ -1,11 +1,17 @@
-//! What the gates say of a version, from what the store holds.
+//! The gates: what they say of a version, from what the store holds, and where it goes upon that.
 
-use super::Registry;
-use super::promote::has_files;
-use crate::domain::gates::{Evidence, GateOutcome, Goal, Shadow, Trial, Verdict, after_training, judge_all, score};
-use crate::domain::model::{Evaluation, EvaluationId, EvaluationKind, Model, PlainFigures, Version};
+use super::change::{Change, Missing};
+use super::evaluate::Judged;
+use super::promote::{Passage, has_files};
+use super::{Ask, Registry, RegistryError};
+use crate::domain::gates::{
+    Evidence, Gate, GateOutcome, Goal, Shadow, Trial, Verdict, after_training, judge_all, score,
+};
+use crate::domain::model::{
+    Evaluation, EvaluationId, EvaluationKind, Model, ModelId, ModelStatus, PlainFigures, Stage, Version, VersionName,
+};
 use crate::domain::performance::{DAYS_A_YEAR, DailyReturns};
-use crate::store::{Evaluations, StoreError};
+use crate::store::{Evaluations, StoreError, StoredVerdicts};
 
 /// Trials whose returns are compared with each other, the newest: more say no more about how alike they are, and each is
 /// read from the data file. All of them are counted.
@@ -55,6 +61,88 @@ impl Registry {
             require_shadow: self.promotion.require_shadow,
         };
         Ok(judge_all(&evidence, &self.terms).to_vec())
+    }
+
+    /// Moves a version on as far as its gates let it by themselves, short of production.
+    pub(super) fn move_on(
+        &self,
+        change: &mut Change<'_>,
+        version: &mut Version,
+        verdicts: &[Verdict],
+        why: &str,
+    ) -> Result<(), StoreError> {
+        for (from, goal, to) in
+            [(Stage::Training, Goal::Shadow, Stage::Shadow), (Stage::Shadow, Goal::Candidate, Stage::Candidate)]
+        {
+            if to == Stage::Candidate && !self.promotion.auto_candidate {
+                continue;
+            }
+            if version.stage == from
+                && let Some(verdict) = verdict_for(verdicts, goal).filter(|verdict| verdict.passed)
+            {
+                change.step_to(version, to, why, Some(verdict.clone()))?;
+            }
+        }
+        Ok(())
+    }
+    /// Applies the gates after an evaluation of a training job: moves the version on as far as they let it, and lets a
+    /// version in training fail that a plain gate closes for. Too little data is no failure.
+    pub fn apply_gates(&self, ask: &Ask, id: &ModelId, name: &VersionName) -> Result<Judged, RegistryError> {
+        let request = format!("model.gates {id} {name}");
+        let judged = self.change(ask, id, Missing::Refuse, &request, |change| {
+            let mut version = change.version(name)?;
+            let from = change.model.status(&version);
+            let verdicts = self.judge(change.txn, &change.model, &version)?;
+            let plain = verdict_for(&verdicts, Goal::Shadow).cloned();
+            let fails = plain.as_ref().is_some_and(|verdict| {
+                verdict.gates.iter().any(|answer| answer.outcome == GateOutcome::Fail && answer.gate != Gate::Artifacts)
+            });
+            if version.stage == Stage::Training && fails {
+                let why = plain.as_ref().map_or_else(String::new, |verdict| verdict.obstacles());
+                change.step_to(&mut version, Stage::Failed, &why, plain.clone())?;
+                change.drop_approval(name)?;
+            } else {
+                self.move_on(change, &mut version, &verdicts, "the gates were applied")?;
+            }
+            let production = verdict_for(&verdicts, Goal::Production);
+            if self.promotion.auto_production
+                && !self.promotion.approval
+                && version.stage == Stage::Candidate
+                && let Some(verdict) = production.filter(|verdict| verdict.passed)
+            {
+                match self.has_its_files(&version) {
+                    Ok(()) => {
+                        let why = "the gates let it pass, and promotion.auto_production is on";
+                        let passage = Passage { verdict: verdict.clone(), forced: false };
+                        self.promote_in(change, &mut version, why, passage, ("model.promote", why))?;
+                    }
+                    // It stays a candidate, and the record says why.
+                    Err(RegistryError::Conflict(why)) => change.audit("model.promote.held", name, &why)?,
+                    Err(error) => return Err(error),
+                }
+            }
+            change.txn.put_version(&version)?;
+            change.txn.put_verdicts(id, name, &StoredVerdicts { at: change.at, verdicts: verdicts.clone() })?;
+            let status = change.model.status(&version);
+            change.audit("model.gates", name, &format!("from {from} to {status}"))?;
+            Ok(Judged {
+                model: id.clone(),
+                version: name.clone(),
+                evaluation: None,
+                passed: plain.as_ref().is_some_and(|verdict| verdict.passed),
+                score: plain.as_ref().map_or(0.0, |verdict| verdict.score),
+                failure_reason: plain.filter(|verdict| !verdict.passed).map_or_else(String::new, |v| v.obstacles()),
+                from,
+                status,
+                verdicts,
+                revision: change.model.revision,
+            })
+        })?;
+        if judged.status == ModelStatus::Production {
+            crate::failpoint!("registry.promote.committed");
+            let _ = self.settle(id);
+        }
+        Ok(judged)
     }
 }
 
@@ -123,6 +211,16 @@ fn keep_later(kept: &mut Option<Evaluation>, other: Evaluation) {
 fn sharpe_a_day(evaluation: &Evaluation) -> f64 {
     let reported = || evaluation.figures.plain.sharpe_ratio.map(|figure| figure.value / DAYS_A_YEAR.sqrt());
     evaluation.figures.sharpe_per_period.or_else(reported).unwrap_or(0.0)
+}
+
+/// What the gates say of the next step from `stage`; of the last one, once nothing is next.
+pub(super) fn next_verdict(verdicts: &[Verdict], stage: Stage) -> Option<&Verdict> {
+    let goal = match stage {
+        Stage::Training => Goal::Shadow,
+        Stage::Shadow => Goal::Candidate,
+        Stage::Candidate | Stage::Deployed | Stage::Failed => Goal::Production,
+    };
+    verdict_for(verdicts, goal)
 }
 
 /// The verdict for `goal`.
