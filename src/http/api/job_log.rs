@@ -13,8 +13,8 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::examples::jobs as examples;
 use super::blocking;
+use super::examples::jobs as examples;
 use super::jobs::one;
 use crate::app::App;
 use crate::app::answers::jobs::{JobLogs, LogError, LogFormat, LogPage, LogQuery, lines};
@@ -132,9 +132,10 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(id) = headers.get("last-event-id") else { return Ok(None) };
     match id.to_str().unwrap_or_default() {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| {
-            ApiError::unfit("header", "Last-Event-ID", "not the offset of a line: send what `id` said")
-        }),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| ApiError::unfit("header", "Last-Event-ID", "not the offset of a line: send what `id` said")),
     }
 }
 

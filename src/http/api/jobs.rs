@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::blocking;
 use super::clm_jobs::{span_days, timeframe};
 use super::examples::jobs as examples;
 use super::models::ask;
-use super::blocking;
 use crate::app::App;
 use crate::app::answers::QueryError;
 use crate::app::answers::jobs::{JobAnswer, JobDetail, JobPage, JobQuery, JobResults, WorkerList};
@@ -98,9 +98,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
 
 /// An operation about one job.
 pub(super) fn one(summary: &'static str) -> Doc {
-    Doc::new("jobs", summary)
-        .path::<JobId>("id", "The job's id.", examples::JOB)
-        .refuses(404, "There is no such job.")
+    Doc::new("jobs", summary).path::<JobId>("id", "The job's id.", examples::JOB).refuses(404, "There is no such job.")
 }
 
 async fn list(State(app): State<App>, Params(query): Params<JobQuery>) -> Result<Json<JobPage>, ApiError> {

@@ -127,10 +127,11 @@ async fn train(State(app): State<App>, asker: Asker, Form(sent): Form<Sent>) -> 
         return Ok(page(status, &shown));
     };
     let (ask, jobs) = (asker.ask(), app.jobs.clone());
-    let refused = match blocking(move || Ok::<_, ApiError>(jobs.manual(asked).and_then(|new| jobs.create(&ask, new)))).await? {
-        Ok(job) => return Ok(done(&links::job(job.id), "job-asked")),
-        Err(refused) => refused,
-    };
+    let refused =
+        match blocking(move || Ok::<_, ApiError>(jobs.manual(asked).and_then(|new| jobs.create(&ask, new)))).await? {
+            Ok(job) => return Ok(done(&links::job(job.id), "job-asked")),
+            Err(refused) => refused,
+        };
     let (status, frame) = match refused {
         JobError::Bad { field, why } => {
             let field = Sent::FIELDS.into_iter().find(|(name, _)| *name == field).map_or("params", |(_, own)| own);
@@ -280,8 +281,7 @@ impl JobsPage {
     fn older(&self) -> Option<String> {
         let next = self.view.listed.next.as_ref()?;
         let Query { state, r#type, trigger, model, .. } = &self.query;
-        let query =
-            [("state", state), ("type", r#type), ("trigger", trigger), ("model", model), ("cursor", next)];
+        let query = [("state", state), ("type", r#type), ("trigger", trigger), ("model", model), ("cursor", next)];
         Some(links::with_query("/jobs", query.map(|(name, value)| (name, value.as_str()))) + "#history")
     }
 }

@@ -310,9 +310,11 @@ fn training(job: &Job) -> Option<&Training> {
 fn error_message(job: &Job) -> Option<String> {
     match job.state {
         JobState::Failed => job.failure.as_ref().map(|failure| failure.why.clone()),
-        JobState::Cancelled => {
-            Some(job.cancel.as_ref().map_or_else(String::new, |cancel| format!("cancelled by {}: {}", cancel.by, cancel.why)))
-        }
+        JobState::Cancelled => Some(
+            job.cancel
+                .as_ref()
+                .map_or_else(String::new, |cancel| format!("cancelled by {}: {}", cancel.by, cancel.why)),
+        ),
         _ => None,
     }
 }

@@ -202,16 +202,8 @@ impl JobLogs {
         let epochs = self.epochs()?;
         let epoch = query.epoch.or(epochs.last().copied()).unwrap_or_default();
         let reader = self.log(epoch);
-        let page = LogPage {
-            job_id: self.job,
-            epoch,
-            epochs,
-            lines: Vec::new(),
-            first: 0,
-            next: 0,
-            end: 0,
-            skipped: 0,
-        };
+        let page =
+            LogPage { job_id: self.job, epoch, epochs, lines: Vec::new(), first: 0, next: 0, end: 0, skipped: 0 };
         let found = match &query.grep {
             Some(grep) if grep.len() > GREP_BYTES => {
                 let why = format!("use at most {GREP_BYTES} bytes");

@@ -151,4 +151,3 @@ pub(super) fn resources(job: &Job) -> Resources {
         output_bytes: each().fold(0, |sum: u64, taken| sum.saturating_add(taken.output_bytes)),
     }
 }
-

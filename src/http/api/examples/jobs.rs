@@ -141,7 +141,11 @@ pub(in crate::http::api) fn log() -> Value {
 }
 
 pub(in crate::http::api) fn log_events() -> String {
-    format!("event: lines\nid: 100\ndata: {}\n\nevent: end\ndata: {}\n\n", lines(), json!({ "in_words": "The job is completed" }))
+    format!(
+        "event: lines\nid: 100\ndata: {}\n\nevent: end\ndata: {}\n\n",
+        lines(),
+        json!({ "in_words": "The job is completed" })
+    )
 }
 
 fn clm() -> Value {

@@ -46,7 +46,11 @@ struct Sent {
     why: String,
 }
 
-async fn ask_cancel(State(app): State<App>, asker: Asker, PathPart(id): PathPart<String>) -> Result<Response, ApiError> {
+async fn ask_cancel(
+    State(app): State<App>,
+    asker: Asker,
+    PathPart(id): PathPart<String>,
+) -> Result<Response, ApiError> {
     let id = job_id(&id)?;
     Ok(page(StatusCode::OK, &ActPage::cancel(&app, &asker, id, "", "").await?))
 }
@@ -86,8 +90,7 @@ async fn retry(State(app): State<App>, asker: Asker, PathPart(id): PathPart<Stri
             let why = sentence(&refused);
             let frame = Frame::of(format!("Retry {id}"), &asker.caller).at("/jobs");
             let frame = frame.notice(Tone::Bad, format!("Nothing was asked for. {why}"));
-            let shown =
-                ActPage { frame, id, refusal: Some(why), consequences: Vec::new(), why: reason("", "") };
+            let shown = ActPage { frame, id, refusal: Some(why), consequences: Vec::new(), why: reason("", "") };
             Ok(page(StatusCode::CONFLICT, &shown))
         }
         other => Err(other.into()),

@@ -56,7 +56,8 @@ impl LogView {
         // The log that is being written, or that of the lease that comes next.
         let is_newest = asked.epoch.is_none_or(|epoch| epoch == detail.epoch);
         let is_end = asked.from.is_none() && asked.before.is_none() && asked.grep.is_empty() && misfit.is_empty();
-        let waits_for_next = state == JobState::Pending && (detail.epoch == 0 || asked.epoch.is_none() && page.end == 0);
+        let waits_for_next =
+            state == JobState::Pending && (detail.epoch == 0 || asked.epoch.is_none() && page.end == 0);
         let live = is_end && is_newest && (state.is_held() && page.epoch_is(detail.epoch) || waits_for_next);
         Self {
             epoch: page.epoch,
