@@ -20,8 +20,17 @@ macro_rules! files {
 }
 
 /// Every file of `static/`: the one table. A test compares it with the directory.
-const FILES: &[(&str, &[u8])] =
-    files!["app.css", "app.js", "charts.js", "icon.svg", "tail.js", "uPlot.LICENSE.txt", "uPlot.css", "uPlot.min.js"];
+const FILES: &[(&str, &[u8])] = files![
+    "app.css",
+    "app.js",
+    "charts.js",
+    "icon.svg",
+    "joblog.js",
+    "tail.js",
+    "uPlot.LICENSE.txt",
+    "uPlot.css",
+    "uPlot.min.js"
+];
 
 /// Hexadecimal digits of the hash in a name: 64 bits, for telling versions of one file apart.
 const HASH_DIGITS: usize = 16;

@@ -18,7 +18,7 @@ fn bed(redis: &RedisServer) -> Bed {
 /// Who asked, in the order in which that was taken in: each message is one trigger of the scheduler.
 fn taken(bed: &Bed) -> Vec<String> {
     let store = Store::open(bed.data_file()).expect("the data file");
-    let triggers = store.triggers(None, Some(Trigger::Manual), u64::MAX, usize::MAX).expect("triggers");
+    let (triggers, _) = store.triggers(None, Some(Trigger::Manual), u64::MAX, usize::MAX).expect("triggers");
     store.close();
     triggers.into_iter().rev().map(|trigger| trigger.by).collect()
 }
@@ -202,7 +202,7 @@ fn each_type_of_message_is_a_trigger_and_trades_are_counted() {
     );
     daemon.stop();
     let store = Store::open(bed.data_file()).expect("the data file");
-    let triggers = store.triggers(None, None, u64::MAX, usize::MAX).expect("triggers");
+    let (triggers, _) = store.triggers(None, None, u64::MAX, usize::MAX).expect("triggers");
     let mut said: Vec<(String, Option<String>, String)> = triggers
         .into_iter()
         .filter(|trigger| trigger.by.contains('.'))

@@ -51,7 +51,7 @@ fn the_same_again_joins_the_open_job() {
 #[test]
 fn what_comes_during_the_cooldown_is_kept_merged_and_done_once() {
     let bed = Bed::of(&[BTC]);
-    bed.trigger(&drift(BTC), bed.at(0));
+    let _ = bed.trigger(&drift(BTC), bed.at(0));
     bed.fail_a_job();
     let regime = NewTrigger {
         target: Target::Regime { old: None, new: "bear".into(), affected: vec![BTC.into()] },
@@ -76,7 +76,7 @@ fn what_comes_during_the_cooldown_is_kept_merged_and_done_once() {
 #[test]
 fn what_somebody_asks_for_goes_past_the_cooldown() {
     let bed = Bed::of(&[BTC]);
-    bed.trigger(&drift(BTC), bed.at(0));
+    let _ = bed.trigger(&drift(BTC), bed.at(0));
     bed.fail_a_job();
     let recorded = bed.trigger(&by_hand(Target::Named(named(BTC))), bed.at(1));
     assert_eq!((recorded.jobs[0].priority, recorded.jobs[0].triggered_by.as_str()), (Priority::High, "anna"));
@@ -161,7 +161,7 @@ fn trades_before_a_job_of_somebody_else_are_too_old() {
     bed.worker();
     let trades = |count| Trades { model: None, symbol: Some("btcusdt"), count };
     bed.trades(&[trades(99)], bed.at(0));
-    bed.trigger(&by_hand(Target::Named(named("dlinear_btcusdt_1h"))), bed.at(0));
+    let _ = bed.trigger(&by_hand(Target::Named(named("dlinear_btcusdt_1h"))), bed.at(0));
     bed.trades(&[trades(1)], bed.at(0));
     assert_eq!(bed.entry("dlinear_btcusdt_1h", bed.at(0)).trades, 1);
 }

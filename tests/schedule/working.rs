@@ -107,7 +107,7 @@ fn a_full_queue_keeps_what_waits() {
         config.scheduler.models = vec![named(BTC), named("nhits_multi_1h")];
         config.jobs.waiting = 1;
     });
-    bed.trigger(&drift(BTC), bed.at(0));
+    let _ = bed.trigger(&drift(BTC), bed.at(0));
     assert!(bed.trigger(&drift("nhits_multi_1h"), bed.at(0)).jobs.is_empty());
     let Decision::Waiting { why, .. } = &bed.triggers()[1].decision else { panic!("{:?}", bed.triggers()) };
     assert!(why.contains("jobs.waiting"), "{why}");

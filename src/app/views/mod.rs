@@ -10,6 +10,8 @@ pub mod events;
 pub mod health;
 /// The Intents pages.
 pub mod intents;
+/// The Jobs page.
+pub mod jobs;
 /// The pages of models and their versions.
 pub mod registry;
 /// The Trade path page, and what keeps its figures.

@@ -8,7 +8,7 @@ use super::form::see;
 use super::{Frame, Tone};
 
 /// The words and what they stand for.
-const DONE: [(&str, &str); 26] = [
+const DONE: [(&str, &str); 29] = [
     ("intent-acknowledged", "You have taken it on: the intent is acknowledged."),
     ("intent-resolved", "The intent is resolved."),
     ("user-added", "The user was added."),
@@ -30,6 +30,9 @@ const DONE: [(&str, &str); 26] = [
     ("version-moved", "The version has its new status."),
     ("version-failed", "The version is failed, and stays so."),
     ("version-deleted", "The version was deleted. Its name is never given again."),
+    ("job-asked", "The job is in the queue."),
+    ("job-retried", "This job does the other one again, and goes on behind what was finished."),
+    ("job-cancelled", "The job is called off. If a worker has it, its processes are ended first."),
     ("webhook-tested", "The receiver took the test. What waits for it follows at once."),
     ("webhook-replayed", "The event was sent once more, and taken."),
     ("letter-replayed", "The message was processed once more, and taken."),

@@ -71,6 +71,7 @@ const GROUPS: [&[(&str, &str, Role)]; 2] = [
         ("/trade-path", "Trade path", Role::Viewer),
         ("/intents", "Intents", Role::Viewer),
         ("/models", "Models", Role::Viewer),
+        ("/jobs", "Jobs", Role::Viewer),
         ("/webhooks", "Webhooks", Role::Viewer),
         ("/dead-letters", "Dead letters", Role::Viewer),
     ],

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::show::Given;
+use crate::domain::job::JobId;
 use crate::domain::model::{ModelId, VersionName};
 use crate::domain::request::target;
 
@@ -57,6 +59,11 @@ pub(in crate::http) fn promote(model: &ModelId, version: &VersionName) -> String
 /// Where a model is rolled back.
 pub(in crate::http) fn rollback(model: &ModelId) -> String {
     format!("/models/{model}/rollback")
+}
+
+/// A job's page.
+pub(in crate::http) fn job(job: impl Given<JobId>) -> String {
+    format!("/jobs/{}", job.given())
 }
 
 /// A path of several parts, each encoded.

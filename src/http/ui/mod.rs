@@ -42,6 +42,10 @@ mod health;
 mod intent;
 /// What somebody should look at.
 mod intents;
+/// One job.
+mod job;
+/// What runs, what waits, and what came of the others.
+mod jobs;
 /// Addresses of pages.
 mod links;
 /// One model.
@@ -95,6 +99,8 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(trade_path::routes());
     routes.extend(intents::routes());
     routes.extend(intent::routes());
+    routes.extend(jobs::routes());
+    routes.extend(job::routes());
     routes.extend(models::routes());
     routes.extend(model::routes());
     routes.extend(version::routes());
