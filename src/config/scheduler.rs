@@ -79,7 +79,7 @@ impl Scheduler {
         };
         let intervals = self.intervals.iter().map(|(whose, interval)| (whose, interval.cadence()));
         // An expression goes before an interval: it says more.
-        let expressions = self.cron.iter().map(|(whose, times)| (whose, Cadence::Cron(times.clone())));
+        let expressions = self.cron.iter().map(|(whose, times)| (whose, Cadence::Cron(Box::new(times.clone()))));
         for (whose, cadence) in intervals.chain(expressions) {
             match whose {
                 Whose::Type(kind) => rules.types.insert(*kind, cadence),
@@ -255,7 +255,7 @@ pub(super) fn keys() -> Vec<Key> {
         key!(
             scheduler.models,
             ListOf<ModelName>,
-            distinct,
+            |models| distinct(models),
             "Models that are trained although the registry may not have them yet, such as [\"xgboost_btcusdt_1h\"]. Those \
              that it has need not be listed."
         ),
@@ -326,7 +326,7 @@ fn between(number: f64, least: f64, most: f64) -> Result<(), String> {
     if (least..=most).contains(&number) { Ok(()) } else { Err(format!("must be from {least} to {most}")) }
 }
 
-fn distinct(models: &Vec<ModelName>) -> Result<(), String> {
+fn distinct(models: &[ModelName]) -> Result<(), String> {
     let mut ids: Vec<_> = models.iter().map(ModelName::id).collect();
     ids.sort_unstable();
     match ids.windows(2).find(|pair| pair[0] == pair[1]) {

@@ -16,7 +16,7 @@ pub(super) fn append_visible(raw: &[u8], into: &mut String) {
 
 fn append_text(text: &str, into: &mut String) {
     // Nearly every line: nothing to leave out, found without looking at each character twice.
-    if text.bytes().all(|byte| byte >= b' ' && byte < 0x7f) {
+    if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
         into.push_str(text);
         return;
     }

@@ -239,7 +239,9 @@ impl Follower {
     async fn show(&mut self, waits: bool) -> Result<(), StoreError> {
         let waiting = match self.counted {
             _ if !waits => 0,
-            Some(counted) if counted.elapsed() < COUNT => return Ok(()),
+            // While it delivers, counting each time would cost more than the deliveries. A failure is said at once: a pause
+            // may follow, and nothing is looked at before it is over.
+            Some(counted) if counted.elapsed() < COUNT && self.progress.failing_since.is_none() => return Ok(()),
             _ => {
                 let (webhook, position) = (self.webhook.clone(), self.position);
                 let store = webhook.store.clone();

@@ -41,7 +41,7 @@ pub enum Adopted {
     /// Nothing was begun there.
     Nothing,
     /// It is running.
-    Running(Running),
+    Running(Box<Running>),
     /// It has ended.
     Exited(ExitRecord),
 }
@@ -61,7 +61,7 @@ impl Running {
         let mut running = Self::new(directory, begun, order, None);
         Ok(match running.poll()? {
             Some(record) => Adopted::Exited(record),
-            None => Adopted::Running(running),
+            None => Adopted::Running(Box::new(running)),
         })
     }
 

@@ -124,7 +124,7 @@ impl Supervisor {
         if !drain.finish(OUTPUT_ENDS_WITHIN) {
             notes.push("somebody who is not of the program holds its output open".to_owned());
         }
-        let mut how = stopped.unwrap_or_else(|| match status {
+        let mut how = stopped.unwrap_or(match status {
             Some(Status::Exit(code)) => How::Exit { code },
             Some(Status::Signal(signal)) => How::Signal { signal },
             // It is our child: only somebody else who waited for it could have taken its status.

@@ -9,7 +9,6 @@ use super::Tasks;
 use crate::app::App;
 use crate::mirror::{MirrorSettings, Standing, Subscriptions};
 use crate::observe::status::Reporter;
-use crate::store::StoreError;
 
 /// How often the figures are carried over to the metrics, and dead letters are counted.
 const FIGURES: Duration = Duration::from_secs(2);
@@ -49,7 +48,7 @@ async fn carry(app: &App, standing: &Standing, letters: &Reporter) -> anyhow::Re
         app.metrics.bus_group(topic.as_str(), pending, lag);
     }
     let store = app.store.clone();
-    let waiting = tokio::task::spawn_blocking(move || Ok::<_, StoreError>(store.dead_letters_waiting()?)).await?;
+    let waiting = tokio::task::spawn_blocking(move || store.dead_letters_waiting()).await?;
     // A data file that cannot be read is the store's news.
     let Ok(waiting) = waiting else { return Ok(()) };
     app.metrics.dead_letters.set(waiting);

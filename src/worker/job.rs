@@ -58,9 +58,8 @@ pub(super) async fn follow(context: Context, place: JobPlace, assignment: Assign
     drop((shipper, watch));
     let done = outcome == Outcome::Over(Ending::Completed);
     let clearing = move || if done { place.clear_task().and_then(|()| place.remove()) } else { place.clear_task() };
-    match tokio::task::spawn_blocking(clearing).await {
-        Ok(Err(error)) => tracing::warn!(%job, "its directory cannot be cleared: {error}"),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(clearing).await {
+        tracing::warn!(%job, "its directory cannot be cleared: {error}")
     }
     outcome
 }

@@ -25,7 +25,7 @@ struct Kept {
     /// What it answered.
     finished: Finished,
     /// Every file of the working directory: whether it is what it was is told by its size and its time.
-    files: BTreeMap<String, (u64, i64, i64)>,
+    files: Files,
 }
 
 /// Only what later programs read in the directory is worth it.
@@ -65,8 +65,11 @@ pub(super) fn forget(place: &JobPlace, program: Program) -> io::Result<()> {
     }
 }
 
+/// Size, seconds and nanoseconds of the last change, by path.
+type Files = BTreeMap<String, (u64, i64, i64)>;
+
 /// Sizes and times of the files below `directory`; none where there are too many.
-fn files(directory: &Path) -> io::Result<Option<BTreeMap<String, (u64, i64, i64)>>> {
+fn files(directory: &Path) -> io::Result<Option<Files>> {
     let mut found = BTreeMap::new();
     let mut open = vec![directory.to_owned()];
     while let Some(next) = open.pop() {

@@ -265,7 +265,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let inner = directory.path().join("a/b");
         fs::create_dir_all(inner.join("c")).unwrap();
-        fs::set_permissions(&inner, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o0)).unwrap();
         remove(&directory.path().join("a")).unwrap();
         assert!(!directory.path().join("a").exists());
         remove(&directory.path().join("a")).unwrap();

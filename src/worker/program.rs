@@ -161,7 +161,7 @@ async fn adopt(
     if ours {
         tracing::info!(job = %assignment.job, epoch = assignment.epoch, "{} is running, and taken over", assignment.program.as_str());
     }
-    drop(watch.has(running, work));
+    drop(watch.has(*running, work));
     if !ours {
         let handle = watch.handle();
         let _ = tokio::task::spawn_blocking(move || handle.with(Running::kill)).await;

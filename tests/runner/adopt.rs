@@ -13,7 +13,7 @@ const SLEEPS: &str = "touch ready; while [ ! -e done ]; do sleep 0.05; done; exi
 
 fn running(adopted: Adopted) -> Running {
     match adopted {
-        Adopted::Running(running) => running,
+        Adopted::Running(running) => *running,
         other => panic!("{other:?}"),
     }
 }

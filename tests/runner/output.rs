@@ -125,10 +125,10 @@ fn what_a_full_disk_took_is_told_where_it_is_missing() {
     let records: Vec<_> = log.lines().map(|line| Record::parse(line).unwrap()).collect();
     let missing = records.iter().filter_map(|record| record.text.split_once(" lines are missing here: No space left"));
     let missing: usize = missing.map(|(count, _)| count.parse::<usize>().unwrap()).sum();
-    let written = records.iter().filter(|record| record.stream == Stream::Out);
+    let mut written = records.iter().filter(|record| record.stream == Stream::Out);
     assert!(missing > 0);
     assert_eq!(written.clone().count() + missing, 300_001);
-    assert_eq!(written.last().unwrap().text, "after");
+    assert_eq!(written.next_back().unwrap().text, "after");
 }
 
 #[test]

@@ -53,11 +53,14 @@ mod tests {
 
     use super::*;
 
+    /// Fields, and the model and symbol that they name.
+    type Row<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, Option<&'a str>);
+
     #[test]
     fn writers_differ() {
         let json = r#"{"timestamp":"2026-01-17T03:46:06Z","symbol":"BTCUSDT","side":"BUY","model_id":"xgboost_btcusdt_1h","pnl_percent":null}"#;
         let of_nobody = r#"{"symbol":"ETH-USDT","model_id":null}"#;
-        let table: [(&[(&str, &str)], Option<&str>, Option<&str>); 7] = [
+        let table: [Row<'_>; 7] = [
             (&[("symbol", "BTC/USDT"), ("side", "SELL"), ("exit_price", "1")], None, Some("btcusdt")),
             (&[("symbol", "BTCUSDT"), ("model", "xgboost_btcusdt_1h")], Some("xgboost_btcusdt_1h"), Some("btcusdt")),
             (&[("symbol", "BTCUSDT"), ("model", "")], None, Some("btcusdt")),

@@ -329,7 +329,7 @@ fn each_pending_job_has_its_reason() {
     let lacking = |program| Waiting::NoWorker { program };
     assert_eq!(reasons(&lines, &[])[2..], [lacking(Program::Data), lacking(Program::Data)]);
     let half = asking("w", &[Program::Data]);
-    assert_eq!(reasons(&lines, &[half.clone()])[2..], [lacking(Program::Train), lacking(Program::Train)]);
+    assert_eq!(reasons(&lines, std::slice::from_ref(&half))[2..], [lacking(Program::Train), lacking(Program::Train)]);
     with_queue(&lines, &[2], |queue| {
         assert_eq!(queue.next_for(&half), None, "it could not bring a job to its end");
         assert_eq!(queue.next_for(&asking("w", &ALL)), Some(JobId(4)));

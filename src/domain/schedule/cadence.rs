@@ -64,7 +64,7 @@ pub enum Cadence {
     /// So many microseconds after its last training.
     Every(u64),
     /// At these instants.
-    Cron(CronTimes),
+    Cron(Box<CronTimes>),
 }
 
 impl Cadence {
@@ -118,7 +118,7 @@ mod tests {
     fn a_long_pause_is_one_training() {
         let (last, since) = (at("2026-01-01T00:00:00Z"), at("2025-12-01T00:00:00Z"));
         let every = Cadence::Every(24 * Micros::HOUR);
-        let cron = Cadence::Cron("0 3 * * *".parse().expect("an expression"));
+        let cron = Cadence::Cron(Box::new("0 3 * * *".parse().expect("an expression")));
         assert_eq!(every.due(Some(last), since), Some(at("2026-01-02T00:00:00Z")), "whatever the present is");
         assert_eq!(cron.due(Some(last), since), Some(at("2026-01-01T03:00:00Z")));
         assert_eq!(every.due(None, since), Some(since), "what was never trained is due");

@@ -80,7 +80,7 @@ struct World {
 impl World {
     fn new(now: Micros) -> Self {
         let quiet: Vec<_> = ["Mon-Fri 13:00-21:00", "Sat"].map(|text| text.parse().expect("hours")).into();
-        let cron = Cadence::Cron("0 3 1 * *".parse().expect("an expression"));
+        let cron = Cadence::Cron(Box::new("0 3 1 * *".parse().expect("an expression")));
         let rules = Rules {
             calendar: Calendar::new(&quiet).expect("some time is left"),
             models: BTreeMap::from([(MODELS[4].parse().expect("an id"), cron)]),

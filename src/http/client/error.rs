@@ -54,7 +54,7 @@ pub enum ClientError {
     #[error("the daemon at {url}: {source}")]
     Unreachable {
         /// Where it should be.
-        url: DaemonUrl,
+        url: Box<DaemonUrl>,
         /// What happened.
         source: ConnectError,
     },

@@ -243,7 +243,7 @@ impl Client {
             Place::Url(url) => {
                 let ca_file = self.worker.as_ref().and_then(|worker| worker.ca_file.as_deref());
                 let connected = connect(url.uri(), ca_file, CONNECT).await;
-                let unreachable = |source| ClientError::Unreachable { url: url.clone(), source };
+                let unreachable = |source| ClientError::Unreachable { url: Box::new(url.clone()), source };
                 connected.map(|stream| Box::new(stream) as Box<dyn Stream>).map_err(unreachable)
             }
         }
