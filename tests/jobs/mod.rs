@@ -1,5 +1,6 @@
 mod bed;
 mod life;
+mod names;
 mod orchestrate;
 mod random;
 mod waiting;
