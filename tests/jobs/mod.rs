@@ -1,5 +1,9 @@
 mod bed;
+mod cancel;
+mod concerns;
 mod life;
+mod races;
 mod random;
+mod setbacks;
 mod waiting;
 mod world;

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use quantum_clm::app::jobs::JobError;
 use quantum_clm::domain::job::{
-    Assignment, Ending, FailureKind, Held, Job, JobId, JobState, JobStep, Program, Report, ReportAnswer, StepEnd,
-    StepRecord,
+    Assignment, Ending, FailureKind, Held, Job, JobId, JobKind, JobState, JobStep, Program, Report, ReportAnswer,
+    StepEnd, StepRecord,
 };
 use quantum_clm::domain::model::{Digest, ModelId};
 use quantum_clm::store::JobFilter;
@@ -86,9 +86,10 @@ impl World {
         self.bed.store().jobs(&JobFilter::default(), None, usize::MAX).unwrap().0
     }
 
-    pub(crate) fn create(&mut self, model: usize) {
+    pub(crate) fn create(&mut self, model: usize, is_hook: bool) {
         let model = &self.models[model % self.models.len()];
-        match self.bed.jobs().create(&self.bed.ask(), super::bed::training(model)) {
+        let new = if is_hook { super::bed::hook(model) } else { super::bed::training(model) };
+        match self.bed.jobs().create(&self.bed.ask(), new) {
             Ok(_) | Err(JobError::Open(_)) => {}
             Err(error) => panic!("{error}"),
         }
@@ -340,9 +341,10 @@ impl World {
             assert!(!trains, "it was trained after its version was registered: {job:?}");
         }
         let held: Vec<_> = all.iter().filter(|job| job.state.is_held()).collect();
-        let models: BTreeSet<_> = held.iter().map(|job| &job.model).collect();
-        assert_eq!(models.len(), held.len(), "two jobs of a model are held");
-        assert!(held.len() <= 2, "{} jobs are held", held.len());
+        let lanes: BTreeSet<_> = held.iter().map(|job| lane(job)).collect();
+        assert_eq!(lanes.len(), held.len(), "two jobs of a model are held");
+        let trainings = lanes.iter().filter(|(_, is_hook)| !is_hook).count();
+        assert!(trainings <= 2, "{trainings} trainings are held");
         self.check_processes(&all);
         // What a worker trained and never told of nobody can know; what it told of is never trained again.
         let mut trained: BTreeMap<JobId, usize> = BTreeMap::new();
@@ -366,7 +368,7 @@ impl World {
 
     /// A process belongs to a job that is held under its lease: before anything else is said of a job, they are dead.
     fn check_processes(&self, all: &[Job]) {
-        let mut models: BTreeSet<ModelId> = BTreeSet::new();
+        let mut busy = BTreeSet::new();
         for worker in &self.workers {
             let Some(has) = worker.has.as_ref().filter(|has| has.alive) else { continue };
             let Assignment { job, epoch, program, .. } = &has.assignment;
@@ -378,7 +380,7 @@ impl World {
                 is.state,
                 is.epoch
             );
-            assert!(models.insert(is.model.clone()), "two processes are at {}", is.model);
+            assert!(busy.insert(lane(is)), "two processes are at {}", is.model);
         }
     }
 
@@ -404,4 +406,9 @@ impl World {
         let why = self.bed.jobs().all_waiting().unwrap();
         panic!("forgotten: {left:#?}\n{why:?}");
     }
+}
+
+/// Trainings and hooks of a model do not keep each other waiting.
+fn lane(job: &Job) -> (&ModelId, bool) {
+    (&job.model, matches!(job.kind, JobKind::Hook(_)))
 }

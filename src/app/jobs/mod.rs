@@ -38,7 +38,7 @@ use crate::store::{Store, StoreError};
 pub use self::clocks::WorkerSeen;
 pub use self::orchestrate::{Next, Orchestrate, Orchestrator};
 pub use self::queue::Waits;
-pub use self::read::{JobQuery, Survey, Unserved};
+pub use self::read::{JobQuery, Survey};
 pub use self::training::{Asked, Subject};
 
 /// The longest evidence.
