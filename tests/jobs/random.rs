@@ -85,7 +85,7 @@ fn perform(world: &mut World, op: Op) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn every_job_comes_to_one_end_and_nobody_runs_what_is_anothers(

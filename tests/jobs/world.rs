@@ -17,6 +17,9 @@ use super::bed::{Bed, beat, failed, finished, finished_with, report, request};
 /// Seconds before the end of its lease at which a worker ends its processes.
 const MARGIN: u64 = 10;
 
+/// Seconds that ending them takes besides: some machines are slow, but all are done before the fence falls.
+const LATE: [u64; 3] = [0, 30, 65];
+
 /// Seconds for which a job is kept for the worker that has what was trained.
 const FILES_PATIENCE: u64 = 600;
 
@@ -106,7 +109,7 @@ impl World {
     pub(crate) fn retry(&mut self, at: usize) {
         let Some(job) = self.pick(at) else { return };
         match self.bed.jobs().retry(&self.bed.ask(), job) {
-            Ok(_) | Err(JobError::Refused(_) | JobError::Open(_)) => {}
+            Ok(_) | Err(JobError::Refused(_) | JobError::Again { .. } | JobError::Open(_)) => {}
             Err(error) => panic!("{error}"),
         }
     }
@@ -153,6 +156,9 @@ impl World {
         let Some(has) = worker.has.as_mut().filter(|has| has.alive) else { return };
         let Assignment { root, program, inputs, .. } = has.assignment;
         has.alive = false;
+        // Nothing follows upon data but the next program.
+        let refused = matches!(how, How::BreaksTheContract | How::IsRefused);
+        let how = if program == Program::Data && refused { How::Done } else { how };
         let end = match how {
             How::Done => finished(),
             How::BreaksTheContract => finished_with(json!({ "fail": "answer" })),
@@ -160,7 +166,8 @@ impl World {
             How::Fails => failed(FailureKind::Program),
             How::Machine => failed(FailureKind::Infrastructure),
         };
-        if matches!(how, How::Done) {
+        // What the registry refuses is whole: a retry reports it again.
+        if matches!(how, How::Done | How::IsRefused) {
             worker.disk.insert((root, program, inputs));
         }
         has.pending = Some(report(&has.assignment, end));
@@ -302,7 +309,7 @@ impl World {
                     self.excused.extend(self.workers[at].disk.iter().map(|left| left.0));
                 }
                 // The supervisor of a program ends it, also when its worker is dead.
-                let fenced = self.workers[at].silent >= self.lease() - MARGIN;
+                let fenced = self.workers[at].silent >= self.lease() - MARGIN + LATE[at % LATE.len()];
                 if fenced && self.workers[at].has.as_ref().is_some_and(|has| has.alive) {
                     self.give_up(at, StepEnd::Lost);
                 }
