@@ -66,8 +66,8 @@ pub(super) fn keys() -> Vec<Key> {
         key!(
             jobs.heartbeat,
             value::Time,
-            |time| between(time, 1, 300),
-            "How often a worker says that it is at a job, \"1s\" to \"5m\". After four times as long without a word the job is \
+            |time| between(time, 1, 60),
+            "How often a worker says that it is at a job, \"1s\" to \"1m\". After four times as long without a word the job is \
              lost; a worker that speaks over a network has ended its processes before that."
         ),
         key!(

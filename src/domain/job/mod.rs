@@ -4,6 +4,7 @@
 //! from it, everything it still says is refused. A job is called failed, cancelled or pending again only when no process
 //! of it can be alive any more.
 
+mod concern;
 mod id;
 mod kind;
 mod life;
@@ -20,6 +21,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use self::concern::Concern;
 pub use self::id::{BadJobId, JobId};
 pub use self::kind::{HookRun, JobKind, JsonText, Training};
 pub use self::life::{Holder, Refusal};

@@ -86,7 +86,7 @@ async fn retry(State(app): State<App>, asker: Asker, PathPart(id): PathPart<Stri
         Err(refused) => refused,
     };
     match refused {
-        JobError::Refused(_) | JobError::Open(_) | JobError::Full(_) => {
+        JobError::Refused(_) | JobError::Again { .. } | JobError::Open(_) | JobError::Full(_) => {
             let why = sentence(&refused);
             let frame = Frame::of(format!("Retry {id}"), &asker.caller).at("/jobs");
             let frame = frame.notice(Tone::Bad, format!("Nothing was asked for. {why}"));
