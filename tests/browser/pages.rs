@@ -1,8 +1,11 @@
 //! Every page in every light: what it looks like, and whether everybody can read and use it.
 
+use serde_json::json;
+
 use super::scene::{MODEL, PASSWORD, PATH, Scene, sign_in, version};
 use super::web::{Request, send};
 use crate::support::browser::{Browser, View};
+use crate::support::work::record;
 
 /// The pages of a running product, as an admin sees them, by the name of their pictures.
 async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
@@ -14,6 +17,16 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
     let pair = |path: &str| path.trim_start_matches("/models/").replacen("/versions/", "%2F", 1);
     let compare = format!("/models/compare?v={}&v={}", pair(&candidate), pair(&failing));
     [
+        ("jobs", "/jobs"),
+        ("jobs-filtered", "/jobs?state=completed&type=lightgbm"),
+        ("jobs-none", "/jobs?state=lost"),
+        ("job-running", "/jobs/job-6"),
+        ("job-waiting", "/jobs/job-7"),
+        ("job", "/jobs/job-1"),
+        ("job-failed", "/jobs/job-2"),
+        ("job-retry", "/jobs/job-3"),
+        ("job-search", "/jobs/job-1?epoch=1&grep=valid"),
+        ("job-cancel", "/jobs/job-6/cancel"),
         ("health", "/"),
         ("events", "/events"),
         ("events-filtered", "/events?level=error&unit=quantum-risk-brain.service"),
@@ -73,6 +86,22 @@ async fn everybody_can_read_every_page_at_a_desk_and_on_a_phone_by_day_and_by_ni
     let elsewhere =
         elsewhere.header("User-Agent", "Mozilla/5.0 (Android 16; Mobile; rv:148.0) Gecko/148.0 Firefox/148.0");
     assert_eq!(send(scene.daemon.tcp(), &elsewhere).status, 303);
+    // A job that is at work and one that waits, besides those of the sample.
+    for symbol in ["BTCUSDT", "ETHUSDT"] {
+        let (status, job) = scene.daemon.ask("POST", "/api/jobs", &json!({"model_type": "xgboost", "symbol": symbol}));
+        assert_eq!(status, 201, "{job}");
+    }
+    let trainer = scene.trainer();
+    assert_eq!(trainer.lease()["job"], "job-6");
+    trainer.write(
+        "job-6",
+        1,
+        0,
+        &(0..40).map(|round| record(&format!("round {round}: loss 0.6{round}"))).collect::<String>(),
+    );
+    let resources = json!({"memory_peak": 734_003_200, "cpu_ms": 48_210, "output_bytes": 812});
+    let beat = json!({"epoch": 1, "progress": 0.42, "message": "round 40 of 100", "resources": resources});
+    trainer.say("/api/work/jobs/job-6/beat", &beat);
     let mut browser = Browser::open(&scene.daemon.url()).await;
     let mut found = Vec::new();
     browser.goto("/sign-in").await;

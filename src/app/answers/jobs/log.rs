@@ -1,6 +1,6 @@
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::answers::QueryError;
 use crate::app::answers::query::{filled, limit};
-use crate::app::jobs::Jobs;
+use crate::app::jobs::{Jobs, log_directory};
 use crate::domain::job::JobId;
 use crate::joblog::{LogReader, Record, Stream};
 
@@ -170,6 +170,11 @@ impl JobLogs {
     /// Of a job.
     pub fn of(jobs: &Jobs, job: JobId) -> Self {
         Self { job, directory: jobs.log_directory(job) }
+    }
+
+    /// The same of a data file without a daemon.
+    pub fn beside(data_file: &Path, job: JobId) -> Self {
+        Self { job, directory: log_directory(data_file, job) }
     }
 
     /// The log of a lease, which need not exist.
