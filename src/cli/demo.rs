@@ -58,7 +58,7 @@ pub(crate) fn run(_args: DemoArgs, global: &Global) -> anyhow::Result<ExitCode> 
         complain(
             "demo: the commands use the unix socket, open to root and to the user that runs this. In another terminal:",
         );
-        for command in ["health --verbose", "events --follow", "counters --since -1h", "intents"] {
+        for command in ["health --verbose", "events --follow", "counters --since -1h", "intents", "jobs"] {
             complain(&format!("demo:   {ask} {command}"));
         }
         complain("demo: Ctrl-C stops it");

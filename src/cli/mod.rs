@@ -41,7 +41,7 @@ mod worker;
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
 
 /// The learning side of a crypto trading system: an exactly-once event feed, detection and intents,
-/// models and their promotion.
+/// training, models and their promotion.
 #[derive(Parser)]
 #[command(name = "quantum-clm", version = VERSION, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {

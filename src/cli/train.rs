@@ -15,10 +15,11 @@ use crate::domain::model::{ModelId, ModelType, VersionName};
 
 #[derive(Args)]
 #[command(after_help = "\
-A worker trains it (quantum-clm worker): quantum-clm jobs says what the job waits for. While a training of the same model is
-not over, another one is refused.
+A worker trains it (quantum-clm worker): quantum-clm jobs says what the job waits for. While a training of the same model \
+is not over, another one is refused.
 
-Exit codes: 0 the job is in the queue; with --wait, 0 it is completed, 1 it failed or was cancelled; 2 nothing was asked for.")]
+Exit codes: 0 the job is in the queue; with --wait, 0 it is completed, 1 it failed or was cancelled; 2 nothing was asked \
+for.")]
 pub(crate) struct TrainArgs {
     /// xgboost, lightgbm, nhits, patchtst, tft, dlinear, rl_v2, rl_v3 or other
     #[arg(value_name = "MODEL_TYPE", required_unless_present = "model")]

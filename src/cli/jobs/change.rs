@@ -20,7 +20,7 @@ pub(super) struct CancelArgs {
 
 #[derive(Args)]
 #[command(after_help = "\
-Exit codes: 0 the new job is in the queue; with --wait, 0 it is completed, 1 it failed or was cancelled; 2 nothing was asked
+Exit codes: 0 the new job is in the queue; with --wait, 0 it is completed, 1 it failed or was cancelled; 2 nothing was asked \
 for.")]
 pub(super) struct RetryArgs {
     #[command(flatten)]

@@ -84,7 +84,7 @@ async fn what_does_not_fit_is_refused_and_makes_no_job() {
     let both = json!({ "model_id": "xgboost_btcusdt_1h", "model_type": "xgboost" }).to_string();
     let cases = [
         (String::new(), "EOF"),
-        ("[]".to_owned(), "invalid type"),
+        ("7".to_owned(), "invalid type"),
         ("{}".to_owned(), "name a model_id, or a model_type"),
         (both, "leave out model_type"),
         (json!({ "model_id": "../x" }).to_string(), "model id"),

@@ -147,7 +147,7 @@ async fn what_does_not_fit() {
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {answer:?}");
     }
     assert_eq!(desk.look("/clm/jobs?colour=red").await["total"], 1);
-    for id in ["job-7", "7f3c1c1e-11aa", "..%2F..", "%3Cscript%3E"] {
+    for id in ["job-7", "7f3c1c1e-11aa", "job-01", "%3Cscript%3E"] {
         let answer = desk.get(&format!("/clm/jobs/{id}")).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{id}: {answer:?}");
         assert!(answer.detail().starts_with("there is no training job "), "{answer:?}");

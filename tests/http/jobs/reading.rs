@@ -67,7 +67,7 @@ async fn lists_are_narrowed_and_come_in_pages() {
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {answer:?}");
         assert!(words(&answer).contains(expected), "{query}: {}", words(&answer));
     }
-    for path in ["/api/jobs/17", "/api/jobs/job-0", "/api/jobs/job-1%2F..", "/api/jobs/x/results"] {
+    for path in ["/api/jobs/17", "/api/jobs/job-0", "/api/jobs/job-1x", "/api/jobs/x/results"] {
         let answer = desk.get(path).await;
         assert!([404, 422].contains(&answer.status.as_u16()), "{path}: {answer:?}");
     }
@@ -87,6 +87,20 @@ async fn why_a_job_waits() {
     assert_eq!(waits("job-2").await["in_words"], "the one place for a job is taken");
     let page = desk.look("/api/jobs?state=pending").await;
     assert_eq!(page["jobs"][0]["waiting"], waits("job-2").await, "the list says the same");
+}
+
+#[tokio::test]
+async fn workers_and_what_they_have() {
+    let desk = Desk::new();
+    let workers = async || desk.look("/api/workers").await["workers"].clone();
+    assert_eq!(workers().await, json!([]));
+    desk.train("BTCUSDT").await;
+    let first = desk.lease().await;
+    let seen = workers().await;
+    assert_eq!((&seen[0]["name"], &seen[0]["here"]), (&json!("trainer-1"), &json!(true)), "{seen}");
+    assert_eq!(seen[0]["jobs"], json!(["job-1"]), "it has it from the moment that it was given");
+    desk.report(&first, &failed("no rows")).await;
+    assert_eq!(workers().await[0]["jobs"], json!([]));
 }
 
 #[tokio::test]

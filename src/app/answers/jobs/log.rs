@@ -293,13 +293,14 @@ mod tests {
     use crate::domain::time::Micros;
     use crate::joblog::{LogLimits, LogWriter};
 
-    /// A log of so many lines, of which some in the middle are not kept if there are many.
+    /// A log of so many lines, of which some in the middle are not kept if there are many, which are long then.
     fn logs(count: usize) -> (tempfile::TempDir, JobLogs) {
         let directory = tempfile::tempdir().unwrap();
         let logs = JobLogs { job: JobId(17), directory: directory.path().to_owned() };
         let mut writer = LogWriter::open(logs.log(2).directory(), LogLimits::of(64 << 10)).unwrap();
+        let rest = ".".repeat(if count > 1_000 { 300 } else { 0 });
         for number in 0..count {
-            writer.append(Micros(1_768_621_566_123_000), Stream::Out, format!("line {number}\n").as_bytes());
+            writer.append(Micros(1_768_621_566_123_000), Stream::Out, format!("line {number}{rest}\n").as_bytes());
         }
         writer.finish(Micros(1_768_621_566_123_000));
         (directory, logs)
