@@ -32,7 +32,7 @@ async fn the_whole_way(scripts: bool) {
     browser.fill("Symbol", "BTC/USDT").await;
     browser.fill("Days of data", "180").await;
     browser.press("Train").await;
-    browser.shows("symbol").await;
+    browser.shows("use 1 to 32 of a-z and 0-9").await;
     browser.was_refused(422);
     assert_eq!(browser.field("Days of data").await.prop("value").await.unwrap().as_deref(), Some("180"));
     browser.fill("Symbol", "BTCUSDT").await;
