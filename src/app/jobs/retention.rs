@@ -41,12 +41,21 @@ impl Jobs {
 
     /// Where the logs of a job are, one directory for each lease: beside the data file.
     pub fn log_directory(&self, job: JobId) -> PathBuf {
-        self.logs_directory().join(job.to_string())
+        log_directory(self.store.path(), job)
     }
 
     fn logs_directory(&self) -> PathBuf {
-        self.store.path().parent().unwrap_or(Path::new(".")).join("logs")
+        logs_directory(self.store.path())
     }
+}
+
+/// Where the logs of a job are, beside the data file.
+pub fn log_directory(data_file: &Path, job: JobId) -> PathBuf {
+    logs_directory(data_file).join(job.to_string())
+}
+
+fn logs_directory(data_file: &Path) -> PathBuf {
+    data_file.parent().unwrap_or(Path::new(".")).join("logs")
 }
 
 fn remove_log(directory: &Path) {
