@@ -8,8 +8,10 @@
 
 mod binary;
 mod catch_up;
+mod connection;
 mod cost;
 mod daemon;
+mod jobs;
 mod journal;
 mod large;
 mod latency;
@@ -42,7 +44,7 @@ struct Bench {
 
 type Section = fn(&Bench, &mut Table) -> Result<()>;
 
-const SECTIONS: [(&str, Section); 9] = [
+const SECTIONS: [(&str, Section); 10] = [
     ("catch-up", catch_up::run),
     ("redis", redis::run),
     ("latency", latency::run),
@@ -50,6 +52,7 @@ const SECTIONS: [(&str, Section); 9] = [
     ("large", large::run),
     ("web", web::run),
     ("models", models::run),
+    ("jobs", jobs::run),
     ("upload", upload::run),
     ("binary", binary::run),
 ];

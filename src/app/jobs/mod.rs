@@ -39,6 +39,7 @@ pub use self::clocks::WorkerSeen;
 pub use self::orchestrate::{Next, Orchestrate, Orchestrator};
 pub use self::queue::Waits;
 pub use self::read::{JobQuery, Survey, Unserved};
+pub use self::retention::log_directory;
 pub use self::training::{Asked, Subject};
 
 /// The longest evidence.

@@ -29,9 +29,13 @@ impl Jobs {
 
     /// Where the logs of a job are, one directory for each lease: beside the data file.
     pub fn log_directory(&self, job: JobId) -> PathBuf {
-        let beside = self.store.path().parent().unwrap_or(Path::new("."));
-        beside.join("logs").join(job.to_string())
+        log_directory(self.store.path(), job)
     }
+}
+
+/// Where the logs of a job are, beside the data file.
+pub fn log_directory(data_file: &Path, job: JobId) -> PathBuf {
+    data_file.parent().unwrap_or(Path::new(".")).join("logs").join(job.to_string())
 }
 
 fn remove_log(directory: &Path) {

@@ -26,7 +26,8 @@ pub use self::life::Refusal;
 pub use self::new::NewJob;
 pub use self::queue::{Asking, OpenJob, Queue};
 pub use self::record::{
-    Cancel, Failure, FailureKind, Job, JobState, Lease, Priority, Resources, StepOutcome, StepRecord, Waiting,
+    BadPriority, Cancel, Failure, FailureKind, Job, JobState, Lease, Priority, Resources, StepOutcome, StepRecord,
+    Waiting,
 };
 pub use self::report::Taken;
 pub use self::setback::Patience;

@@ -270,7 +270,7 @@ async fn artifacts(State(app): State<App>, PathPart(id): PathPart<JobId>) -> Res
 }
 
 async fn workers(State(app): State<App>) -> Result<Json<WorkerList>, ApiError> {
-    Ok(Json(blocking(move || WorkerList::find(&app.jobs)).await?))
+    Ok(Json(blocking(move || WorkerList::find(&app.jobs, &app.store)).await?))
 }
 
 /// After how long it is worth asking for another job.
