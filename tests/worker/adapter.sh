@@ -45,7 +45,7 @@ echo "and complains" >&2
 case $what in
 answer) $program ;;
 slow) echo '{"progress": 0.5, "message": "half"}' > progress.json; sleep "${SLOW:-0.5}"; $program ;;
-wait) $program; until [ -e "$TEST_BED/go" ]; do sleep 0.05; done ;;
+wait) $program; echo "$job" >> "$TEST_BED/waits"; until [ -e "$TEST_BED/go" ]; do sleep 0.05; done ;;
 none) exit 0 ;;
 half) printf '{"rows": 3, "data_ra' > result.json; exit 0 ;;
 huge) truncate -s 200M result.json; exit 0 ;;

@@ -1,4 +1,7 @@
 //! Workers: the real binary at both ends, and shell scripts as the operator's programs.
 
 mod bed;
+mod border;
 mod flow;
+mod kill;
+mod misconfigured;
