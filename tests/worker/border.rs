@@ -2,8 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
@@ -15,9 +15,10 @@ use crate::support::receiver::Certificates;
 /// How long one side is waited for before the other one is looked at.
 const TURN: Duration = Duration::from_millis(5);
 
-/// A port in front of a daemon's. Its threads end with the test.
+/// A port in front of a daemon's, which may come later. Its threads end with the test.
 pub(super) struct Border {
     pub(super) port: u16,
+    daemon: Arc<Mutex<Option<SocketAddr>>>,
     is_cut: Arc<AtomicBool>,
 }
 
@@ -25,12 +26,12 @@ trait Side: Read + Write + Send {}
 impl<T: Read + Write + Send> Side for T {}
 
 impl Border {
-    pub(super) fn start(daemon: SocketAddr) -> Self {
-        Self::serve(daemon, None)
+    pub(super) fn start() -> Self {
+        Self::serve(None)
     }
 
     /// With TLS, as a reverse proxy has it.
-    pub(super) fn start_tls(daemon: SocketAddr, certificates: &Certificates) -> Self {
+    pub(super) fn start_tls(certificates: &Certificates) -> Self {
         let chain = CertificateDer::pem_file_iter(certificates.file("server.pem")).unwrap();
         let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
         let key = PrivateKeyDer::from_pem_file(certificates.file("server.key")).unwrap();
@@ -40,16 +41,17 @@ impl Border {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .unwrap();
-        Self::serve(daemon, Some(Arc::new(config)))
+        Self::serve(Some(Arc::new(config)))
     }
 
-    fn serve(daemon: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
+    fn serve(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let border = Self { port: listener.local_addr().unwrap().port(), is_cut: Arc::default() };
-        let is_cut = border.is_cut.clone();
+        let border = Self { port: listener.local_addr().unwrap().port(), daemon: Arc::default(), is_cut: Arc::default() };
+        let (daemon, is_cut) = (border.daemon.clone(), border.is_cut.clone());
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), tls, is_cut) = (client, tls.clone(), is_cut.clone()) else { continue };
+                let Some(daemon) = *daemon.lock().unwrap() else { continue };
                 std::thread::spawn(move || {
                     let Ok(server) = TcpStream::connect(daemon) else { return };
                     for stream in [&client, &server] {
@@ -65,6 +67,15 @@ impl Border {
             }
         });
         border
+    }
+
+    /// The setting without which no daemon behind it knows its name.
+    pub(super) fn hosts(&self) -> String {
+        format!("http.hosts = [\"localhost:{}\"]", self.port)
+    }
+
+    pub(super) fn lead_to(&self, daemon: SocketAddr) {
+        *self.daemon.lock().unwrap() = Some(daemon);
     }
 
     pub(super) fn url(&self, scheme: &str) -> String {

@@ -42,9 +42,10 @@ fn a_job_becomes_a_gated_version_with_its_files() {
 
 #[test]
 fn a_worker_on_another_machine_comes_over_https_with_a_token() {
-    let scene = Scene::new(&[]);
     let certificates = Certificates::new();
-    let border = Border::start_tls(scene.daemon().tcp(), &certificates);
+    let border = Border::start_tls(&certificates);
+    let scene = Scene::new(&[&border.hosts()]);
+    border.lead_to(scene.daemon().tcp());
     let (token, ca) = (scene.token("worker-a"), certificates.file("ca.pem"));
     let lines = format!(
         "url = \"{}\"\ntoken_file = \"{}\"\nca_file = \"{}\"",
@@ -180,5 +181,5 @@ fn one_job_that_is_stopped_is_ended_and_given_back() {
     assert_eq!(status.code(), Some(1), "{status}: {}", worker.log());
     scene.wait_no_process();
     let job = scene.job(&id).unwrap();
-    assert_eq!((&job["state"], &job["waiting"]["why"]["reason"]), (&"pending".into(), &"backoff".into()), "{job:#}");
+    assert_eq!((&job["state"], &job["waiting"]["reason"]), (&"pending".into(), &"backoff".into()), "{job:#}");
 }

@@ -91,7 +91,7 @@ fn programs_that_cannot_be_run_are_named_and_nothing_is_taken_for_them() {
     let worker = scene.start("worker-a", &[]);
     let id = scene.train("BTCUSDT");
     wait_for("the worker complains", || worker.log().matches("the secret EXCHANGE_KEY").count() > 1);
-    let job = scene.wait(&id, "waiting", |job| job["waiting"]["why"]["reason"] == "no_worker");
+    let job = scene.wait(&id, "waiting", |job| job["waiting"]["reason"] == "no_worker");
     assert_eq!(job["epoch"], 0, "{job:#}");
     // As soon as it is there, it is worked.
     write_secret(&secret, "word");
