@@ -27,7 +27,7 @@ fn assert_done_by_the_other(scene: &Scene, id: &str) -> Value {
 #[track_caller]
 fn assert_stale(scene: &Scene, id: &str, epoch: u64) {
     let before = scene.job(id).unwrap();
-    let end = json!({ "end": "failed", "failure": { "kind": "program", "why": "it is late" } });
+    let end = json!({ "outcome": "failed", "failure": { "kind": "program", "why": "it is late" } });
     let report = json!({
         "epoch": epoch, "program": "train", "inputs": "00".repeat(32), "end": end, "reused": false,
         "resources": { "memory_peak": null, "cpu_ms": null, "output_bytes": 0 },

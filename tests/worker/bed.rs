@@ -281,16 +281,8 @@ impl Drop for Scene {
 }
 
 impl Worker {
-    pub(super) fn id(&self) -> i32 {
-        i32::try_from(self.child.id()).unwrap()
-    }
-
     pub(super) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    pub(super) fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
     }
 
     /// SIGKILL, until it is gone.

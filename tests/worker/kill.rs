@@ -234,7 +234,7 @@ impl Field {
             let times = trained.iter().filter(|line| *line == id).count();
             let cut = self.cut.get(id).copied().unwrap_or(0);
             assert!(times <= 1 + cut, "trained {times} times, of which {cut} could not be recorded: {job:#}");
-            let versions = scene.daemon().get(&format!("/api/models/{}/versions", job["model_id"].as_str().unwrap()));
+            let versions = scene.daemon().get(&format!("/api/versions?model={}", job["model_id"].as_str().unwrap()));
             let versions: Value = versions.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap());
             let versions = versions["versions"].as_array().map_or(0, Vec::len);
             let completed = job["state"] == "completed";

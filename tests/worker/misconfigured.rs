@@ -77,7 +77,8 @@ fn a_daemon_that_is_not_there_is_named_with_what_to_do() {
     let text = fs::read_to_string(scene.configuration("wrong-url")).unwrap();
     fs::write(scene.configuration("wrong-url"), text.replace("url = \"http", "# url = \"http")).unwrap();
     let worker = scene.start("wrong-url", &[]);
-    wait_for("the worker complains", || worker.log().contains("run/none.sock"));
+    wait_for("the worker complains", || worker.log().contains("no daemon answers at"));
+    assert!(worker.log().contains("run/none.sock"), "{}", worker.log());
     assert!(worker.log().contains("systemctl start quantum-clm"), "{}", worker.log());
 }
 

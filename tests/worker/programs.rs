@@ -31,7 +31,7 @@ fn each_fails_its_own_job_with_a_reason() {
     fs::write(scene.configuration("worker-a"), text.replacen("slots = 4\n", "", 1)).unwrap();
     let _worker = scene.start("worker-a", &[]);
     let ends = [
-        ("xgboost", "answer", "result.json breaks off"),
+        ("xgboost", "answer", "breaks off"),
         ("lightgbm", "answer", "left no result.json"),
         ("nhits", "answer", "has 209715200 bytes"),
         ("patchtst", "no_progress", "progress.json did not change for 1 seconds"),
