@@ -65,7 +65,10 @@ fn a_worker_that_is_cut_off_ends_its_programs_before_another_begins() {
     border.cut(false);
     wait_for("the first one drops the job", || worker.log().contains("dropped, and none of its processes is left"));
     wait_for("its directory is in order", || {
-        scene.jobs_of("worker-a").iter().all(|job| !scene.place("worker-a").join("jobs").join(job).join("task.json").exists())
+        scene
+            .jobs_of("worker-a")
+            .iter()
+            .all(|job| !scene.place("worker-a").join("jobs").join(job).join("task.json").exists())
     });
     // It works again.
     drop(_other);
@@ -106,7 +109,11 @@ fn a_daemon_that_is_down_for_long_finds_its_jobs_where_they_were() {
     let down = Instant::now();
     // Twice as long as a lease, in which it must not be ended: nothing else could be waited for.
     while down.elapsed() < Duration::from_secs(8) {
-        assert!(scene.processes().iter().any(|(_, line)| line.contains("adapter.sh")), "it was ended: {}", worker.log());
+        assert!(
+            scene.processes().iter().any(|(_, line)| line.contains("adapter.sh")),
+            "it was ended: {}",
+            worker.log()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     scene.touch("go");
@@ -124,7 +131,8 @@ fn a_daemon_that_sleeps_counts_it_against_nobody_and_its_workers_take_no_risk() 
     let id = scene.train("BTCUSDT");
     scene.wait_file("waits");
     let daemon = i32::try_from(scene.daemon().id()).unwrap();
-    let signal = |signal| rustix::process::kill_process(rustix::process::Pid::from_raw(daemon).unwrap(), signal).unwrap();
+    let signal =
+        |signal| rustix::process::kill_process(rustix::process::Pid::from_raw(daemon).unwrap(), signal).unwrap();
     signal(Signal::STOP);
     // It may be that the daemon lives and counts: the supervisors do not wait for it.
     wait_for("the end of the program", || scene.processes().is_empty());
