@@ -293,6 +293,13 @@ impl Drop for Scene {
 }
 
 impl Worker {
+    /// The most memory that it ever had, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.split_ascii_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
