@@ -34,6 +34,7 @@ use tokio::time::sleep;
 
 use self::daemon::{Daemon, Trouble};
 use self::job::Outcome;
+use self::lease::since_boot;
 use self::place::Place;
 use self::programs::{Programs, Ready};
 use self::slots::Slots;
@@ -104,6 +105,9 @@ pub enum WorkerError {
         "there is nothing to run: name the programs of a model type in [adapters.<type>], or promotion.hook (docs/ADAPTERS.md)"
     )]
     NoPrograms,
+    /// Without it nobody can tell what came first.
+    #[error("cannot read the boot of this machine: {0}: mount /proc")]
+    Boot(#[source] std::io::Error),
 }
 
 /// What every job's task needs. Cheap to clone.
@@ -124,6 +128,7 @@ pub struct Worker {
     place: Arc<Place>,
     name: String,
     host: String,
+    boot: String,
     most: usize,
     end: tokio_watch::Sender<bool>,
     /// What was in the way when it was last looked.
@@ -150,7 +155,8 @@ impl Worker {
             ends,
         };
         let most = usize::try_from(config.worker.slots).unwrap_or(1);
-        Ok(Self { context, place, name, host, most, end, faults: Vec::new() })
+        let boot = crate::runner::boot().map_err(WorkerError::Boot)?;
+        Ok(Self { context, place, name, host, boot, most, end, faults: Vec::new() })
     }
 
     /// Where its daemon is.
@@ -297,10 +303,13 @@ impl Worker {
         }
         LeaseRequest {
             worker: self.name.clone(),
+            instance: self.place.instance().to_owned(),
             host: self.host.clone(),
             programs,
             hook,
             held: slots.held(),
+            boot: self.boot.clone(),
+            sent: u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX),
             wait_seconds: if self.faults.is_empty() { wait_seconds } else { wait_seconds.min(WAIT_FAULTY) },
         }
     }

@@ -217,14 +217,20 @@ pub(crate) fn training(symbol: &str) -> NewJob {
     }
 }
 
+/// Each is later than the one before.
+static SENT: AtomicU64 = AtomicU64::new(0);
+
 pub(crate) fn request(worker: &str, held: &[Held]) -> LeaseRequest {
     let all = vec![Program::Data, Program::Train, Program::Evaluate];
     LeaseRequest {
         worker: worker.into(),
+        instance: worker.into(),
         host: format!("host of {worker}"),
         programs: BTreeMap::from([(ModelType::Xgboost, all)]),
         hook: true,
         held: held.to_vec(),
+        boot: "boot".into(),
+        sent: SENT.fetch_add(1, Ordering::Relaxed),
         wait_seconds: 0,
     }
 }

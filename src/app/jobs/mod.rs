@@ -138,6 +138,16 @@ pub enum JobError {
     /// As many jobs wait as may.
     #[error("{0} jobs are open, as many as jobs.waiting allows: cancel some, or start more workers")]
     Full(u32),
+    /// Two workers use one name.
+    #[error(
+        "another worker asks as {name}, on {host}: give each its own worker.name; after a worker's directory was emptied, wait"
+    )]
+    Name {
+        /// The name.
+        name: String,
+        /// The other one's machine.
+        host: String,
+    },
     /// The key has done something else already.
     #[error("this Idempotency-Key was used for another request")]
     KeyUsed,

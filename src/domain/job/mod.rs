@@ -22,7 +22,7 @@ mod tests;
 
 pub use self::id::{BadJobId, JobId};
 pub use self::kind::{HookRun, JobKind, JsonText, Training};
-pub use self::life::Refusal;
+pub use self::life::{Holder, Refusal};
 pub use self::new::NewJob;
 pub use self::queue::{Asking, OpenJob, Queue};
 pub use self::record::{

@@ -84,8 +84,12 @@ pub enum Priority {
 pub struct Lease {
     /// The worker's name.
     pub worker: String,
+    /// Which worker of that name ([`super::LeaseRequest::instance`]).
+    pub instance: String,
     /// Its machine.
     pub host: String,
+    /// How long it was told that it may go on without a word of ours.
+    pub seconds: u32,
     /// Since when.
     pub at: Micros,
     /// When it was last heard of, for people: whether it is lost is measured without the clock.

@@ -283,7 +283,9 @@ impl From<JobError> for ApiError {
             JobError::NoJob(_) => Self::NotFound(words),
             JobError::Id(_) => Self::unfit("path", "id", words),
             JobError::Bad { field, why } => Self::unfit("body", &field, why),
-            JobError::Refused(_) | JobError::Open(_) | JobError::KeyUsed => Self::Conflict(words),
+            JobError::Refused(_) | JobError::Open(_) | JobError::Name { .. } | JobError::KeyUsed => {
+                Self::Conflict(words)
+            }
             JobError::Full(_) => Self::TooMany { detail: words, seconds: FULL_SECONDS },
             JobError::Orchestration { .. } => Self::Unavailable(words),
             JobError::Json(_) => Self::internal(error),
