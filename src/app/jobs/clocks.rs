@@ -70,6 +70,8 @@ struct Silence {
     silent: Duration,
     /// For how long the job is lost.
     lost: Option<Duration>,
+    /// It was lost when this daemon started. While there was none, its worker may have gone on for as long as a lease.
+    was_lost: bool,
 }
 
 /// What a request for work says of who asks.
@@ -122,8 +124,14 @@ impl Clocks {
         for job in open {
             if job.state.is_held() {
                 let lost = (job.state == JobState::Lost).then_some(Duration::ZERO);
-                self.held
-                    .insert(job.id, Silence { epoch: job.epoch, granted: granted(job), silent: Duration::ZERO, lost });
+                let silence = Silence {
+                    epoch: job.epoch,
+                    granted: granted(job),
+                    silent: Duration::ZERO,
+                    lost,
+                    was_lost: lost.is_some(),
+                };
+                self.held.insert(job.id, silence);
             } else if let Some(until) = job.not_before {
                 let left = Duration::from_micros(until.0.saturating_sub(now.0));
                 self.pauses.insert(job.id, left.min(LONGEST_PAUSE));
@@ -209,14 +217,14 @@ impl Clocks {
         let mut due = Vec::new();
         for (job, silence) in &mut self.held {
             silence.silent += elapsed;
+            let lease = lease.max(silence.granted);
             match &mut silence.lost {
                 Some(lost) => {
                     *lost += elapsed;
-                    due.extend((*lost >= fence).then_some(Due::Release(*job, silence.epoch)));
+                    let until = if silence.was_lost { lease + fence } else { fence };
+                    due.extend((*lost >= until).then_some(Due::Release(*job, silence.epoch)));
                 }
-                None => {
-                    due.extend((silence.silent >= lease.max(silence.granted)).then_some(Due::Lose(*job, silence.epoch)))
-                }
+                None => due.extend((silence.silent >= lease).then_some(Due::Lose(*job, silence.epoch))),
             }
         }
         (due, self.pauses.len() < paused)
