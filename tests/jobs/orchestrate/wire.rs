@@ -107,7 +107,7 @@ impl Wire {
         let headers = [("content-type", "application/json"), ("idempotency-key", symbol)];
         let answer = self.ask("POST", "/api/jobs", &headers, body.as_bytes());
         assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()["id"].as_str().unwrap().parse().unwrap()
+        answer.json()["job_id"].as_str().unwrap().parse().unwrap()
     }
 
     /// Asks for work until there is some. Asked again it says that it has none: what the answer that got lost gave it goes
