@@ -174,7 +174,17 @@ impl Worker {
     fn work(&mut self, floor: &Floor) -> Result<()> {
         let programs = BTreeMap::from([(ModelType::Xgboost, vec![Program::Data, Program::Train, Program::Evaluate])]);
         let (worker, host) = (self.name.clone(), "bench".to_owned());
-        let request = LeaseRequest { worker, host, programs, hook: false, held: Vec::new(), wait_seconds: 25 };
+        let request = LeaseRequest {
+            instance: worker.clone(),
+            worker,
+            host,
+            programs,
+            hook: false,
+            held: Vec::new(),
+            boot: "bench".to_owned(),
+            sent: 0,
+            wait_seconds: 25,
+        };
         let given = self.say("/api/work/lease", &request)?;
         let first: Assignment = serde_json::from_slice(&given).map_err(|error| format!("no job: {error}"))?;
         let (job, epoch) = (first.job, first.epoch);

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::clocks::WorkerSeen;
 use super::{JobError, Jobs};
 use crate::domain::job::{Concern, Finished, Job, JobId, JobState, OpenJob, Program, Refusal, Waiting};
-use crate::domain::model::{ArtifactPath, Digest, ModelType};
+use crate::domain::model::{ArtifactPath, Digest};
 use crate::store::{JobCounts, JobFilter, StoreError};
 
 /// Which jobs, and which page of them.

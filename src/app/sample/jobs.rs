@@ -142,7 +142,10 @@ impl<'a> Workshop<'a> {
         let all = vec![Program::Data, Program::Train, Program::Evaluate];
         Ok(self.jobs.lease(&LeaseRequest {
             worker: WORKER.to_owned(),
+            instance: WORKER.to_owned(),
             host: "demo".to_owned(),
+            boot: "demo".to_owned(),
+            sent: 0,
             programs: BTreeMap::from([(of.0, all)]),
             hook: false,
             held: Vec::new(),

@@ -1,7 +1,7 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::{DataResult, EvaluateResult, JobFile, Progress, TrainResult};
+use super::{DataResult, EvaluateResult, HookResult, JobFile, Progress, TrainResult};
 
 /// The JSON Schemas of the contract, each with the name of its file in `docs/schemas`.
 pub fn schemas() -> Vec<(&'static str, Schema)> {
@@ -10,6 +10,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("data-result.schema.json", schema::<DataResult>("result.json of data")),
         ("train-result.schema.json", schema::<TrainResult>("result.json of train")),
         ("evaluate-result.schema.json", schema::<EvaluateResult>("result.json of evaluate")),
+        ("hook-result.schema.json", schema::<HookResult>("result.json of the promotion hook")),
         ("progress.schema.json", schema::<Progress>("progress.json")),
     ]
 }

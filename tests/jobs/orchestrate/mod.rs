@@ -2,6 +2,9 @@
 
 mod answers;
 mod bed;
+mod crash;
 mod hook;
 mod programs;
+mod protocol;
 mod steps;
+mod wire;

@@ -232,9 +232,9 @@ fn a_version_whose_files_are_on_their_way_is_not_registered_again() {
         } else {
             // Its worker is restarted between two files.
             assert_eq!(bed.jobs().lease(&super::super::bed::request("w1", &[])).unwrap(), None);
-            bed.pass(30);
         }
         bed.reopen();
+        bed.pass(30);
         let refused = bed.attach(&trains, &version, FILES[1]).unwrap_err();
         assert!(matches!(refused, RegistryError::Conflict(_)), "under a lease that is over: {refused}");
         let again = run(bed.answer(&bed.lease("w1"), &data()));
