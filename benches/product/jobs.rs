@@ -47,7 +47,7 @@ pub(crate) fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     table.known("jobs asked for, one after the other", "/s", created, "each with its audit record and its event");
 
     let floor = Arc::new(Floor::default());
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), daemon.written()?);
     let workers: Vec<_> = (0..WORKERS).map(|number| Worker::start(&setup, number, begun, &floor)).collect();
     let mut people = Connection::tcp(address, &token(&setup, "--role", "viewer")?)?;
     let looked = look(bench, &mut people, begun, &floor, &workers);
@@ -68,8 +68,8 @@ pub(crate) fn run(bench: &Bench, table: &mut Table) -> Result<()> {
         let remark = format!("p50 {:.1} ms of {}; {QUEUED} wait", p50 * 1e3, times.len());
         table.at_most(&format!("{name}, p99"), 25.0, "ms", p99 * 1e3, &remark);
     }
-    let written = daemon.written()? / 1024.0 / done.max(1) as f64;
-    table.known("bytes written a job", "KiB", written, "of everything that the daemon wrote, the queue included");
+    let written = (daemon.written()? - before) / 1024.0 / done.max(1) as f64;
+    table.known("bytes written a job", "KiB", written, "ten steps, beats, log, files, events, and the next one asked for");
     table.at_most("resident memory, peak with these jobs", 96.0, "MiB", daemon.memory("VmHWM")?, "");
     daemon.stop()?;
     clear(bench);
@@ -208,7 +208,10 @@ impl Worker {
                     self.say(&format!("{path}/continue"), &json!({ "epoch": epoch }))?
                 }
                 ReportAnswer::Over { ending: Ending::Completed } => return Ok(()),
-                ReportAnswer::Over { ending } => return Err(format!("{job} ended otherwise: {ending:?}").into()),
+                ReportAnswer::Over { ending } => {
+                    let told = self.connection.ask("GET", &format!("/api/jobs/{job}"), None)?;
+                    return Err(format!("{job} ended otherwise: {ending:?}: {}", told["failure"]).into());
+                }
             };
             next = serde_json::from_slice(&answer)?;
         }
@@ -277,7 +280,7 @@ fn trained() -> Value {
 fn evaluated() -> Value {
     let values: Vec<f64> = (0..DAYS).map(|day| 0.001 + 0.01 * (day as f64 * 0.7).sin()).collect();
     json!({
-        "type": "walk_forward", "returns": { "first_day": "2025-06-01", "values": values },
+        "kind": "walk_forward", "returns": { "first_day": "2025-06-01", "values": values },
         "metrics": { "total_trades": 200 },
     })
 }
