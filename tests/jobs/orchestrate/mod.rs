@@ -4,6 +4,7 @@ mod answers;
 mod bed;
 mod crash;
 mod hook;
+mod hook_worker;
 mod programs;
 mod protocol;
 mod steps;
