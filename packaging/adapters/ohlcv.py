@@ -79,7 +79,7 @@ def ready(
     if len(table) < options.min_rows:
         raise AdapterError(
             f"{symbol}: {len(table)} bars in {span_days or 'all'} days; {options.min_rows} are needed: "
-            f"ask for more dataset_span_days, bring more data, or lower --min-rows"
+            f"ask for more dataset_span_days (train --days N), bring more data, or lower --min-rows"
         )
     if options.max_age_days is not None and now - table.index[-1] > pd.Timedelta(days=options.max_age_days):
         raise AdapterError(f"{symbol}: the newest bar is of {table.index[-1]}, older than --max-age-days allows")
