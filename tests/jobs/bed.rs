@@ -9,8 +9,8 @@ use quantum_clm::app::registry::Ask;
 use quantum_clm::config;
 use quantum_clm::domain::access::{Actor, Grant};
 use quantum_clm::domain::job::{
-    Assignment, Beat, Ending, Failure, FailureKind, Finished, Held, Job, JobId, JobKind, JobStep, LeaseRequest, NewJob,
-    Priority, Program, Report, ReportAnswer, Resources, StepEnd, StepOutcome, Training, Trigger,
+    Assignment, Beat, Ending, Failure, FailureKind, Finished, Held, HookRun, Job, JobId, JobKind, JobStep,
+    LeaseRequest, NewJob, Priority, Program, Report, ReportAnswer, Resources, StepEnd, StepOutcome, Training, Trigger,
 };
 use quantum_clm::domain::model::{Digest, ModelName, ModelType, VersionName};
 use quantum_clm::domain::request_key::RequestKey;
@@ -215,6 +215,12 @@ pub(crate) fn training(symbol: &str) -> NewJob {
         evidence: "the test asks".into(),
         priority: Priority::Normal,
     }
+}
+
+pub(crate) fn hook(symbol: &str) -> NewJob {
+    let (model, version) = (name(symbol).id(), "v1".parse().unwrap());
+    let run = HookRun { number: 0, model: model.clone(), version, previous: None };
+    NewJob { model, kind: JobKind::Hook(run), priority: Priority::High, ..training(symbol) }
 }
 
 /// Each is later than the one before.

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::job::{Asking, Held, Job, JobId, JobState, LeaseRequest, OpenJob, Patience, Program};
+use crate::domain::job::{
+    Asking, Held, Job, JobId, JobKind, JobState, Lease, LeaseRequest, OpenJob, Patience, Program,
+};
 use crate::domain::model::ModelType;
 use crate::domain::time::Micros;
 
-/// A worker that was heard of within this counts when it is asked who could do something.
+/// A worker that was heard of within this counts when it is asked who could do something: two of the longest heartbeats.
 const LATELY: Duration = Duration::from_secs(120);
 
 /// How long a job is kept for the worker that alone has what was trained.
@@ -34,6 +36,8 @@ pub struct WorkerSeen {
     pub host: String,
     /// The boot of that machine, and when after it the worker last asked for work.
     pub sent: (String, u64),
+    /// Whether it has asked for work: before that, all that is known of its programs is that it has those of its job.
+    pub asked: bool,
     /// Which programs it has, for each model type.
     pub programs: BTreeMap<ModelType, Vec<Program>>,
     /// Whether it runs the promotion hook.
@@ -169,17 +173,7 @@ impl Clocks {
         silence.lost = (job.state == JobState::Lost).then(|| silence.lost.unwrap_or_default());
         if let (true, Some(lease)) = (heard, &job.lease) {
             // After our own start a worker may say much of its job before it asks for another one.
-            let worker = self.workers.entry(lease.worker.clone()).or_insert_with(|| WorkerSeen {
-                name: lease.worker.clone(),
-                instance: lease.instance.clone(),
-                host: lease.host.clone(),
-                sent: (String::new(), 0),
-                programs: BTreeMap::new(),
-                hook: false,
-                held: vec![Held { job: job.id, epoch: job.epoch }],
-                heard_at: now,
-                silent: Duration::ZERO,
-            });
+            let worker = self.workers.entry(lease.worker.clone()).or_insert_with(|| at_work(lease, job, now));
             if worker.instance == lease.instance {
                 (worker.heard_at, worker.silent) = (now, Duration::ZERO);
             }
@@ -198,9 +192,8 @@ impl Clocks {
             }
             _ => {}
         }
-        let (silent, sent) = (Duration::ZERO, (boot, sent));
-        let seen =
-            WorkerSeen { name: worker.clone(), instance, host, sent, programs, hook, held, heard_at: now, silent };
+        let (name, sent, silent) = (worker.clone(), (boot, sent), Duration::ZERO);
+        let seen = WorkerSeen { name, instance, host, sent, asked: true, programs, hook, held, heard_at: now, silent };
         self.workers.insert(worker, seen);
         if self.workers.len() > MOST_WORKERS {
             let longest = self.workers.values().max_by_key(|worker| worker.silent).map(|worker| worker.name.clone());
@@ -257,5 +250,28 @@ impl Clocks {
     /// Every worker that is remembered, by name.
     pub(super) fn workers(&self) -> impl Iterator<Item = &WorkerSeen> {
         self.workers.values()
+    }
+}
+
+/// A worker of which nothing is known but that it has a job: so it has that job's programs.
+fn at_work(lease: &Lease, job: &Job, now: Micros) -> WorkerSeen {
+    let (programs, hook) = match &job.kind {
+        JobKind::Training(training) => (
+            BTreeMap::from([(training.name.model_type, vec![Program::Data, Program::Train, Program::Evaluate])]),
+            false,
+        ),
+        JobKind::Hook(_) => (BTreeMap::new(), true),
+    };
+    WorkerSeen {
+        name: lease.worker.clone(),
+        instance: lease.instance.clone(),
+        host: lease.host.clone(),
+        sent: (String::new(), 0),
+        asked: false,
+        programs,
+        hook,
+        held: vec![Held { job: job.id, epoch: job.epoch }],
+        heard_at: now,
+        silent: Duration::ZERO,
     }
 }

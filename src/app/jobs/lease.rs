@@ -17,8 +17,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(25);
 impl Jobs {
     /// A worker asks for work: what it no longer has is given back, and it gets a job if there is one for it.
     pub fn lease(&self, request: &LeaseRequest) -> Result<Option<Assignment>, JobError> {
-        self.hear(request)?;
-        self.give(request)
+        // Nobody waits for the answer to a request that comes late.
+        if self.hear(request)? { self.give(request) } else { Ok(None) }
     }
 
     /// As [`Jobs::lease`], and waits for work for as long as the worker asks for.
@@ -45,13 +45,14 @@ impl Jobs {
     }
 
     /// Takes note of a worker. A job of its own that it does not have any more has no process: it is given back. That holds
-    /// for the worker that got it only: two under one name would take each other's jobs for dead.
-    fn hear(&self, request: &LeaseRequest) -> Result<(), JobError> {
+    /// for the worker that got it only: two under one name would take each other's jobs for dead. False for a request that
+    /// a later one was before.
+    fn hear(&self, request: &LeaseRequest) -> Result<bool, JobError> {
         let now = (self.now)();
         match self.clocks()?.heard_of(request, self.config.lease(), now) {
             Heard::Now => {}
             // What it was given after it asked cannot be in it.
-            Heard::Late => return Ok(()),
+            Heard::Late => return Ok(false),
             Heard::Another { host } => return Err(JobError::Name { name: request.worker.clone(), host }),
         }
         let has = |job: &OpenJob| request.held.iter().any(|held| held.job == job.id && held.epoch == job.epoch);
@@ -68,7 +69,7 @@ impl Jobs {
                 Ok(())
             })?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Gives a worker the job that is next for it.

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
@@ -77,6 +78,33 @@ pub enum Priority {
     Normal,
     /// What somebody waits for.
     High,
+}
+
+/// A word that is no priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use low, normal or high")]
+pub struct BadPriority;
+
+impl Priority {
+    /// Every one, what goes last first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
+    /// As API, commands and pages write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
+impl FromStr for Priority {
+    type Err = BadPriority;
+
+    fn from_str(text: &str) -> Result<Self, BadPriority> {
+        Self::ALL.into_iter().find(|priority| priority.as_str() == text).ok_or(BadPriority)
+    }
 }
 
 /// Who runs a job.
