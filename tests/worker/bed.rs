@@ -16,6 +16,9 @@ use crate::support::wait_for;
 /// What fails a test that waits for a job: far beyond what a loaded machine takes.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// What programs do that do not just answer (see adapter.sh), by program.
+pub(super) type What<'a> = &'a [(&'a str, &'a str)];
+
 /// A daemon with quick leases, and a program that workers run.
 pub(super) struct Scene {
     bed: Bed,
@@ -65,12 +68,12 @@ impl Scene {
 
     /// The configuration of a worker, whose programs do `what` (see adapter.sh), by program; `further` are lines of its
     /// table `[worker]`.
-    pub(super) fn configure(&self, name: &str, what: &[(&str, &str)], further: &str) {
+    pub(super) fn configure(&self, name: &str, what: What<'_>, further: &str) {
         self.configure_types(name, &[("other", what, "")], further);
     }
 
     /// The same with programs for several model types, each with further lines of its own.
-    pub(super) fn configure_types(&self, name: &str, types: &[(&str, &[(&str, &str)], &str)], further: &str) {
+    pub(super) fn configure_types(&self, name: &str, types: &[(&str, What<'_>, &str)], further: &str) {
         let at = self.directory();
         let mut text = format!(
             "http.socket = \"{}\"\n[worker]\nname = \"{name}\"\ndirectory = \"{at}/{name}\"\ngrace = \"300ms\"\nslots = 4\n\
@@ -131,7 +134,7 @@ impl Scene {
     }
 
     /// A worker whose programs answer well, but for `what`.
-    pub(super) fn worker(&self, name: &str, what: &[(&str, &str)]) -> Worker {
+    pub(super) fn worker(&self, name: &str, what: What<'_>) -> Worker {
         self.configure(name, what, "");
         self.start(name, &[])
     }

@@ -36,6 +36,19 @@ fn what_is_wrong_is_said_before_anything_is_asked_for() {
 }
 
 #[test]
+fn two_workers_of_one_name_are_told_so() {
+    let scene = Scene::new(&[]);
+    let _first = scene.worker("worker-a", &[]);
+    wait_for("the first one is known", || {
+        scene.daemon().get("/api/workers").is_some_and(|workers| workers.contains("worker-a"))
+    });
+    scene.configure("twin", &[], "");
+    let text = fs::read_to_string(scene.configuration("twin")).unwrap();
+    fs::write(scene.configuration("twin"), text.replace("name = \"twin\"", "name = \"worker-a\"")).unwrap();
+    assert_refuses(&scene, "twin", &["worker-a", "worker.name"]);
+}
+
+#[test]
 fn a_daemon_that_refuses_is_named_with_what_to_do() {
     let scene = Scene::new(&[]);
     let url = scene.daemon().url();

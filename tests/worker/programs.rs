@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::bed::Scene;
+use super::bed::{Scene, What};
 use crate::support::daemon::Disk;
 use crate::support::wait_for;
 
@@ -18,7 +18,7 @@ fn bytes(directory: &Path) -> u64 {
 #[test]
 fn each_fails_its_own_job_with_a_reason() {
     let scene = Scene::new(&["jobs.running = 8"]);
-    let types: [(&str, &[(&str, &str)], &str); 8] = [
+    let types: [(&str, What<'_>, &str); 8] = [
         ("xgboost", &[("data", "half")], ""),
         ("lightgbm", &[("data", "none")], ""),
         ("nhits", &[("data", "huge")], ""),
@@ -91,7 +91,7 @@ fn a_disk_that_is_full_under_the_worker_delays_a_job_and_trains_nothing_twice() 
     assert!(job["failure"]["why"].as_str().unwrap().contains("No space left on device"), "{job:#}");
     disk.free();
     let job = scene.wait_state(&id, "completed");
-    assert_eq!(scene.lines("trained"), [id.clone()], "{job:#}\n{}", worker.log());
+    assert_eq!(scene.lines("trained"), std::slice::from_ref(&id), "{job:#}\n{}", worker.log());
     wait_for("the worker clears the job's directory", || scene.jobs_of("worker-a").is_empty());
     drop(worker);
 }
