@@ -28,6 +28,7 @@ mod models;
 mod output;
 mod password;
 mod run_program;
+mod schedule;
 mod serve;
 mod session;
 mod status;
@@ -123,6 +124,8 @@ enum Command {
     Intents(intents::IntentsArgs),
     /// List, show and compare models; register, evaluate, promote, roll back, verify, delete
     Models(models::ModelsArgs),
+    /// Tell when which model is trained, and why not yet
+    Schedule(schedule::ScheduleArgs),
     /// Take over the registry of the Python system
     Import(import::ImportArgs),
     /// List users, and add, change or delete them
@@ -167,6 +170,7 @@ pub fn main() -> ExitCode {
         Command::Counters(args) => counters::run(args, global),
         Command::Intents(args) => intents::run(args, global),
         Command::Models(args) => models::run(args, global),
+        Command::Schedule(args) => schedule::run(args, global),
         Command::Import(args) => import::run(args, global),
         Command::User(args) => user::run(args, global),
         Command::Token(args) => token::run(args, global),

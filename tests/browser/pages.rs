@@ -38,6 +38,8 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("delete", &format!("{failing}/delete")),
         ("compare", &compare),
         ("compare-none", "/models/compare"),
+        ("schedule", "/schedule"),
+        ("schedule-none", "/schedule?type=other&trigger=manual"),
         ("webhooks", "/webhooks"),
         ("webhook", "/webhooks/desk"),
         ("dead-letters", "/dead-letters"),

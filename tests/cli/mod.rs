@@ -9,5 +9,6 @@ mod import;
 mod models;
 mod offline;
 mod refusals;
+mod schedule;
 mod secrets;
 mod terminal;

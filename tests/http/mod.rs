@@ -15,6 +15,7 @@ mod pages;
 mod property;
 mod registry;
 mod routes;
+mod schedule;
 mod uploads;
 mod webhooks;
 
