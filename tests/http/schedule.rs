@@ -143,7 +143,7 @@ async fn the_page_says_when_and_why_not_yet() {
         "every 7 days",
         "Not yet, because job-1 of the model is open.",
         "href=\"/jobs/job-1\"",
-        "1 jobs are open, as many as jobs.waiting allows",
+        "Not yet, because as many jobs are open as may be (jobs.waiting).",
         "Not by the clock: no interval is configured for it (scheduler.intervals).",
         "No model &#34;nobody&#34; is known.",
         "It was open already, and serves this too.",
@@ -159,7 +159,7 @@ async fn the_page_says_when_and_why_not_yet() {
     let changes = desk.page(&desk.viewer, "/schedule?trigger=regime_change").await;
     assert!(changes.contains("Triggers that fit") && !changes.contains("was open already"), "{changes}");
     let of_type = desk.page(&desk.viewer, "/schedule?type=nhits").await;
-    assert!(!of_type.contains("<th scope=\"row\" class=\"break inline\">xgboost"), "{of_type}");
+    assert!(!of_type.contains("<th scope=\"row\" class=\"model inline\">xgboost"), "{of_type}");
     desk.page(&desk.viewer, "/schedule?type=abacus&after=%20&before=x&trigger=no&model=a%20b").await;
 }
 

@@ -315,7 +315,7 @@ impl ClmScheduler {
             ("min_new_trades", json!(rules.trades)),
             ("min_sharpe", json!(rules.sharpe)),
             ("min_drift_score", json!(rules.drift)),
-            ("cooldown_hours", json!(rules.cooldown / Micros::HOUR)),
+            ("cooldown_seconds", json!(rules.cooldown / Micros::SECOND)),
         ];
         let times = |of: fn(&Entry) -> Option<Micros>| -> BTreeMap<String, String> {
             plan.entries.iter().filter_map(|entry| Some((entry.model.to_string(), of(entry)?.rfc3339()))).collect()

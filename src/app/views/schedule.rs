@@ -61,6 +61,8 @@ pub struct KindRow {
     pub kind: ModelType,
     /// How often its models are trained, where nothing else is said of them.
     pub cadence: String,
+    /// Whether that is by the clock at all.
+    pub by_clock: bool,
     /// How many there are.
     pub models: u64,
     /// The last training, and of which model.
@@ -101,8 +103,9 @@ impl ScheduleView {
         let mut kinds: BTreeMap<ModelType, KindRow> = BTreeMap::new();
         let by_clock = rules.types.iter().filter(|(_, cadence)| **cadence != Cadence::Off);
         for kind in by_clock.map(|(kind, _)| *kind).chain(plan.entries.iter().map(|entry| entry.name.model_type)) {
-            let cadence = rules.types.get(&kind).unwrap_or(&Cadence::Off).to_string();
-            let row = KindRow { kind, cadence, models: 0, last: None, next: None, why: String::new() };
+            let cadence = rules.types.get(&kind).unwrap_or(&Cadence::Off);
+            let (by_clock, cadence) = (*cadence != Cadence::Off, cadence.to_string());
+            let row = KindRow { kind, cadence, by_clock, models: 0, last: None, next: None, why: String::new() };
             kinds.entry(kind).or_insert(row);
         }
         for entry in &plan.entries {
