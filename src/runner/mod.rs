@@ -45,6 +45,7 @@ mod usage;
 
 pub use self::answer::{AnswerError, Progress, RESULT_BYTES, read_progress, read_result};
 pub use self::exec::execute;
+pub use self::identity::boot;
 pub use self::record::{ExitRecord, How, Status, Verdict};
 pub use self::running::{Adopted, Running};
 pub use self::spec::{Limits, Spec};

@@ -56,7 +56,7 @@ fn without_a_daemon_health_is_degraded() {
     assert_eq!((code, serde_json::from_str::<Value>(&out).unwrap()["overall"].as_str()), (1, Some("degraded")));
 
     for command in
-        ["events", "counters", "intents", "models", "schedule", "status", "user", "token", "session", "audit"]
+        ["events", "counters", "intents", "models", "jobs", "schedule", "status", "user", "token", "session", "audit"]
     {
         let (code, out, err) = bed.run(&[command]);
         assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 1), "{command}: {err}");

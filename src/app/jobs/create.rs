@@ -1,6 +1,6 @@
 use super::change::Who;
 use super::request::object;
-use super::{EVIDENCE_BYTES, JobError, Jobs};
+use super::{EVIDENCE_BYTES, JobError, Jobs, hook};
 use crate::app::intents::WHY_BYTES;
 use crate::app::registry::Ask;
 use crate::domain::account::hex;
@@ -32,7 +32,8 @@ impl Jobs {
         })
     }
 
-    /// Does a failed or cancelled job again: a new one, which takes over what was finished and goes on behind it.
+    /// Does a failed or cancelled job again: a new one, which takes over what was finished and goes on behind it. Each is
+    /// done again once, so that a chain of retries has one end, and one at a time works in its directory.
     pub fn retry(&self, ask: &Ask, id: JobId) -> Result<Job, JobError> {
         let job = self.store.write(|txn| {
             self.once(txn, ask, &format!("job.retry {id}"), || {
@@ -40,6 +41,12 @@ impl Jobs {
                 if !matches!(failed.state, JobState::Failed | JobState::Cancelled) {
                     let why = "only what failed or was cancelled is done again";
                     return Err(Refusal::State { job: id, state: failed.state, why }.into());
+                }
+                if let JobKind::Hook(run) = &failed.kind {
+                    hook::may_run_again(txn, run, &failed)?;
+                }
+                if let Some(by) = txn.done_again(&failed)? {
+                    return Err(JobError::Again { job: id, by });
                 }
                 let mut job = failed.again(self.place(txn, &failed.model, &failed.kind)?, &ask.actor.name, ask.now);
                 if self.has_results(txn, &failed)? {
@@ -49,6 +56,9 @@ impl Jobs {
                     (job.steps, job.version) = (Vec::new(), None);
                 }
                 self.put_new(txn, ask, &job, "job.retry", &job.evidence)?;
+                if let JobKind::Hook(run) = &job.kind {
+                    hook::follow(txn, run, &job, ask.now)?;
+                }
                 Ok(job)
             })
         })?;

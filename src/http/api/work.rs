@@ -47,7 +47,8 @@ pub(super) fn routes() -> Vec<Route<App>> {
                 )
                 .body::<LeaseRequest>(examples::work::lease())
                 .answer::<Assignment>(200, "A job, with the first program to run.", examples::work::assignment())
-                .done(204, "There is nothing to do."),
+                .done(204, "There is nothing to do.")
+                .refuses(409, "Another worker of that name was heard of just now."),
         ),
         Route::post("/api/work/jobs/{id}/beat", Role::Admin, beat).also(Scope::Worker).doc(
             job("Say that the worker is at it")
@@ -93,7 +94,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
                 .answer::<FileAnswer>(200, "It was there already.", examples::work::file())
                 .refuses(400, "The file is empty, or not what it was said to be, or broke off. Nothing of it is kept.")
                 .refuses(408, "Nothing came for half a minute. Nothing of it is kept.")
-                .refuses(409, "The job is not this worker's under that lease, or the path has other content.")
+                .refuses(409, "The job is not this worker's under that lease, or its training has not answered with this file.")
                 .refuses(413, "It is larger than artifacts.max_file.")
                 .refuses(503, "The disk is full, or too many uploads are under way."),
         ),
@@ -172,7 +173,9 @@ async fn lease(State(app): State<App>, Body(request): Body<LeaseRequest>) -> Res
 
 /// A worker's name and host stand in logs and on pages.
 fn check(request: &LeaseRequest) -> Result<(), ApiError> {
-    for (field, text) in [("worker", &request.worker), ("host", &request.host)] {
+    for (field, text) in
+        [("worker", &request.worker), ("instance", &request.instance), ("host", &request.host), ("boot", &request.boot)]
+    {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if !(1..=255).contains(&text.len()) || !text.chars().all(fits) {
             return Err(ApiError::unfit("body", field, "must have 1 to 255 of A-Z a-z 0-9 . _ -"));
@@ -235,6 +238,8 @@ async fn send(
     body: Upload,
 ) -> Result<(StatusCode, Json<FileAnswer>), ApiError> {
     let (job, version) = held(&app, id, epoch).await?;
+    let (jobs, of, at) = (app.jobs.clone(), job.clone(), path.clone());
+    blocking(move || jobs.awaits(&of, &at, sha256)).await?;
     let (sha256, lease) = (Some(sha256), Some((id, epoch)));
     let new = NewFile { model: job.model, version, path, sha256, length: body.length(), lease };
     let ask = Ask { actor, grant: caller.grant, now: now(), key: None, expected: None };
