@@ -29,6 +29,7 @@ mod models;
 mod output;
 mod password;
 mod run_program;
+mod schedule;
 mod serve;
 mod session;
 mod status;
@@ -129,6 +130,8 @@ enum Command {
     Train(train::TrainArgs),
     /// List jobs, show one and its log, call one off, do one again
     Jobs(jobs::JobsArgs),
+    /// Tell when which model is trained, and why not yet
+    Schedule(schedule::ScheduleArgs),
     /// Take over the registry of the Python system
     Import(import::ImportArgs),
     /// List users, and add, change or delete them
@@ -175,6 +178,7 @@ pub fn main() -> ExitCode {
         Command::Models(args) => models::run(args, global),
         Command::Train(args) => train::run(&args, global),
         Command::Jobs(args) => jobs::run(&args, global),
+        Command::Schedule(args) => schedule::run(args, global),
         Command::Import(args) => import::run(args, global),
         Command::User(args) => user::run(args, global),
         Command::Token(args) => token::run(args, global),

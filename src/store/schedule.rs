@@ -1,4 +1,4 @@
-use redb::ReadableTable as _;
+use redb::{ReadableTable as _, ReadableTableMetadata as _};
 
 use super::codec::{self, records};
 use super::schema::{INTENTS, JOBS, MODEL_JOBS, MODELS, OPEN_JOBS, SCHEDULE, TRIGGERS, VERSIONS};
@@ -27,6 +27,8 @@ pub struct Trainings {
     pub open: Option<JobId>,
     /// When the last one ended that was completed or failed.
     pub ended: Option<Micros>,
+    /// How many jobs are not over, of all models.
+    pub all_open: u64,
 }
 
 /// What the scheduler reads, as a transaction sees it, whether it reads or writes.
@@ -96,7 +98,7 @@ macro_rules! scheduled {
             fn trainings(&self, model: &ModelId) -> Result<Trainings, StoreError> {
                 let (of_model, open) = (self.txn.open_table(MODEL_JOBS)?, self.txn.open_table(OPEN_JOBS)?);
                 let jobs = self.txn.open_table(JOBS)?;
-                let mut trainings = Trainings::default();
+                let mut trainings = Trainings { all_open: open.len()?, ..Trainings::default() };
                 for row in of_model.range((model.as_str(), 0)..=(model.as_str(), u64::MAX))?.rev() {
                     let (key, is_hook) = row?;
                     if is_hook.value() {

@@ -52,6 +52,8 @@ async fn pages(browser: &Browser, jobs: &[String; 2]) -> Vec<(&'static str, Stri
         ("delete", &format!("{failing}/delete")),
         ("compare", &compare),
         ("compare-none", "/models/compare"),
+        ("schedule", "/schedule"),
+        ("schedule-none", "/schedule?type=other&trigger=manual"),
         ("webhooks", "/webhooks"),
         ("webhook", "/webhooks/desk"),
         ("dead-letters", "/dead-letters"),

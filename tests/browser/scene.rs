@@ -1,5 +1,8 @@
+use quantum_clm::app::schedule::ScheduleError;
 use quantum_clm::app::{App, sample};
 use quantum_clm::config::Config;
+use quantum_clm::domain::job::{JobId, Trigger};
+use quantum_clm::domain::schedule::{Decision, NewTrigger, Target, TriggerRecord};
 use quantum_clm::domain::time::Micros;
 use quantum_clm::observe::metrics::Metrics;
 use quantum_clm::observe::status::StatusBoard;
@@ -45,6 +48,7 @@ impl Scene {
         models(&bed, |app| {
             let letter = dead_letter(1, r#"{"model_type": "nits"}"#);
             app.store.write::<_, StoreError>(|txn| txn.put_dead_letter(&letter)).unwrap();
+            triggers(app);
             more(app);
         });
         let mut scene = Self::over(bed);
@@ -140,6 +144,34 @@ pub(super) fn models(bed: &Bed, more: impl FnOnce(&App)) {
     sample::fill_jobs(&app, now).unwrap();
     more(&app);
     app.close();
+}
+
+/// What spoke for trainings: one that was begun, one that nobody was meant by.
+fn triggers(app: &App) {
+    let now = quantum_clm::observe::now();
+    let begun = TriggerRecord {
+        number: 1,
+        at: now.minus(3 * Micros::HOUR),
+        model: Some(MODEL.parse().unwrap()),
+        reason: Trigger::PerformanceDegraded,
+        by: "performance.degraded".to_owned(),
+        evidence: "Sharpe ratio 0.31 at 2026-01-17T03:46:06.000Z".to_owned(),
+        decided_at: now.minus(2 * Micros::HOUR),
+        decision: Decision::Started { job_id: JobId(1) },
+    };
+    let nobody = NewTrigger {
+        target: Target::Model("xgboost_dogeusdt_1h".to_owned()),
+        reason: Trigger::DriftDetected,
+        figure: Some(0.31),
+        evidence: "drift score 0.31".to_owned(),
+        by: "model.drift_detected".to_owned(),
+        at: now,
+    };
+    let written = app.store.write::<_, ScheduleError>(|txn| {
+        txn.put_trigger(&begun)?;
+        app.schedule.trigger(txn, &nobody, now)
+    });
+    app.schedule.announce(&written.unwrap());
 }
 
 /// The users `anna` (admin), `otto` (operator) and `vera` (viewer).

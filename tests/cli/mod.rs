@@ -10,5 +10,6 @@ mod jobs;
 mod models;
 mod offline;
 mod refusals;
+mod schedule;
 mod secrets;
 mod terminal;

@@ -11,7 +11,9 @@ fn a_file_is_read_offline_and_never_while_a_daemon_owns_it() {
     let serving = bed.serve(&["serve", "--demo"]);
     let events = || bed.json(&["status"])["events"].as_u64().unwrap();
     wait_for_some(|| (events() >= 1_200).then_some(()), || "the demo's history is stored".to_owned());
-    for command in ["events", "counters", "intents", "models", "status", "user", "token", "session", "audit"] {
+    for command in
+        ["events", "counters", "intents", "models", "schedule", "status", "user", "token", "session", "audit"]
+    {
         let (code, out, err) = bed.run(&[command, "--data-file", "d.redb"]);
         assert_eq!((code, out.as_str()), (2, ""), "{command}");
         assert_eq!(err, "quantum-clm: d.redb is in use by another quantum-clm: stop it, or ask it over its socket\n");
@@ -42,7 +44,9 @@ fn a_file_is_read_offline_and_never_while_a_daemon_owns_it() {
 fn who_only_asks_makes_no_file() {
     let bed = Bed::for_daemon("");
     let before = bed.files();
-    for command in ["events", "counters", "intents", "models", "status", "user", "token", "session", "audit"] {
+    for command in
+        ["events", "counters", "intents", "models", "schedule", "status", "user", "token", "session", "audit"]
+    {
         let (code, out, err) = bed.run(&[command, "--data-file", "none.redb"]);
         assert_eq!(
             (code, out.as_str(), err.as_str()),

@@ -16,6 +16,7 @@ mod pages;
 mod property;
 mod registry;
 mod routes;
+mod schedule;
 mod uploads;
 mod webhooks;
 

@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::{Running, runtime, settings};
-use crate::support::bus_in::{GROUP, STREAM, ask, dead_letters, payload};
+use crate::support::bus_in::{GROUP, STREAM, ask, dead_letters, payload, pending};
 use crate::support::feed::Feed;
 use crate::support::redis::RedisServer;
 use crate::support::wait_for_some;
@@ -84,13 +84,6 @@ fn wait_taken(store: &Store, running: &Running, expected: &[&str]) {
         || format!("{expected:?}; it is {:?}, {:#?}", taken(store), running.status()),
     );
     assert_eq!(taken(store), expected);
-}
-
-/// Messages that are handed out and not acknowledged.
-fn pending(redis: &mut RedisServer) -> u64 {
-    let (count, ..): (u64, Option<String>, Option<String>, Option<Vec<(String, String)>>) =
-        redis.run(&["XPENDING", STREAM, GROUP]);
-    count
 }
 
 #[track_caller]

@@ -6,7 +6,7 @@ use quantum_clm::domain::job::Trigger;
 use quantum_clm::store::{Scheduled as _, Store};
 use serde_json::json;
 
-use crate::support::bus_in::{GROUP, STREAM, ask, dead_letters, payload};
+use crate::support::bus_in::{GROUP, STREAM, ask, dead_letters, payload, pending};
 use crate::support::daemon::{Bed, Daemon};
 use crate::support::redis::RedisServer;
 use crate::support::wait_for_some;
@@ -29,12 +29,6 @@ fn counted(daemon: &Daemon, topic: &str, outcome: &str) -> Option<u64> {
 }
 
 const ASKED: &str = "manual.training_requested";
-
-fn pending(redis: &mut RedisServer) -> u64 {
-    let (count, ..): (u64, Option<String>, Option<String>, Option<Vec<(String, String)>>) =
-        redis.run(&["XPENDING", STREAM, GROUP]);
-    count
-}
 
 /// The newest message that the group was handed.
 fn delivered(redis: &mut RedisServer) -> String {

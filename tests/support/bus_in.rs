@@ -27,6 +27,12 @@ pub(crate) fn ask(redis: &mut RedisServer, by: &str) -> String {
     redis.run(&command)
 }
 
+/// Messages that were handed out and are not acknowledged.
+pub(crate) fn pending(redis: &mut RedisServer) -> u64 {
+    let summary: Vec<redis::Value> = redis.run(&["XPENDING", STREAM, GROUP]);
+    redis::from_redis_value(summary.into_iter().next().expect("a summary")).expect("a count")
+}
+
 /// What the stream of dead letters holds, oldest first; of fields of one name, the first.
 pub(crate) fn dead_letters(redis: &mut RedisServer) -> Vec<BTreeMap<String, String>> {
     let entries: Vec<(String, Vec<String>)> = redis.run(&["XRANGE", "quantum:dlq:manual.training_requested", "-", "+"]);

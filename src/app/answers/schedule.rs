@@ -110,6 +110,17 @@ pub enum ScheduleState {
 }
 
 impl ScheduleState {
+    /// What a verdict comes to.
+    pub fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Start { .. } => Self::Starts,
+            Verdict::Hold { .. } => Self::Held,
+            Verdict::Open(_) => Self::Open,
+            Verdict::NotDue { .. } => Self::NotDue,
+            Verdict::Off => Self::Off,
+        }
+    }
+
     /// As API and pages write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -162,15 +173,10 @@ pub struct ScheduleEntry {
 }
 
 impl ScheduleEntry {
-    fn new(entry: Entry, enabled: bool) -> Self {
+    /// The answer of an entry, where the scheduler is `enabled`.
+    pub fn new(entry: Entry, enabled: bool) -> Self {
         let why = entry.outlook.words();
-        let state = match entry.outlook.verdict {
-            Verdict::Start { .. } => ScheduleState::Starts,
-            Verdict::Hold { .. } => ScheduleState::Held,
-            Verdict::Open(_) => ScheduleState::Open,
-            Verdict::NotDue { .. } => ScheduleState::NotDue,
-            Verdict::Off => ScheduleState::Off,
-        };
+        let state = ScheduleState::of(&entry.outlook.verdict);
         let (interval_seconds, cron) = match &entry.cadence {
             Cadence::Off => (None, None),
             Cadence::Every(span) => (Some(span / Micros::SECOND), None),
@@ -259,23 +265,29 @@ impl SchedulePage {
         let after = query.cursor.as_deref().map(str::parse).transpose().map_err(|_| QueryError::cursor())?;
         let limit = limit(query.limit, MAX_LIMIT)?;
         let plan = schedule.plan(query.model_type, after.as_ref(), limit, now)?;
-        let rules = schedule.rules();
-        let free = rules.calendar.free_from(now);
+        let enabled = schedule.rules().enabled;
         Ok(Self {
-            enabled: rules.enabled,
-            rules: ScheduleRules {
-                quiet: config.quiet.iter().map(ToString::to_string).collect(),
-                quiet_until: Some(free).filter(|free| *free != now),
-                trades: rules.trades,
-                sharpe: rules.sharpe,
-                drift: rules.drift,
-                cooldown_seconds: rules.cooldown / Micros::SECOND,
-                starts_per_hour: rules.starts_per_hour,
-            },
-            models: plan.entries.into_iter().map(|entry| ScheduleEntry::new(entry, rules.enabled)).collect(),
+            enabled,
+            rules: Self::rules(schedule, config, now),
+            models: plan.entries.into_iter().map(|entry| ScheduleEntry::new(entry, enabled)).collect(),
             total: plan.total,
             next: plan.next.map(|model| model.to_string()),
         })
+    }
+
+    /// By what is decided, as things stand at `now`.
+    pub fn rules(schedule: &Schedule, config: &config::Scheduler, now: Micros) -> ScheduleRules {
+        let rules = schedule.rules();
+        let free = rules.calendar.free_from(now);
+        ScheduleRules {
+            quiet: config.quiet.iter().map(ToString::to_string).collect(),
+            quiet_until: Some(free).filter(|free| *free != now),
+            trades: rules.trades,
+            sharpe: rules.sharpe,
+            drift: rules.drift,
+            cooldown_seconds: rules.cooldown / Micros::SECOND,
+            starts_per_hour: rules.starts_per_hour,
+        }
     }
 }
 
@@ -303,7 +315,7 @@ impl ClmScheduler {
             ("min_new_trades", json!(rules.trades)),
             ("min_sharpe", json!(rules.sharpe)),
             ("min_drift_score", json!(rules.drift)),
-            ("cooldown_hours", json!(rules.cooldown / Micros::HOUR)),
+            ("cooldown_seconds", json!(rules.cooldown / Micros::SECOND)),
         ];
         let times = |of: fn(&Entry) -> Option<Micros>| -> BTreeMap<String, String> {
             plan.entries.iter().filter_map(|entry| Some((entry.model.to_string(), of(entry)?.rfc3339()))).collect()

@@ -35,6 +35,11 @@ pub struct Survey {
 const UNSERVED: Duration = Duration::from_secs(60);
 
 impl Jobs {
+    /// How many jobs may be open at once.
+    pub fn most_open(&self) -> u32 {
+        self.config.waiting
+    }
+
     /// One job.
     pub fn get(&self, id: JobId) -> Result<Job, JobError> {
         self.store.job(id)?.ok_or(JobError::NoJob(id))

@@ -83,6 +83,7 @@ impl Schedule {
             newest: trainings.newest,
             trained: trainings.ended.max(standing.made),
             worker: workers.contains(&subject.name.model_type),
+            full: trainings.all_open >= u64::from(self.jobs.most_open()),
         };
         let mut waiting = Vec::new();
         for number in &standing.waiting {

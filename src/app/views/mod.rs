@@ -14,6 +14,8 @@ pub mod intents;
 pub mod jobs;
 /// The pages of models and their versions.
 pub mod registry;
+/// The Schedule page.
+pub mod schedule;
 /// The Trade path page, and what keeps its figures.
 pub mod trade_path;
 

@@ -27,6 +27,8 @@ pub struct Known {
     pub trained: Option<Micros>,
     /// Whether a worker that has its programs was heard of lately.
     pub worker: bool,
+    /// Whether as many jobs are open as may be.
+    pub full: bool,
 }
 
 /// A trigger that waits.
@@ -64,6 +66,8 @@ pub enum Hold {
         /// How many may.
         most: u32,
     },
+    /// As many jobs are open as may be.
+    Full,
     /// Nobody would do it.
     NoWorker {
         /// What kind of program.
@@ -88,6 +92,7 @@ impl Hold {
             Self::Rate { most } => {
                 format!("{most} trainings by the clock an hour are enough (scheduler.starts_per_hour)")
             }
+            Self::Full => "as many jobs are open as may be (jobs.waiting)".to_owned(),
             Self::NoWorker { kind } => format!("no worker that trains {kind} was heard of lately"),
         };
         until.map_or(why.clone(), |until| format!("{why}; not before {}", instant(until)))
@@ -172,7 +177,8 @@ fn due(rules: &Rules, known: &Known, standing: &Standing, now: Micros) -> Option
 
 /// Decides about one model. `waiting` are its triggers that wait, oldest first.
 ///
-/// What somebody asks for by hand begins at once, whatever the hour: who asks decides. Every other trigger waits for the end
+/// What somebody asks for by hand begins at once, whatever the hour, if there is room for a job: who asks decides. Every
+/// other trigger waits for the end
 /// of no-training hours and of the cooldown, and a condition also for its turn among the models and for a worker.
 fn decide(
     rules: &Rules,
@@ -212,6 +218,9 @@ fn decide(
             evidence: evidence.join("; "),
         }
     };
+    if known.full {
+        return outlook(Verdict::Hold { why: Hold::Full, until: None }, None);
+    }
     if manual {
         return outlook(start(), Some(now));
     }

@@ -89,7 +89,7 @@ impl World {
         let models = MODELS.map(|text| {
             let model: ModelId = text.parse().expect("an id");
             let kind = ModelName::of(&model).expect("a name").model_type;
-            let known = Known { model, kind, open: None, newest: None, trained: None, worker: true };
+            let known = Known { model, kind, open: None, newest: None, trained: None, worker: true, full: false };
             OneModel { known, standing: Standing::new(now), waiting: Vec::new(), ends: None }
         });
         Self {

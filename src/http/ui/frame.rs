@@ -72,6 +72,7 @@ const GROUPS: [&[(&str, &str, Role)]; 2] = [
         ("/intents", "Intents", Role::Viewer),
         ("/models", "Models", Role::Viewer),
         ("/jobs", "Jobs", Role::Viewer),
+        ("/schedule", "Schedule", Role::Viewer),
         ("/webhooks", "Webhooks", Role::Viewer),
         ("/dead-letters", "Dead letters", Role::Viewer),
     ],

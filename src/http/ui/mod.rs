@@ -58,6 +58,8 @@ mod promote;
 mod registry;
 /// Back to what was in production before.
 mod rollback;
+/// When which model is trained, and why not yet.
+mod schedule;
 /// What the gates say of a version.
 mod scorecard;
 /// Where somebody is signed in.
@@ -101,6 +103,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(intent::routes());
     routes.extend(jobs::routes());
     routes.extend(job::routes());
+    routes.extend(schedule::routes());
     routes.extend(models::routes());
     routes.extend(model::routes());
     routes.extend(version::routes());

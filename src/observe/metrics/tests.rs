@@ -13,6 +13,10 @@ fn metrics() -> Metrics {
     metrics.webhook_delivery("ops", "delivered");
     metrics.webhook_waiting("ops", 4);
     metrics.jobs.stand(crate::domain::job::JobState::Running, 2);
+    metrics.bus_message("model.drift_detected", "taken");
+    metrics.bus_group("model.drift_detected", 1, 0);
+    let dropped = crate::domain::schedule::Decision::Dropped { why: String::new() };
+    metrics.schedule.decided(crate::domain::job::Trigger::DriftDetected, &dropped);
     metrics
 }
 

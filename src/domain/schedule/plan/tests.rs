@@ -22,6 +22,7 @@ fn known(hours_ago: Option<u64>) -> Known {
         newest: None,
         trained: hours_ago.map(|hours| noon().minus(hours * HOUR)),
         worker: true,
+        full: false,
     }
 }
 
@@ -48,6 +49,7 @@ fn what_is_decided_and_in_which_words() {
     let off = Rules { enabled: false, ..rules(&[]) };
     let open = Known { open: Some(JobId(17)), newest: Some(JobId(17)), ..known(Some(200)) };
     let alone = Known { worker: false, ..known(Some(200)) };
+    let full = Known { full: true, ..known(Some(200)) };
     let uncounted = Known { kind: ModelType::Dlinear, ..known(Some(200)) };
     let after = |hours: f64| Some(noon().plus((hours * HOUR as f64) as u64));
     for (what, rules, known, trades, waiting, words, next) in [
@@ -154,6 +156,15 @@ fn what_is_decided_and_in_which_words() {
             None,
         ),
         ("nobody would do it yet, but a job shows that", &always, alone, 0, &[drift()], "starts now", after(0.0)),
+        (
+            "no room for a job, whoever asks",
+            &always,
+            full,
+            0,
+            &[by_hand()],
+            "not yet, because as many jobs are open as may be (jobs.waiting)",
+            None,
+        ),
         ("off", &off, known(Some(200)), 500, &[], "not by itself: the scheduler is off (scheduler.enabled)", None),
         ("off, and by hand", &off, known(Some(2)), 0, &[by_hand()], "starts now: asked for", after(0.0)),
         (
