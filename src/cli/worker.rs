@@ -20,7 +20,8 @@ them over, as long as it begins to beat before their lease is over (jobs.heartbe
 50 s). With --drain it waits for them and takes nothing new; asked again, it ends them. With --once it ends them at once.
 A program that was ended is reported, and its job is tried again.
 
-Exit codes of --once: 0 the job is completed, 1 it is not, 2 wrong usage or configuration, 3 there was no job.")]
+Exit codes of --once: 0 the job is completed, 1 it is not, 2 wrong usage or configuration, 3 there was no job (0 with
+--or-nothing).")]
 pub(crate) struct WorkerArgs {
     /// Do one job and exit, as a Kubernetes Job does
     #[arg(long)]
@@ -28,6 +29,9 @@ pub(crate) struct WorkerArgs {
     /// How long --once waits for a job
     #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u32).range(0..=25))]
     wait: u32,
+    /// With --once, to find no job is no failure
+    #[arg(long, requires = "once")]
+    or_nothing: bool,
     /// When asked to stop, finish what is begun
     #[arg(long, conflicts_with = "once")]
     drain: bool,
@@ -68,6 +72,7 @@ pub(crate) fn run(args: &WorkerArgs, global: &Global) -> anyhow::Result<ExitCode
     Ok(match ended {
         Ended::Stopped | Ended::Done => ExitCode::SUCCESS,
         Ended::Failed => ExitCode::from(FAILED),
+        Ended::Nothing if args.or_nothing => ExitCode::SUCCESS,
         Ended::Nothing => ExitCode::from(NOTHING),
     })
 }
