@@ -89,7 +89,7 @@ mod tests {
         store.close();
         // Once is enough, and the copy is what the old program can open.
         Store::open(&path).expect("no second migration").close();
-        let copy = directory.path().join("pre-v3.redb");
+        let copy = directory.path().join("pre-v4.redb");
         assert_eq!(Store::inspect(&copy).expect("a look"), Inspected::Sound { schema: 1 });
         let copy = Database::open(copy).expect("the copy").begin_read().expect("a snapshot");
         assert!(!copy.list_tables().expect("its tables").any(|table| table.name() == "users"));
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(store.models().expect("a look"), []);
         store.close();
         assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema: SCHEMA_VERSION });
-        let copy = directory.path().join("pre-v3.redb");
+        let copy = directory.path().join("pre-v4.redb");
         assert_eq!(Store::inspect(&copy).expect("a look"), Inspected::Sound { schema: 2 });
         let copy = Database::open(copy).expect("the copy").begin_read().expect("a snapshot");
         assert!(!copy.list_tables().expect("its tables").any(|table| NEW.contains(&table.name())));

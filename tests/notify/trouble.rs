@@ -45,8 +45,10 @@ fn a_restart_in_the_middle_of_a_pause_goes_on_where_it_was() {
     bed.timing.pauses = Pauses { first: 3_600 * Micros::SECOND, most: 3_600 * Micros::SECOND };
     bed.webhook("ops", &receiver.url());
     receiver.next(&[Reply::Say(503, "", "")]);
-    let ops = bed.start("ops");
+    bed.start("ops").stop(&bed);
+    // Both wait before the first try: what was counted for them must not keep the failure off the board.
     let ids = put(&bed.store(), 0..2);
+    let ops = bed.start("ops");
     wait_why(&bed, &ops, "it answers 503");
     let standing = ops.webhook.standing().expect("a look");
     assert_eq!((standing.progress.attempts, standing.waiting), (1, 2));
