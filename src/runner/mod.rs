@@ -43,6 +43,7 @@ mod supervisor;
 mod usage;
 
 pub use self::exec::execute;
+pub use self::identity::boot;
 pub use self::record::{ExitRecord, How, Status, Verdict};
 pub use self::running::{Adopted, Running};
 pub use self::spec::{Limits, Spec};

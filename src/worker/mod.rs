@@ -33,8 +33,9 @@ use std::time::Duration;
 use tokio::sync::watch as tokio_watch;
 use tokio::time::sleep;
 
-use self::daemon::Daemon;
+use self::daemon::{Daemon, Trouble};
 use self::job::Outcome;
+use self::lease::since_boot;
 use self::place::Place;
 use self::programs::{Programs, Ready};
 use self::slots::Slots;
@@ -49,6 +50,9 @@ pub use self::place::PlaceError;
 
 /// How long the daemon may wait for work to come, in seconds.
 const WAIT: u32 = 25;
+
+/// The same while something of ours is to be mended: as soon as it is, it counts.
+const WAIT_FAULTY: u32 = 3;
 
 /// Pauses while the daemon is away, the first and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
@@ -87,6 +91,8 @@ pub enum Ended {
     Failed,
     /// There was no job.
     Nothing,
+    /// It cannot work as it is configured; its log says why.
+    Misconfigured,
 }
 
 /// Why a worker does not begin.
@@ -100,6 +106,9 @@ pub enum WorkerError {
         "there is nothing to run: name the programs of a model type in [adapters.<type>], or promotion.hook (docs/ADAPTERS.md)"
     )]
     NoPrograms,
+    /// Without it nobody can tell what came first.
+    #[error("cannot read the boot of this machine: {0}: mount /proc")]
+    Boot(#[source] std::io::Error),
 }
 
 /// What every job's task needs. Cheap to clone.
@@ -120,6 +129,7 @@ pub struct Worker {
     place: Arc<Place>,
     name: String,
     host: String,
+    boot: String,
     most: usize,
     end: tokio_watch::Sender<bool>,
     /// What was in the way when it was last looked.
@@ -146,7 +156,8 @@ impl Worker {
             ends,
         };
         let most = usize::try_from(config.worker.slots).unwrap_or(1);
-        Ok(Self { context, place, name, host, most, end, faults: Vec::new() })
+        let boot = crate::runner::boot().map_err(WorkerError::Boot)?;
+        Ok(Self { context, place, name, host, boot, most, end, faults: Vec::new() })
     }
 
     /// Where its daemon is.
@@ -220,6 +231,9 @@ impl Worker {
         let mut pause = PAUSES.0;
         while slots.len() == 0 {
             let request = self.request(slots, wait.min(WAIT)).await;
+            if request.programs.is_empty() && !request.hook {
+                return Ended::Misconfigured;
+            }
             let answer = tokio::select! {
                 answer = self.context.daemon.lease(&request) => answer,
                 () = stopping.asked() => return Ended::Stopped,
@@ -227,6 +241,11 @@ impl Worker {
             match answer {
                 Ok(Some(assignment)) => slots.begin(assignment),
                 Ok(None) => return Ended::Nothing,
+                // Somebody who starts one for one job looks at what becomes of it, and changes that.
+                Err(Trouble::Denied(why)) => {
+                    tracing::error!("{why}");
+                    return Ended::Misconfigured;
+                }
                 Err(trouble) => {
                     tracing::warn!("the daemon gives no work: {trouble}; it is asked again");
                     tokio::select! {
@@ -285,11 +304,14 @@ impl Worker {
         }
         LeaseRequest {
             worker: self.name.clone(),
+            instance: self.place.instance().to_owned(),
             host: self.host.clone(),
             programs,
             hook,
             held: slots.held(),
-            wait_seconds,
+            boot: self.boot.clone(),
+            sent: u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX),
+            wait_seconds: if self.faults.is_empty() { wait_seconds } else { wait_seconds.min(WAIT_FAULTY) },
         }
     }
 }
