@@ -15,6 +15,7 @@ mod http;
 mod import;
 mod jobs;
 mod journal;
+mod kubernetes;
 mod mirror;
 mod notify;
 mod product;

@@ -8,6 +8,7 @@ use super::Global;
 use super::output::{json, print, visible};
 use crate::domain::job::Program;
 use crate::domain::model::ModelType;
+use crate::observe::signals;
 use crate::worker::{self, Checked, Checks};
 
 #[derive(Args)]
@@ -25,8 +26,11 @@ enum Command {
 #[derive(Args)]
 #[command(after_help = "\
 The programs run one after the other in a temporary directory, as a worker would run them, with its limits and as this
-user: data, train, evaluate. What follows -- is run in the place of the last one. Exit codes: 0 all of them keep to the
-contract (docs/ADAPTERS.md), 1 one does not.")]
+user: data, train, evaluate. What follows -- is run in the place of the last one. Of each it is told what it answered, or
+where its answer breaks the contract (docs/ADAPTERS.md) and why, with the last lines that it wrote. Interrupted, it ends the
+program that runs.
+
+Exit codes: 0 all of them keep to the contract, 1 one does not, 2 wrong usage or configuration, or a program is not there.")]
 struct CheckArgs {
     /// xgboost, lightgbm, nhits, patchtst, tft, dlinear, rl_v2, rl_v3 or other
     #[arg(value_name = "TYPE")]
@@ -81,9 +85,14 @@ pub(crate) fn run(args: AdapterArgs, global: &Global) -> anyhow::Result<ExitCode
         days: args.days,
         params,
     };
+    // The check itself blocks; signals need somebody who does not.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    let stopping = runtime.block_on(async { signals::listen() }).context("cannot listen for signals")?;
     let directory = worker::directory()?;
     let mut seen = Vec::new();
-    let outcome = worker::check(&loaded.config, &checks, &directory, |checked| {
+    let is_interrupted = || stopping.is_asked();
+    let outcome = worker::check(&loaded.config, &checks, &directory, is_interrupted, |checked| {
         if !global.json {
             // Whoever reads our output may have seen enough: the exit code counts.
             let _ = print(told(checked).as_bytes());
@@ -109,8 +118,11 @@ fn told(checked: &Checked) -> String {
         None => format!("{program}: keeps to the contract ({seconds:.1} s{memory})\n"),
         Some(why) => format!("{program}: {} ({seconds:.1} s{memory})\n", visible(why)),
     };
-    for path in checked.artifacts.keys() {
-        text.push_str(&format!("  artifact {}\n", visible(path)));
+    for line in &checked.answer {
+        text.push_str(&format!("  {}\n", visible(line)));
+    }
+    for note in &checked.notes {
+        text.push_str(&format!("  note: {}\n", visible(note)));
     }
     if !checked.lines.is_empty() {
         text.push_str("  the end of what it wrote:\n");

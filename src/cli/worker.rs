@@ -22,7 +22,8 @@ them over, as long as it begins to beat before their lease is over (jobs.heartbe
 A program that was ended is reported, and its job is tried again.
 
 Exit codes of --once: 0 the job is completed; 1 it is not; 2 wrong usage or configuration, a token that the daemon refuses
-or programs that cannot be run among it; 3 there was no job. A daemon that cannot be reached is waited for.")]
+or programs that cannot be run among it; 3 there was no job, 0 with
+--or-nothing. A daemon that cannot be reached is waited for.")]
 pub(crate) struct WorkerArgs {
     /// Do one job and exit, as a Kubernetes Job does
     #[arg(long)]
@@ -30,6 +31,9 @@ pub(crate) struct WorkerArgs {
     /// How long --once waits for a job
     #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u32).range(0..=25))]
     wait: u32,
+    /// With --once, to find no job is no failure
+    #[arg(long, requires = "once")]
+    or_nothing: bool,
     /// When asked to stop, finish what is begun
     #[arg(long, conflicts_with = "once")]
     drain: bool,
@@ -70,6 +74,7 @@ pub(crate) fn run(args: &WorkerArgs, global: &Global) -> anyhow::Result<ExitCode
     Ok(match ended {
         Ended::Stopped | Ended::Done => ExitCode::SUCCESS,
         Ended::Failed => ExitCode::from(FAILED),
+        Ended::Nothing if args.or_nothing => ExitCode::SUCCESS,
         Ended::Nothing => ExitCode::from(NOTHING),
         Ended::Misconfigured => ExitCode::from(MISCONFIGURED),
     })

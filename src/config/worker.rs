@@ -182,7 +182,7 @@ pub(super) fn keys() -> Vec<Key> {
                 Some(cpus) if !(0.01..=4096.0).contains(cpus) => Err("must be from 0.01 to 4096".into()),
                 _ => Ok(()),
             },
-            "How many processors one program may keep busy, 0.01 to 4096, or \"off\". It needs cgroup v2."
+            "How many processors one program may keep busy, 0.01 to 4096, or \"off\". Without cgroup v2, whole ones."
         ),
         key!(
             worker.tasks,

@@ -39,13 +39,13 @@ impl Place {
             return None;
         }
         let place = Self(base);
-        place.give_controllers(place.0 == root.directory);
+        place.give_controllers();
         Some(place)
     }
 
     /// Hands what controllers there are on to groups that will be made here. Where it cannot be done, limits are kept
     /// otherwise.
-    fn give_controllers(&self, is_root: bool) {
+    fn give_controllers(&self) {
         let has = words(&self.0, "cgroup.controllers");
         let given = words(&self.0, "cgroup.subtree_control");
         let missing: Vec<_> =
@@ -53,7 +53,9 @@ impl Place {
         if missing.is_empty() {
             return;
         }
-        if !is_root {
+        // Only the root of the whole machine may have processes beside groups with controllers, and only it has no type: what
+        // a container takes for the root is none.
+        if self.0.join("cgroup.type").exists() {
             let leaf = self.0.join(LEAF);
             let _ = fs::create_dir(&leaf);
             let _ = write(&leaf, "cgroup.procs", "0");
@@ -251,6 +253,21 @@ mod tests {
         assert_eq!(mount("25 30 0:23 / /proc rw - proc proc rw\n"), None);
         assert_eq!(path("4:memory:/x\n0::/system.slice/a.service\n"), Some("/system.slice/a.service".into()));
         assert_eq!(path("4:memory:/x\n"), None);
+    }
+
+    #[test]
+    fn a_worker_makes_way_for_groups_with_controllers_but_at_the_root_of_the_machine() {
+        for (kind, makes_way) in [(Some("domain\n"), true), (None, false)] {
+            let directory = tempfile::tempdir().unwrap();
+            let at = |name: &str| directory.path().join(name);
+            fs::write(at("cgroup.controllers"), "cpuset cpu memory\n").unwrap();
+            fs::write(at("cgroup.subtree_control"), "cpu\n").unwrap();
+            kind.iter().for_each(|kind| fs::write(at("cgroup.type"), kind).unwrap());
+            Place(directory.path().to_owned()).give_controllers();
+            assert_eq!(at(LEAF).is_dir(), makes_way);
+            // Of what there is, what was not given yet; written over what stood there.
+            assert_eq!(fs::read_to_string(at("cgroup.subtree_control")).unwrap(), "+memory");
+        }
     }
 
     #[test]

@@ -24,7 +24,6 @@
 //!
 //! All of this is blocking: for threads, not for async tasks. Linux only.
 
-mod answer;
 mod attend;
 mod cgroup;
 mod drain;
@@ -43,7 +42,6 @@ mod start;
 mod supervisor;
 mod usage;
 
-pub use self::answer::{AnswerError, Progress, RESULT_BYTES, read_progress, read_result};
 pub use self::exec::execute;
 pub use self::identity::boot;
 pub use self::record::{ExitRecord, How, Status, Verdict};

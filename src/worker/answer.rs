@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::adapter::{self, ANSWER_BYTES, Answer};
+use crate::domain::adapter::{self, ANSWER_BYTES, Answer, PROGRESS_BYTES, Progress};
 use crate::domain::job::{Failure, FailureKind, Finished, Program};
 use crate::domain::model::{ArtifactPath, Digest};
 use crate::domain::time::Micros;
@@ -18,6 +18,7 @@ use crate::domain::time::Micros;
 const PIECE: usize = 256 << 10;
 
 const RESULT: &str = "result.json";
+const PROGRESS: &str = "progress.json";
 
 /// The answer of a program that ended well, if it keeps to the contract.
 pub(super) fn read(work: &Path, program: Program, now: Micros) -> Result<Finished, Failure> {
@@ -54,6 +55,16 @@ pub(super) fn read(work: &Path, program: Program, now: Micros) -> Result<Finishe
         Answer::Evaluate(_) | Answer::Hook(_) => {}
     }
     Ok(Finished { result, artifacts })
+}
+
+/// What a running program says of how far it is, if it says something; or why that is not understood, which is no fault
+/// of its job.
+pub(super) fn read_progress(work: &Path) -> Result<Option<Progress>, String> {
+    match bytes(work, PROGRESS, PROGRESS_BYTES) {
+        Err(Bad::Absent) => Ok(None),
+        Err(bad) => Err(format!("{PROGRESS} {bad}")),
+        Ok(bytes) => adapter::check_progress(&bytes).map(Some).map_err(|misfits| format!("{PROGRESS}: {misfits}")),
+    }
 }
 
 /// Why a file of a program is not taken.
@@ -203,5 +214,23 @@ mod tests {
         fs::remove_file(work.join(RESULT)).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(work.join(RESULT)).status().unwrap().success());
         assert!(said(Program::Hook).unwrap_err().contains("is no regular file"), "it waits, or takes it for none");
+    }
+
+    #[test]
+    fn progress_is_told_as_far_as_it_is_understood() {
+        let directory = tempfile::tempdir().unwrap();
+        let work = directory.path();
+        let said = |text: &str| {
+            fs::write(work.join(PROGRESS), text).unwrap();
+            read_progress(work).map(|progress| progress.and_then(|progress| progress.progress))
+        };
+        assert_eq!(read_progress(work), Ok(None));
+        assert_eq!(said(r#"{"progress": 0.5, "message": "fold 3", "extra": []}"#), Ok(Some(0.5)));
+        assert_eq!(said("{}"), Ok(None));
+        assert!(said(r#"{"progress": 7}"#).unwrap_err().contains("/progress"));
+        assert!(said(r#"{"progress": 0."#).unwrap_err().starts_with("progress.json"));
+        fs::remove_file(work.join(PROGRESS)).unwrap();
+        symlink("/etc/passwd", work.join(PROGRESS)).unwrap();
+        assert!(read_progress(work).unwrap_err().contains("is no regular file"));
     }
 }

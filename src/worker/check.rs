@@ -13,19 +13,22 @@ use serde_json::Value;
 
 use super::place::JobPlace;
 use super::programs::{Command, Programs};
+use super::summary::summary;
 use super::{answer, program};
 use crate::config::Config;
-use crate::domain::adapter::CONTRACT;
+use crate::domain::adapter::{self, CONTRACT};
+use crate::domain::gates::Terms;
 use crate::domain::job::{AdapterRequest, Assignment, FailureKind, Finished, JobId, Program, Resources, Trigger};
 use crate::domain::model::{BadName, Digest, ModelName, ModelType};
+use crate::domain::time::Micros;
 use crate::joblog::{LogReader, Record};
-use crate::runner::{RunError, Runner, Verdict};
+use crate::runner::{ExitRecord, RunError, Runner, Running, Verdict};
 
-/// A program whose check is interrupted ends by itself after this.
+/// A program whose check is killed ends by itself after this.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// How often that is put off.
-const LOOK: Duration = Duration::from_secs(3);
+/// How often that is put off, and looked whether somebody interrupts the check.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How much of what a program wrote is told where it failed.
 const LINES: usize = 20;
@@ -66,6 +69,10 @@ pub struct Checked {
     pub seconds: f64,
     /// What it took.
     pub resources: Resources,
+    /// What it answered, in lines.
+    pub answer: Vec<String>,
+    /// What is no mistake and yet worth knowing.
+    pub notes: Vec<String>,
     /// Its files, for `train`.
     pub artifacts: BTreeMap<String, Digest>,
     /// The last lines that it wrote, where it failed.
@@ -97,51 +104,64 @@ pub enum CheckError {
         /// Why.
         why: String,
     },
+    /// Somebody has seen enough.
+    #[error("interrupted while {} ran; it was ended", .0.as_str())]
+    Interrupted(Program),
 }
 
 /// Runs the programs of a model type one after the other, up to the last or the first that fails; `see` is told of each.
-/// Whether all of them keep to the contract.
+/// Whether all of them keep to the contract. A program that runs when `is_interrupted` says so is ended.
 pub fn check(
     config: &Config,
     checks: &Checks,
     directory: &Path,
+    is_interrupted: impl Fn() -> bool,
     mut see: impl FnMut(&Checked),
 ) -> Result<bool, CheckError> {
-    let programs = Programs::of(config);
     let name = ModelName::new(checks.model_type, checks.symbol.as_deref(), &checks.timeframe, None)?;
-    let place = JobPlace::at(directory, JobId(1));
-    let runner = Runner::of_this_binary();
+    let scene = Scene {
+        place: JobPlace::at(directory, JobId(1)),
+        runner: Runner::of_this_binary(),
+        terms: config.gates,
+        is_interrupted: &is_interrupted,
+    };
     let mut results = BTreeMap::new();
     let mut artifacts = BTreeMap::new();
-    for program in [Program::Data, Program::Train, Program::Evaluate] {
+    for (program, command) in commands(&Programs::of(config), checks)? {
+        let assignment = Assignment {
+            job: scene.place.root,
+            epoch: 1,
+            model: name.id(),
+            program,
+            root: scene.place.root,
+            inputs: Digest([0; 32]),
+            request: request(checks, &name, program, &results, &artifacts),
+            lease_seconds: 0,
+        };
+        let (checked, finished) = scene.run(&assignment, command)?;
+        see(&checked);
+        let Some(Finished { result, artifacts: files }) = finished else { return Ok(false) };
+        results.insert(program.as_str().to_owned(), result);
+        artifacts.extend(files);
+    }
+    Ok(true)
+}
+
+/// What is to be run. All of it is looked at before the first one runs, which may take hours.
+fn commands(programs: &Programs, checks: &Checks) -> Result<Vec<(Program, Command)>, CheckError> {
+    let all = [Program::Data, Program::Train, Program::Evaluate];
+    let wanted = all.iter().position(|program| *program == checks.last).map_or(all.len(), |last| last + 1);
+    let mut commands = Vec::new();
+    for program in all.into_iter().take(wanted) {
         let replaced = checks.command.clone().filter(|_| program == checks.last);
         let command = match replaced {
             Some(words) => Ok(programs.with_limits(words, programs.adapter(checks.model_type))),
             None => programs.command(checks.model_type, program),
         };
-        let told = |why| CheckError::Program { program, why };
-        let command = command.and_then(|command| command.check().map(|()| command)).map_err(told)?;
-        let request = request(checks, &name, program, &results, &artifacts);
-        let assignment = Assignment {
-            job: place.root,
-            epoch: 1,
-            model: name.id(),
-            program,
-            root: place.root,
-            inputs: Digest([0; 32]),
-            request,
-            lease_seconds: 0,
-        };
-        let (checked, finished) = run(&runner, &place, &assignment, command)?;
-        see(&checked);
-        let Some(Finished { result, artifacts: files }) = finished else { return Ok(false) };
-        results.insert(program.as_str().to_owned(), result);
-        artifacts.extend(files);
-        if program == checks.last {
-            break;
-        }
+        let command = command.and_then(|command| command.check().map(|()| command));
+        commands.push((program, command.map_err(|why| CheckError::Program { program, why })?));
     }
-    Ok(true)
+    Ok(commands)
 }
 
 /// A directory of this user's own, below the system's for temporary files.
@@ -193,52 +213,76 @@ fn request(
     }
 }
 
-fn run(
-    runner: &Runner,
-    place: &JobPlace,
-    assignment: &Assignment,
-    command: Command,
-) -> Result<(Checked, Option<Finished>), CheckError> {
-    let program = assignment.program;
-    let failed = |source| CheckError::Io { path: place.path().to_owned(), source };
-    let train = place.work(Program::Train);
-    let artifacts = (program == Program::Evaluate).then_some(train.as_path());
-    let spec = program::spec(place, assignment, command, 1 << 20);
-    program::make(place, assignment, &spec.work, artifacts).map_err(failed)?;
-    let log = LogReader::open(&spec.log);
-    let begins = log.end().unwrap_or(0);
-    let mut running = runner.start(&place.run(program), spec, LEASE)?;
-    let record = loop {
-        match running.wait(LOOK)? {
-            Some(record) => break record,
-            None => running.renew_lease(LEASE)?,
+/// What all programs of a check have in common.
+struct Scene<'a> {
+    place: JobPlace,
+    runner: Runner,
+    terms: Terms,
+    is_interrupted: &'a dyn Fn() -> bool,
+}
+
+impl Scene<'_> {
+    fn run(&self, assignment: &Assignment, command: Command) -> Result<(Checked, Option<Finished>), CheckError> {
+        let (place, program) = (&self.place, assignment.program);
+        let failed = |source| CheckError::Io { path: place.path().to_owned(), source };
+        let (work, train) = (place.work(program), place.work(Program::Train));
+        let artifacts = (program == Program::Evaluate).then_some(train.as_path());
+        let spec = program::spec(place, assignment, command, 1 << 20);
+        let grace = spec.limits.grace;
+        program::make(place, assignment, &work, artifacts).map_err(failed)?;
+        let log = LogReader::open(&spec.log);
+        let begins = log.end().unwrap_or(0);
+        let mut running = self.runner.start(&place.run(program), spec, LEASE)?;
+        let record = self.end_of(&mut running, grace)?;
+        let now = Utc::now().into();
+        let outcome = match record.verdict() {
+            Verdict::Answered => answer::read(&work, program, now).map_err(|failure| (failure.kind, failure.why)),
+            Verdict::Failed(failure) => Err((failure.kind, failure.why)),
+            Verdict::Cancelled => return Err(CheckError::Interrupted(program)),
+            Verdict::Lost => Err((FailureKind::Infrastructure, record.how.to_string())),
+        };
+        let lines = if outcome.is_err() { last_lines(&log, begins).map_err(failed)? } else { Vec::new() };
+        let (finished, wrong) = match outcome {
+            Ok(finished) => (Some(finished), None),
+            Err(wrong) => (None, Some(wrong)),
+        };
+        let (kind, why) = wrong.unzip();
+        // A failure has the run's notes in its sentence.
+        let of_run = if finished.is_some() { record.notes } else { Vec::new() };
+        let checked = Checked {
+            program,
+            ok: finished.is_some(),
+            kind,
+            why,
+            seconds: Duration::from_micros(record.ended_at.0.saturating_sub(record.began_at.0)).as_secs_f64(),
+            resources: record.resources,
+            answer: finished.as_ref().map(|finished| self.told(program, finished, now)).unwrap_or_default(),
+            notes: of_run.into_iter().chain(answer::read_progress(&work).err()).collect(),
+            artifacts: finished.as_ref().map(|finished| finished.artifacts.clone()).unwrap_or_default(),
+            directory: work,
+            lines,
+        };
+        Ok((checked, finished))
+    }
+
+    fn end_of(&self, running: &mut Running, grace: Duration) -> Result<ExitRecord, CheckError> {
+        let mut is_called_off = false;
+        loop {
+            if let Some(record) = running.wait(LOOK)? {
+                return Ok(record);
+            }
+            if (self.is_interrupted)() && !is_called_off {
+                is_called_off = true;
+                running.cancel("the check was interrupted", grace)?;
+            }
+            running.renew_lease(LEASE)?;
         }
-    };
-    let took = Duration::from_micros(record.ended_at.0.saturating_sub(record.began_at.0));
-    let outcome = match record.verdict() {
-        Verdict::Answered => answer::read(&place.work(program), program, Utc::now().into())
-            .map_err(|failure| (failure.kind, failure.why)),
-        Verdict::Failed(failure) => Err((failure.kind, failure.why)),
-        Verdict::Cancelled | Verdict::Lost => Err((FailureKind::Infrastructure, record.how.to_string())),
-    };
-    let lines = if outcome.is_err() { last_lines(&log, begins).map_err(failed)? } else { Vec::new() };
-    let (finished, wrong) = match outcome {
-        Ok(finished) => (Some(finished), None),
-        Err(wrong) => (None, Some(wrong)),
-    };
-    let (kind, why) = wrong.unzip();
-    let checked = Checked {
-        program,
-        ok: finished.is_some(),
-        kind,
-        why,
-        directory: place.work(program),
-        seconds: took.as_secs_f64(),
-        resources: record.resources,
-        artifacts: finished.as_ref().map(|finished| finished.artifacts.clone()).unwrap_or_default(),
-        lines,
-    };
-    Ok((checked, finished))
+    }
+
+    fn told(&self, program: Program, finished: &Finished, now: Micros) -> Vec<String> {
+        let answer = adapter::check(program, finished.result.to_string().as_bytes(), now);
+        answer.map(|answer| summary(&answer, &finished.artifacts, &self.terms, now)).unwrap_or_default()
+    }
 }
 
 fn last_lines(log: &LogReader, begins: u64) -> io::Result<Vec<String>> {

@@ -23,6 +23,7 @@ mod program;
 mod programs;
 mod ship;
 mod slots;
+mod summary;
 mod sweep;
 mod watch;
 

@@ -9,10 +9,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::answer::read_progress;
 use super::daemon::{Daemon, Trouble};
 use super::lease::{Lease, since_boot};
 use crate::domain::job::{Beat, JobId};
-use crate::runner::{RunError, Running, read_progress};
+use crate::runner::{RunError, Running};
 
 /// What the daemon wants with a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -210,7 +211,7 @@ impl Shared {
     fn figures(&self) -> Beat {
         let mut beat = self.bare();
         if let Some(run) = self.run().as_ref() {
-            let progress = read_progress(&run.work).unwrap_or_default();
+            let progress = read_progress(&run.work).ok().flatten().unwrap_or_default();
             (beat.progress, beat.message) = (progress.progress, progress.message);
             beat.resources = run.running.usage().map(|usage| usage.resources).unwrap_or_default();
         }

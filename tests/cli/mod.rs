@@ -1,6 +1,7 @@
 //! The commands, through the real binary.
 
 mod accounts;
+mod adapter;
 mod answers;
 mod bed;
 mod config;

@@ -1,10 +1,10 @@
 //! How a program ends is told apart, and what it is given is what it should be given.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::PermissionsExt as _;
 
 use quantum_clm::domain::job::FailureKind;
-use quantum_clm::runner::{ExitRecord, How, RunError, Spec, Status, Verdict, read_progress, read_result};
+use quantum_clm::runner::{ExitRecord, How, RunError, Spec, Status, Verdict};
 
 use super::bed::{Bed, LEASE};
 
@@ -133,24 +133,4 @@ fn resources_are_counted() {
     assert!(record.resources.memory_peak.is_some_and(|bytes| bytes > 100_000), "{record:?}");
     assert!(record.resources.cpu_ms.is_some_and(|ms| ms >= 20), "{record:?}");
     assert_eq!(record.resources.output_bytes, 6);
-}
-
-#[test]
-fn an_answer_is_read_or_refused_in_words() {
-    let answer = |script: &str| {
-        let bed = Bed::new();
-        assert_eq!(bed.end_of(&mut bed.start(script)).how, How::Exit { code: 0 });
-        read_result(&bed.work()).map_err(|error| error.to_string())
-    };
-    assert_eq!(answer(r#"echo '{"feature_count": 3}' > result.json"#).unwrap()["feature_count"], 3);
-    assert_eq!(answer("exit 0").unwrap_err(), "the program ended and left no result.json");
-    assert!(answer(r#"printf '{"feature_count": ' > result.json"#).unwrap_err().contains("no JSON"));
-    assert!(answer("head -c 200M /dev/zero > result.json").unwrap_err().contains("209715200 bytes"));
-    assert!(answer("ln -s /etc/passwd result.json").unwrap_err().contains("no regular file"));
-    assert!(answer("mkfifo result.json").unwrap_err().contains("no regular file"));
-
-    let bed = Bed::new();
-    fs::write(bed.path().join("real"), "{}").unwrap();
-    symlink(bed.path().join("real"), bed.work().join("progress.json")).unwrap();
-    assert_eq!(read_progress(&bed.work()), None);
 }

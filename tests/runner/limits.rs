@@ -78,3 +78,21 @@ fn processors_are_counted() {
     bed.end_of(&mut bed.start_with("nproc; ulimit -n", limits));
     assert_eq!(bed.said(), ["1", "64"]);
 }
+
+#[test]
+fn what_is_faster_than_a_look_meets_a_limit_of_the_kernels() {
+    let [bed, _] = Bed::both();
+    let limits = Limits { memory: Some(100 << 20), tasks: Some(60), open_files: Some(64), ..Limits::default() };
+    bed.end_of(&mut bed.start_with("cat /proc/self/limits", limits));
+    let said = bed.said();
+    let limit = |name: &str| {
+        let line = said.iter().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{said:?}"));
+        let words: Vec<_> = line.split_whitespace().take(2).collect();
+        assert_eq!(words[0], words[1], "{name} could be raised again");
+        words[0].parse::<u64>().unwrap_or(u64::MAX)
+    };
+    assert_eq!(limit("Max data size"), (200 << 20) + (1 << 30));
+    assert_eq!((limit("Max open files"), limit("Max core file size")), (64, 0));
+    // Those of the same user who are not of the run count as well.
+    assert!((120..1_000_000).contains(&limit("Max processes")), "{said:?}");
+}

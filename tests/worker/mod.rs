@@ -5,6 +5,5 @@ mod bed;
 mod border;
 mod flow;
 mod kill;
-mod kubernetes;
 mod misconfigured;
 mod programs;
