@@ -11,6 +11,7 @@ use crate::worker::{Ended, Mode, OnStop, Worker};
 
 /// Exit codes of `--once` besides 0.
 const FAILED: u8 = 1;
+const MISCONFIGURED: u8 = 2;
 const NOTHING: u8 = 3;
 
 #[derive(Args)]
@@ -20,7 +21,8 @@ them over, as long as it begins to beat before their lease is over (jobs.heartbe
 50 s). With --drain it waits for them and takes nothing new; asked again, it ends them. With --once it ends them at once.
 A program that was ended is reported, and its job is tried again.
 
-Exit codes of --once: 0 the job is completed, 1 it is not, 2 wrong usage or configuration, 3 there was no job.")]
+Exit codes of --once: 0 the job is completed; 1 it is not; 2 wrong usage or configuration, a token that the daemon refuses
+or programs that cannot be run among it; 3 there was no job. A daemon that cannot be reached is waited for.")]
 pub(crate) struct WorkerArgs {
     /// Do one job and exit, as a Kubernetes Job does
     #[arg(long)]
@@ -69,5 +71,6 @@ pub(crate) fn run(args: &WorkerArgs, global: &Global) -> anyhow::Result<ExitCode
         Ended::Stopped | Ended::Done => ExitCode::SUCCESS,
         Ended::Failed => ExitCode::from(FAILED),
         Ended::Nothing => ExitCode::from(NOTHING),
+        Ended::Misconfigured => ExitCode::from(MISCONFIGURED),
     })
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::domain::job::{Assignment, Beat, BeatAnswer, Continued, JobId, LeaseRequest, Report, ReportAnswer};
 use crate::domain::model::Digest;
-use crate::http::client::{Client, ClientError};
+use crate::http::client::{Client, ClientError, Place};
 
 /// Why the daemon did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub(super) enum Trouble {
     /// It understood, and refuses for good.
     #[error("{0}")]
     Refused(String),
+    /// It does not let us in, or we have no way to say who we are: until somebody changes that.
+    #[error("{0}")]
+    Denied(String),
     /// There is no daemon: nobody listens on the socket of this machine.
     #[error("{0}")]
     Down(ClientError),
@@ -35,16 +38,16 @@ pub(super) enum Trouble {
 
 impl From<ClientError> for Trouble {
     fn from(error: ClientError) -> Self {
-        let passing = [
-            // A token can be given again, and a proxy can be mended.
-            StatusCode::UNAUTHORIZED,
-            StatusCode::FORBIDDEN,
-            StatusCode::REQUEST_TIMEOUT,
-            StatusCode::TOO_MANY_REQUESTS,
-            StatusCode::MISDIRECTED_REQUEST,
-        ];
+        // A proxy can be mended.
+        let passing =
+            [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS, StatusCode::MISDIRECTED_REQUEST];
         match error.refusal() {
             Some(StatusCode::CONFLICT | StatusCode::NOT_FOUND) => Self::Stale(error.to_string()),
+            // A token can be given again.
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Self::Denied(error.to_string()),
+            None if matches!(error, ClientError::Token(_) | ClientError::Permission(_)) => {
+                Self::Denied(error.to_string())
+            }
             Some(status) if status.is_client_error() && !passing.contains(&status) => Self::Refused(error.to_string()),
             _ if error.is_down() => Self::Down(error),
             _ => Self::Away(error),
@@ -80,8 +83,30 @@ impl Daemon {
         self.client.place().to_string()
     }
 
+    /// Asks for work. Whoever is told why there is none has to know where to look.
     pub(super) async fn lease(&self, request: &LeaseRequest) -> Result<Option<Assignment>, Trouble> {
-        Ok(self.client.post_for_some("/api/work/lease", request).await?)
+        let answer = self.client.post_for_some("/api/work/lease", request).await;
+        answer.map_err(|error| self.in_full(error))
+    }
+
+    /// What somebody who sets up a worker needs to know.
+    fn in_full(&self, error: ClientError) -> Trouble {
+        let url = match self.client.place() {
+            Place::Url(url) => Some(url),
+            Place::Socket(_) => None,
+        };
+        let told = error.to_string();
+        match (Trouble::from(error), url) {
+            (Trouble::Denied(_), Some(_)) if told.contains("worker.token_file") => Trouble::Denied(told),
+            (Trouble::Denied(_), Some(url)) => Trouble::Denied(format!(
+                "the daemon at {url} does not let this worker in: {told}: put a token into worker.token_file; quantum-clm token \
+                 create NAME --scope worker makes one there"
+            )),
+            (Trouble::Stale(_) | Trouble::Refused(_), _) => {
+                Trouble::Denied(format!("the daemon at {} refuses what this worker asks for: {told}", self.client.place()))
+            }
+            (trouble, _) => trouble,
+        }
     }
 
     /// A beat is answered at once, or it is none: `patience` is what it may take.
@@ -161,6 +186,7 @@ mod tests {
         for status in [401, 403, 408, 429, 500, 503] {
             assert!(refused(status).passes(), "{status}");
         }
+        assert!(matches!(refused(401), Trouble::Denied(_)) && matches!(refused(503), Trouble::Away(_)));
         assert!(matches!(Trouble::from(ClientError::NoDaemon("/x".into())), Trouble::Down(_)));
     }
 

@@ -32,7 +32,7 @@ use std::time::Duration;
 use tokio::sync::watch as tokio_watch;
 use tokio::time::sleep;
 
-use self::daemon::Daemon;
+use self::daemon::{Daemon, Trouble};
 use self::job::Outcome;
 use self::place::Place;
 use self::programs::{Programs, Ready};
@@ -48,6 +48,9 @@ pub use self::place::PlaceError;
 
 /// How long the daemon may wait for work to come, in seconds.
 const WAIT: u32 = 25;
+
+/// The same while something of ours is to be mended: as soon as it is, it counts.
+const WAIT_FAULTY: u32 = 3;
 
 /// Pauses while the daemon is away, the first and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
@@ -86,6 +89,8 @@ pub enum Ended {
     Failed,
     /// There was no job.
     Nothing,
+    /// It cannot work as it is configured; its log says why.
+    Misconfigured,
 }
 
 /// Why a worker does not begin.
@@ -219,6 +224,9 @@ impl Worker {
         let mut pause = PAUSES.0;
         while slots.len() == 0 {
             let request = self.request(slots, wait.min(WAIT)).await;
+            if request.programs.is_empty() && !request.hook {
+                return Ended::Misconfigured;
+            }
             let answer = tokio::select! {
                 answer = self.context.daemon.lease(&request) => answer,
                 () = stopping.asked() => return Ended::Stopped,
@@ -226,6 +234,11 @@ impl Worker {
             match answer {
                 Ok(Some(assignment)) => slots.begin(assignment),
                 Ok(None) => return Ended::Nothing,
+                // Somebody who starts one for one job looks at what becomes of it, and changes that.
+                Err(Trouble::Denied(why)) => {
+                    tracing::error!("{why}");
+                    return Ended::Misconfigured;
+                }
                 Err(trouble) => {
                     tracing::warn!("the daemon gives no work: {trouble}; it is asked again");
                     tokio::select! {
@@ -288,7 +301,7 @@ impl Worker {
             programs,
             hook,
             held: slots.held(),
-            wait_seconds,
+            wait_seconds: if self.faults.is_empty() { wait_seconds } else { wait_seconds.min(WAIT_FAULTY) },
         }
     }
 }

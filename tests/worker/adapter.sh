@@ -45,8 +45,34 @@ echo "and complains" >&2
 case $what in
 answer) $program ;;
 slow) echo '{"progress": 0.5, "message": "half"}' > progress.json; sleep "${SLOW:-0.5}"; $program ;;
-wait) $program; until [ -e "$TEST_BED/go" ]; do sleep 0.05; done ;;
+wait) $program; echo "$job" >> "$TEST_BED/waits"; until [ -e "$TEST_BED/go" ]; do sleep 0.05; done ;;
 none) exit 0 ;;
+wait_loud)
+    $program
+    echo "$job" >> "$TEST_BED/waits"
+    until [ -e "$TEST_BED/go" ]; do sleep 0.05; done
+    seq 1 300000
+    ;;
+once)
+    # The first time it hangs.
+    if mkdir "$TEST_BED/first" 2> /dev/null; then
+        echo "$job" >> "$TEST_BED/waits"
+        sleep 1000
+    fi
+    $program
+    ;;
+loud)
+    head -c 64M /dev/zero | tr '\\0' x
+    echo
+    seq 1 2000000
+    $program
+    ;;
+eat) head -c 512M /dev/zero | tail ;;
+fork)
+    # Should nobody put it out, it stops growing.
+    printf '[ $(ls /proc | grep -c "^[0-9]") -gt 1500 ] && exec sleep 1000\nsetsid sh bomb & sh bomb & wait\n' > bomb
+    sh bomb
+    ;;
 half) printf '{"rows": 3, "data_ra' > result.json; exit 0 ;;
 huge) truncate -s 200M result.json; exit 0 ;;
 fail) echo "it does not work" >&2; exit 7 ;;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::ask::ask;
 use crate::support::daemon::{Bed, Daemon};
+use crate::support::receiver::write_secret;
 use crate::support::wait_for;
 
 /// What fails a test that waits for a job: far beyond what a loaded machine takes.
@@ -62,25 +63,63 @@ impl Scene {
         self.daemon.as_ref().expect("a daemon")
     }
 
-    /// The configuration of a worker, whose programs do `what` (see adapter.sh), by program.
-    pub(super) fn configure(&self, name: &str, what: &[(&str, &str)], further: &str) -> PathBuf {
+    /// The configuration of a worker, whose programs do `what` (see adapter.sh), by program; `further` are lines of its
+    /// table `[worker]`.
+    pub(super) fn configure(&self, name: &str, what: &[(&str, &str)], further: &str) {
+        self.configure_types(name, &[("other", what, "")], further);
+    }
+
+    /// The same with programs for several model types, each with further lines of its own.
+    pub(super) fn configure_types(&self, name: &str, types: &[(&str, &[(&str, &str)], &str)], further: &str) {
         let at = self.directory();
-        let command = |program: &str| {
-            let what = what.iter().find(|(of, _)| *of == program).map_or("answer", |(_, what)| what);
-            format!("{program} = [\"{}\", \"{program}\", \"{what}\"]\n", self.program().display())
-        };
-        let text = format!(
-            "http.socket = \"{}\"\n{further}\n[worker]\nname = \"{name}\"\ndirectory = \"{at}/{name}\"\ngrace = \"300ms\"\n\
-             slots = 4\n[adapters.other]\n{}{}{}environment = {{ TEST_BED = \"{at}\" }}\n",
+        let mut text = format!(
+            "http.socket = \"{}\"\n[worker]\nname = \"{name}\"\ndirectory = \"{at}/{name}\"\ngrace = \"300ms\"\nslots = 4\n\
+             {further}\n",
             self.socket().display(),
-            command("data"),
-            command("train"),
-            command("evaluate"),
             at = at.display(),
         );
-        let path = at.join(format!("{name}.toml"));
-        fs::write(&path, text).unwrap();
+        for (model_type, what, further) in types {
+            text.push_str(&format!("[adapters.{model_type}]\nenvironment = {{ TEST_BED = \"{}\" }}\n", at.display()));
+            for program in ["data", "train", "evaluate"] {
+                let what = what.iter().find(|(of, _)| *of == program).map_or("answer", |(_, what)| what);
+                let path = self.program();
+                text.push_str(&format!("{program} = [\"{}\", \"{program}\", \"{what}\"]\n", path.display()));
+            }
+            text.push_str(&format!("{further}\n"));
+        }
+        fs::write(self.configuration(name), text).unwrap();
+    }
+
+    /// Where the configuration of a worker is.
+    pub(super) fn configuration(&self, name: &str) -> PathBuf {
+        self.directory().join(format!("{name}.toml"))
+    }
+
+    /// The directory that a worker keeps its jobs in.
+    pub(super) fn place(&self, name: &str) -> PathBuf {
+        self.directory().join(name)
+    }
+
+    /// What is left of jobs in a worker's directory, by their names.
+    pub(super) fn jobs_of(&self, name: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.place(name).join("jobs")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// An API token that does what workers do and nothing else, in a file that is this user's alone.
+    pub(super) fn token(&self, name: &str) -> PathBuf {
+        let made = self.bed.run(&["token", "create", name, "--scope", "worker", "--json"]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let path = self.directory().join(format!("{name}.token"));
+        write_secret(&path, made.json()["text"].as_str().unwrap());
         path
+    }
+
+    /// Runs a worker that was configured to its end; its exit code and what it said.
+    pub(super) fn run(&self, name: &str, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut worker = self.start(name, arguments);
+        let status = worker.wait_end();
+        (status.code(), worker.log())
     }
 
     /// Starts a worker that was configured.
@@ -101,7 +140,7 @@ impl Scene {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quantum-clm"));
         command
             .arg("--config")
-            .arg(self.directory().join(format!("{name}.toml")))
+            .arg(self.configuration(name))
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("QUANTUM_CLM_PREDECESSOR_DIR", self.directory().join("predecessor"))
@@ -113,18 +152,33 @@ impl Scene {
     /// Asks for a training of a model of its own; the job's id.
     #[track_caller]
     pub(super) fn train(&self, symbol: &str) -> String {
-        let body = json!({ "model_type": "other", "symbol": symbol });
-        let answer =
-            ask(&self.socket(), "POST", "/clm/train", &[("content-type", "application/json")], body.to_string());
-        let answer = answer.expect("an answer");
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()["job_id"].as_str().unwrap().to_owned()
+        self.train_type("other", symbol)
+    }
+
+    #[track_caller]
+    pub(super) fn train_type(&self, model_type: &str, symbol: &str) -> String {
+        let (status, answer) = self.post("/clm/train", &json!({ "model_type": model_type, "symbol": symbol }));
+        assert_eq!(status, 200, "{answer}");
+        answer["job_id"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub(super) fn cancel(&self, id: &str, why: &str) {
+        let (status, answer) = self.post(&format!("/api/jobs/{id}/cancel"), &json!({ "why": why }));
+        assert_eq!(status, 200, "{answer}");
     }
 
     /// The job, as the API has it; none while the daemon does not answer.
     pub(super) fn job(&self, id: &str) -> Option<Value> {
         let answer = ask(&self.socket(), "GET", &format!("/api/jobs/{id}"), &[], "")?;
         (answer.status == 200).then(|| answer.json())
+    }
+
+    /// The tries of the step of that name: program steps are `data`, `train` and `evaluate`.
+    pub(super) fn tries(job: &Value, step: &str) -> Vec<Value> {
+        let steps = job["steps"].as_array().unwrap();
+        let step = steps.iter().find(|of| of["step"] == step).unwrap_or_else(|| panic!("no {step}: {job:#}"));
+        step["tries"].as_array().unwrap().clone()
     }
 
     /// Waits until the job fits.
@@ -161,11 +215,17 @@ impl Scene {
         (answer.status, serde_json::from_str(&answer.body).unwrap_or_default())
     }
 
-    /// What the job's log holds at the daemon.
+    /// What the job's log holds at the daemon: its newest lines, of its newest lease.
     pub(super) fn log_of(&self, id: &str) -> String {
-        ask(&self.socket(), "GET", &format!("/api/jobs/{id}/log"), &[], "")
+        ask(&self.socket(), "GET", &format!("/api/jobs/{id}/log?format=text"), &[], "")
             .map(|answer| answer.body)
             .unwrap_or_default()
+    }
+
+    /// Waits until a file of the test's is there, and not empty.
+    #[track_caller]
+    pub(super) fn wait_file(&self, name: &str) {
+        wait_for(name, || !self.lines(name).is_empty());
     }
 
     /// Lines of a file of the test's, none if it is not there.
@@ -199,16 +259,15 @@ impl Scene {
 
     #[track_caller]
     pub(super) fn wait_no_process(&self) {
-        let mut left = Vec::new();
         let deadline = Instant::now() + DEADLINE;
-        while Instant::now() < deadline {
-            left = self.processes();
+        loop {
+            let left = self.processes();
             if left.is_empty() {
                 return;
             }
+            assert!(Instant::now() < deadline, "processes are left: {left:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("processes are left: {left:?}");
     }
 }
 
@@ -222,16 +281,8 @@ impl Drop for Scene {
 }
 
 impl Worker {
-    pub(super) fn id(&self) -> i32 {
-        i32::try_from(self.child.id()).unwrap()
-    }
-
     pub(super) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    pub(super) fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
     }
 
     /// SIGKILL, until it is gone.

@@ -1,4 +1,9 @@
 //! Workers: the real binary at both ends, and shell scripts as the operator's programs.
 
+mod away;
 mod bed;
+mod border;
 mod flow;
+mod kill;
+mod misconfigured;
+mod programs;

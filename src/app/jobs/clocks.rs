@@ -60,6 +60,8 @@ struct Silence {
     silent: Duration,
     /// For how long the job is lost.
     lost: Option<Duration>,
+    /// It was lost when this daemon started. While there was none, its worker may have gone on for as long as a lease.
+    was_lost: bool,
 }
 
 /// What is due for a held job.
@@ -94,7 +96,8 @@ impl Clocks {
         for job in open {
             if job.state.is_held() {
                 let lost = (job.state == JobState::Lost).then_some(Duration::ZERO);
-                self.held.insert(job.id, Silence { epoch: job.epoch, silent: Duration::ZERO, lost });
+                let was_lost = lost.is_some();
+                self.held.insert(job.id, Silence { epoch: job.epoch, silent: Duration::ZERO, lost, was_lost });
             } else if let Some(until) = job.not_before {
                 let left = Duration::from_micros(until.0.saturating_sub(now.0));
                 self.pauses.insert(job.id, left.min(LONGEST_PAUSE));
@@ -177,7 +180,8 @@ impl Clocks {
             match &mut silence.lost {
                 Some(lost) => {
                     *lost += elapsed;
-                    due.extend((*lost >= fence).then_some(Due::Release(*job, silence.epoch)));
+                    let until = if silence.was_lost { lease + fence } else { fence };
+                    due.extend((*lost >= until).then_some(Due::Release(*job, silence.epoch)));
                 }
                 None => due.extend((silence.silent >= lease).then_some(Due::Lose(*job, silence.epoch))),
             }

@@ -21,7 +21,9 @@ impl Jobs {
 
     /// As [`Jobs::lease`], and waits for work for as long as the worker asks for.
     pub async fn lease_or_wait(self: &Arc<Self>, request: LeaseRequest) -> Result<Option<Assignment>, JobError> {
-        let until = tokio::time::Instant::now() + Duration::from_secs(request.wait_seconds.into()).min(LONGEST_WAIT);
+        // Whoever asked and was not heard of since must not be given what was lost with them: they ask in vain by then.
+        let wait = Duration::from_secs(request.wait_seconds.into()).min(LONGEST_WAIT).min(self.config.lease());
+        let until = tokio::time::Instant::now() + wait;
         // Before the first look, so that what comes between a look and the wait is not missed.
         let mut work = self.work.subscribe();
         let (jobs, request) = (self.clone(), Arc::new(request));

@@ -51,7 +51,7 @@ pub enum ClientError {
     )]
     Permission(PathBuf),
     /// Over the network, no connection could be made.
-    #[error("the daemon at {url}: {source}")]
+    #[error("the daemon at {url}: {source}: see worker.url (and worker.ca_file), and whether it is running there")]
     Unreachable {
         /// Where it should be.
         url: Box<DaemonUrl>,
@@ -59,7 +59,7 @@ pub enum ClientError {
         source: ConnectError,
     },
     /// The token cannot be read.
-    #[error(transparent)]
+    #[error("worker.token_file: {}", in_full(.0))]
     Token(#[from] SecretError),
     /// The connection could not be made, or broke.
     #[error("the daemon at {place} broke off while {step}: {source}: {}", .place.log())]
@@ -120,6 +120,17 @@ impl ClientError {
     pub fn is_down(&self) -> bool {
         matches!(self, Self::NoDaemon(_))
     }
+}
+
+/// An error with everything that caused it.
+fn in_full(error: &SecretError) -> String {
+    let mut told = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        told.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    told
 }
 
 /// The daemon's words, or at least the status.
