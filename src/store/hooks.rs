@@ -75,6 +75,27 @@ impl WriteTxn {
         self.txn.open_table(HOOKS)?.get(number)?.map(|row| decode(row.value())).transpose()
     }
 
+    /// The newest hook of a model: what it announces is in production.
+    pub fn newest_hook(&self, model: &ModelId) -> Result<Option<Hook>, StoreError> {
+        for row in self.txn.open_table(HOOKS)?.iter()?.rev() {
+            let hook = decode(row?.1.value())?;
+            if hook.model == *model {
+                return Ok(Some(hook));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Those that have not begun; of each model one at most.
+    pub fn pending_hooks(&self) -> Result<Vec<Hook>, StoreError> {
+        let mut pending = Vec::new();
+        for row in self.txn.open_table(HOOKS)?.iter()? {
+            let hook = decode(row?.1.value())?;
+            pending.extend(Some(hook).filter(|hook| hook.state == HookState::Pending));
+        }
+        Ok(pending)
+    }
+
     /// Stores a hook as it now is.
     pub fn put_hook(&self, hook: &Hook) -> Result<(), StoreError> {
         self.txn.open_table(HOOKS)?.insert(hook.number, codec::encode(hook)?.as_slice())?;

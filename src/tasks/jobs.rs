@@ -59,6 +59,12 @@ fn once(
     tick: u32,
     elapsed: Duration,
 ) -> Result<(), JobError> {
+    if let (0, Some(_)) = (tick, hook) {
+        let adopted = app.jobs.adopt_hooks()?;
+        if adopted > 0 {
+            tracing::info!(adopted, "hooks that were due before there were jobs have one now");
+        }
+    }
     app.jobs.tick(elapsed, now())?;
     if tick.is_multiple_of(LOOK) {
         let survey = app.jobs.survey()?;

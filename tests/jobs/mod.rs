@@ -1,5 +1,6 @@
 mod bed;
 mod life;
+mod orchestrate;
 mod random;
 mod waiting;
 mod world;

@@ -28,6 +28,11 @@ impl Jobs {
             let mut job = txn.job(id)?.ok_or(JobError::NoJob(id))?;
             let before = job.clone();
             let made = make(txn, &mut job)?;
+            if let JobKind::Hook(run) = &job.kind.clone()
+                && (before.state.is_held(), job.state) == (true, JobState::Pending)
+            {
+                hook::give_way(txn, run, &mut job, (self.now)())?;
+            }
             if job != before {
                 txn.put_job(&job)?;
                 self.follow_in(txn, &before, &job)?;

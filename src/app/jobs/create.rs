@@ -1,6 +1,6 @@
 use super::change::Who;
 use super::request::object;
-use super::{EVIDENCE_BYTES, JobError, Jobs};
+use super::{EVIDENCE_BYTES, JobError, Jobs, hook};
 use crate::app::intents::WHY_BYTES;
 use crate::app::registry::Ask;
 use crate::domain::account::hex;
@@ -41,6 +41,9 @@ impl Jobs {
                     let why = "only what failed or was cancelled is done again";
                     return Err(Refusal::State { job: id, state: failed.state, why }.into());
                 }
+                if let JobKind::Hook(run) = &failed.kind {
+                    hook::may_run_again(txn, run, &failed)?;
+                }
                 let mut job = failed.again(self.place(txn, &failed.model, &failed.kind)?, &ask.actor.name, ask.now);
                 if self.has_results(txn, &failed)? {
                     self.take_over_results(txn, &failed, &job)?;
@@ -49,6 +52,9 @@ impl Jobs {
                     (job.steps, job.version) = (Vec::new(), None);
                 }
                 self.put_new(txn, ask, &job, "job.retry", &job.evidence)?;
+                if let JobKind::Hook(run) = &job.kind {
+                    hook::follow(txn, run, &job, ask.now)?;
+                }
                 Ok(job)
             })
         })?;

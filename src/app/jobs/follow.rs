@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use super::change::Who;
+use super::journal::everything;
 use super::{JobError, Jobs, Next};
 use crate::domain::job::{
     Assignment, Beat, BeatAnswer, Ending, Failure, FailureKind, Job, JobId, JobStep, Program, Report, ReportAnswer,
@@ -39,15 +40,17 @@ impl Jobs {
         self.turns.take(id, || {
             let (now, patience) = ((self.now)(), self.config.patience());
             let report = self.checked(report, now);
-            let (_, taken) = self.change(id, Who::Worker, |txn, job| {
+            let (job, taken) = self.change(id, Who::Worker, |txn, job| {
                 let taken = job.take(&report, patience, now)?;
                 if let (Taken::New, StepEnd::Done(finished)) = (taken, &report.end) {
                     txn.put_job_result(id, report.program, finished)?;
                 }
                 Ok(taken)
             })?;
+            crate::failpoint!("jobs.taken");
             match taken {
-                Taken::Over(ending) => Ok(ReportAnswer::Over { ending }),
+                // A hook that was given back may have given way to a newer one by that.
+                Taken::Over(ending) => Ok(ReportAnswer::Over { ending: job.ending().unwrap_or(ending) }),
                 Taken::New | Taken::Known => self.follow(id, report.epoch),
             }
         })
@@ -127,7 +130,7 @@ impl Jobs {
             Next::Run(program) => Ok(ReportAnswer::Run { assignment: Box::new(self.assign(txn, job, program)?) }),
             Next::Complete => {
                 if program != Program::Hook {
-                    job.begin_step(epoch, Some(JobStep::Complete), None, [0; 32], now)?;
+                    job.begin_step(epoch, Some(JobStep::Complete), None, everything(job), now)?;
                     job.end_step(epoch, Some(JobStep::Complete), StepOutcome::Done, now)?;
                 }
                 Ok(over(job.complete(epoch, now)?))
@@ -139,6 +142,7 @@ impl Jobs {
                 Ok(over(job.fail(epoch, why, patience, now)?))
             }
         })?;
+        crate::failpoint!("jobs.answered");
         Ok(answer)
     }
 }

@@ -1,13 +1,35 @@
 //! The promotion hook as a job: made with the change of production that it tells of, one at a time a model, the newest
 //! change only.
 
-use super::JobError;
+use super::{JobError, Jobs};
 use crate::app::registry::{Ask, RegistryError};
+use crate::domain::access::{Actor, Grant};
 use crate::domain::audit::AuditEntry;
-use crate::domain::job::{Cancel, HookRun, Job, JobKind, JobState, NewJob, Priority, Trigger};
+use crate::domain::job::{Cancel, HookRun, Job, JobKind, JobState, NewJob, Priority, Refusal, Trigger};
 use crate::domain::model::{Hook, HookState};
+use crate::domain::role::Role;
 use crate::domain::time::Micros;
 use crate::store::WriteTxn;
+
+impl Jobs {
+    /// Makes the jobs of hooks that were due before there were jobs; how many. To be called where a hook is configured.
+    pub fn adopt_hooks(&self) -> Result<usize, JobError> {
+        let waits = |hook: &Hook| hook.job.is_none();
+        if !self.store.hooks(Some(HookState::Pending), u64::MAX, usize::MAX)?.iter().any(waits) {
+            return Ok(0);
+        }
+        let (actor, grant) = (Actor::daemon(), Grant::Role(Role::Operator));
+        let ask = Ask { actor, grant, now: (self.now)(), key: None, expected: None };
+        self.store.write(|txn| {
+            let due: Vec<_> = txn.pending_hooks()?.into_iter().filter(waits).collect();
+            let adopted = due.len();
+            for hook in due {
+                make(txn, &ask, hook, None)?;
+            }
+            Ok(adopted)
+        })
+    }
+}
 
 /// Makes the job of a hook that is due, in the transaction of the promotion or rollback; what was due before and has not
 /// begun is called off, and what a worker is at is let finish. Workers learn of it with the next tick.
@@ -47,6 +69,30 @@ pub(in crate::app) fn make(
     hook.job = Some(job.id);
     txn.put_hook(&hook)?;
     Ok(())
+}
+
+/// A hook's job that is given back although another version has gone into production since is not run again: whoever
+/// listens would end with the older one.
+pub(super) fn give_way(txn: &WriteTxn, run: &HookRun, job: &mut Job, now: Micros) -> Result<(), JobError> {
+    let newest = txn.newest_hook(&run.model)?.filter(|newest| newest.number > run.number);
+    let (Some(newest), Some(mut hook)) = (newest, txn.hook(run.number)?) else { return Ok(()) };
+    let why = format!("{} went into production after it", newest.version);
+    job.call_off(Cancel { by: Actor::daemon().name, why, at: now })?;
+    (hook.state, hook.ended_at) = (HookState::Superseded, Some(now));
+    txn.put_hook(&hook)?;
+    Ok(())
+}
+
+/// Whether a hook that came to nothing may run again: as long as nothing has taken its place.
+pub(super) fn may_run_again(txn: &WriteTxn, run: &HookRun, job: &Job) -> Result<(), JobError> {
+    let refuse = |why| Err(Refusal::State { job: job.id, state: job.state, why }.into());
+    if txn.newest_hook(&run.model)?.is_some_and(|newest| newest.number > run.number) {
+        return refuse("another version has gone into production since, which has a hook of its own");
+    }
+    match txn.hook(run.number)? {
+        Some(hook) if hook.state.is_open() => refuse("it is done again already"),
+        _ => Ok(()),
+    }
 }
 
 /// The hook's row says what became of its job.

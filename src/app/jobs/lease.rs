@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::change::Who;
+use super::journal::asked;
 use super::{JobError, Jobs};
 use crate::domain::job::{
     Asking, Assignment, Failure, FailureKind, JobId, JobKind, JobStep, LeaseRequest, OpenJob, Queue, ReportAnswer,
@@ -96,9 +97,9 @@ impl Jobs {
             let Some(id) = self.choose(&txn.open_jobs()?, asking)? else { return Ok(None) };
             let mut job = txn.job(id)?.ok_or(JobError::NoJob(id))?;
             let before = job.clone();
-            let epoch = job.lease(worker, host, now)?;
+            let (epoch, inputs) = (job.lease(worker, host, now)?, asked(&job)?);
             if let JobKind::Training(_) = job.kind {
-                job.begin_step(epoch, Some(JobStep::Begin), None, [0; 32], now)?;
+                job.begin_step(epoch, Some(JobStep::Begin), None, inputs, now)?;
                 job.end_step(epoch, Some(JobStep::Begin), StepOutcome::Done, now)?;
             }
             txn.put_job(&job)?;

@@ -1,13 +1,12 @@
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use super::answer::read;
+use super::journal::{answered, answered_of};
 use super::{JobError, Jobs};
 use crate::app::registry::{Ask, NewVersion, Registry, RegistryError};
 use crate::domain::access::{Actor, Grant};
 use crate::domain::adapter::{Answer, TrainResult};
-use crate::domain::job::{Failure, FailureKind, Finished, Job, JobKind, JobStep, Program, StepOutcome};
+use crate::domain::job::{Failure, FailureKind, Finished, Job, JobKind, JobStep, Program, StepOutcome, StepRecord};
 use crate::domain::model::{DataWindow, Importances, ModelStatus, Origin, Provenance, Stage, VersionName};
 use crate::domain::performance::EvaluationInput;
 use crate::domain::role::Role;
@@ -67,7 +66,7 @@ impl Orchestrate for Orchestrator {
         let next = match answer {
             Answer::Data(_) => Ok(Next::Run(Program::Train)),
             Answer::Train(train) => self.after_train(jobs, job, *train, finished),
-            Answer::Evaluate(input) => self.after_evaluate(jobs, job, &input),
+            Answer::Evaluate(input) => self.after_evaluate(jobs, job, &input, finished),
             Answer::Hook(_) => Ok(Next::Complete),
         };
         next.or_else(refused)
@@ -78,13 +77,12 @@ impl Orchestrator {
     /// 4: the version is registered, and its files are taken in; 5: the bus is told.
     fn after_train(&self, jobs: &Jobs, job: &Job, train: TrainResult, done: &Finished) -> Result<Next, JobError> {
         if !job.stands(Some(JobStep::Register)) {
-            let (print, epoch) = (print(done)?, job.epoch);
-            let is_its = |record: &crate::domain::job::StepRecord| {
-                record.step == Some(JobStep::Register) && record.inputs == print
-            };
+            let (print, epoch) = (answered(job, done)?, job.epoch);
+            let is_its = |record: &StepRecord| record.step == Some(JobStep::Register) && record.inputs == print;
             let version = match &job.version {
                 Some(version) if job.steps.iter().any(is_its) => {
-                    // Registered already, perhaps under an earlier lease: its files are still on their way.
+                    // Registered already, perhaps under an earlier lease or by the job that this one does again: its files
+                    // are still on their way.
                     jobs.begin_step(job.id, epoch, JobStep::Register, print)?;
                     version.clone()
                 }
@@ -103,8 +101,10 @@ impl Orchestrator {
         }
         if !job.stands(Some(JobStep::TellTrained)) {
             let ask = ask(jobs, job);
-            jobs.own_step(job.id, job.epoch, JobStep::TellTrained, |txn, job| {
-                let version = registered(job)?;
+            // As it is by now: it may have been registered above.
+            let version = registered(&jobs.get(job.id)?)?;
+            let inputs = answered_of(job, &version, done)?;
+            jobs.own_step(job, JobStep::TellTrained, inputs, |txn, job| {
                 Ok(self.registry.tell_trained_in(txn, &ask, &job.model, &version)?)
             })?;
             crate::failpoint!("jobs.told");
@@ -149,20 +149,25 @@ impl Orchestrator {
     }
 
     /// 7: the evaluation is kept; 8: the bus is told, in the same transaction; 9: the gates decide.
-    fn after_evaluate(&self, jobs: &Jobs, job: &Job, input: &EvaluationInput) -> Result<Next, JobError> {
-        let ask = ask(jobs, job);
+    fn after_evaluate(
+        &self,
+        jobs: &Jobs,
+        job: &Job,
+        input: &EvaluationInput,
+        done: &Finished,
+    ) -> Result<Next, JobError> {
+        let (ask, version) = (ask(jobs, job), registered(job)?);
+        let inputs = answered_of(job, &version, done)?;
         if !job.stands(Some(JobStep::SaveEvaluation)) {
             let computed = self.registry.compute(input, ask.now)?;
             let steps = [JobStep::SaveEvaluation, JobStep::TellEvaluated];
-            jobs.own_steps(job.id, job.epoch, &steps, |txn, job| {
-                let version = registered(job)?;
+            jobs.own_steps(job, &steps, inputs, |txn, job| {
                 Ok(self.registry.evaluate_in(txn, &ask, &job.model, &version, &computed)?)
             })?;
             crate::failpoint!("jobs.evaluated");
         }
         if !job.stands(Some(JobStep::ApplyGates)) {
-            let judged = jobs.own_step(job.id, job.epoch, JobStep::ApplyGates, |txn, job| {
-                let version = registered(job)?;
+            let judged = jobs.own_step(job, JobStep::ApplyGates, inputs, |txn, job| {
                 Ok(self.registry.apply_gates_in(txn, &ask, &job.model, &version)?)
             })?;
             crate::failpoint!("jobs.gated");
@@ -197,11 +202,6 @@ fn refused(error: JobError) -> Result<Next, JobError> {
         }
         error => Err(error),
     }
-}
-
-/// SHA-256 over an answer and what its files hold.
-fn print(done: &Finished) -> Result<[u8; 32], JobError> {
-    Ok(Sha256::digest(serde_json::to_vec(done)?).into())
 }
 
 fn new_version(job: &Job, train: TrainResult) -> NewVersion {

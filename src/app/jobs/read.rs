@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::clocks::WorkerSeen;
 use super::{JobError, Jobs};
-use crate::domain::job::{Finished, Job, JobId, JobState, OpenJob, Program, Waiting};
-use crate::domain::model::ModelType;
+use crate::domain::job::{Finished, Job, JobId, JobState, OpenJob, Program, Refusal, Waiting};
+use crate::domain::model::{ArtifactPath, Digest, ModelType};
 use crate::store::{JobCounts, JobFilter, StoreError};
 
 /// Which jobs, and which page of them.
@@ -51,6 +51,16 @@ impl Jobs {
     /// Jobs that fit, newest first; and where to go on, if there may be more.
     pub fn list(&self, query: &JobQuery) -> Result<(Vec<Job>, Option<JobId>), JobError> {
         Ok(self.store.jobs(&query.filter, query.before, query.limit)?)
+    }
+
+    /// Refuses a file that the job's training did not answer with: a version is what was trained, and nothing besides.
+    pub fn awaits(&self, job: &Job, path: &ArtifactPath, sha256: Digest) -> Result<(), JobError> {
+        let trained = self.store.job_result(job.id, Program::Train)?;
+        if trained.is_some_and(|trained| trained.artifacts.get(path.as_str()) == Some(&sha256)) {
+            return Ok(());
+        }
+        let why = "what was trained has no such file, or one with other content";
+        Err(Refusal::State { job: job.id, state: job.state, why }.into())
     }
 
     /// What a program of a job answered, while it is kept.

@@ -1,4 +1,4 @@
-use super::{Job, JobId, JobKind, JobState, Priority, StepRecord, Trigger};
+use super::{Job, JobId, JobKind, JobState, JobStep, Priority, StepRecord, Trigger};
 use crate::domain::model::ModelId;
 use crate::domain::time::Micros;
 
@@ -59,8 +59,10 @@ impl Job {
         };
         let newest =
             |at: usize, record: &StepRecord| !self.steps[at + 1..].iter().any(|later| later.step == record.step);
-        let done = self.steps.iter().enumerate().filter(|(at, record)| record.is_done() && newest(*at, record));
-        let steps = done.map(|(_, record)| StepRecord { epoch: 0, ..record.clone() }).collect();
+        // A version that was registered is not registered again because its files were still on their way.
+        let counts = |record: &StepRecord| record.is_done() || record.step == Some(JobStep::Register);
+        let taken = self.steps.iter().enumerate().filter(|(at, record)| counts(record) && newest(*at, record));
+        let steps = taken.map(|(_, record)| StepRecord { epoch: 0, ..record.clone() }).collect();
         Self {
             retry_of: Some(self.id),
             root: self.root,

@@ -93,7 +93,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
                 .answer::<FileAnswer>(200, "It was there already.", examples::work::file())
                 .refuses(400, "The file is empty, or not what it was said to be, or broke off. Nothing of it is kept.")
                 .refuses(408, "Nothing came for half a minute. Nothing of it is kept.")
-                .refuses(409, "The job is not this worker's under that lease, or the path has other content.")
+                .refuses(409, "The job is not this worker's under that lease, or its training has not answered with this file.")
                 .refuses(413, "It is larger than artifacts.max_file.")
                 .refuses(503, "The disk is full, or too many uploads are under way."),
         ),
@@ -235,6 +235,8 @@ async fn send(
     body: Upload,
 ) -> Result<(StatusCode, Json<FileAnswer>), ApiError> {
     let (job, version) = held(&app, id, epoch).await?;
+    let (jobs, of, at) = (app.jobs.clone(), job.clone(), path.clone());
+    blocking(move || jobs.awaits(&of, &at, sha256)).await?;
     let (sha256, lease) = (Some(sha256), Some((id, epoch)));
     let new = NewFile { model: job.model, version, path, sha256, length: body.length(), lease };
     let ask = Ask { actor, grant: caller.grant, now: now(), key: None, expected: None };
