@@ -35,6 +35,7 @@ mod exec;
 mod identity;
 mod limits;
 mod order;
+mod orders;
 mod proc;
 mod record;
 mod running;
@@ -45,6 +46,7 @@ mod usage;
 
 pub use self::answer::{AnswerError, Progress, RESULT_BYTES, read_progress, read_result};
 pub use self::exec::execute;
+pub use self::identity::since_boot;
 pub use self::record::{ExitRecord, How, Status, Verdict};
 pub use self::running::{Adopted, Running};
 pub use self::spec::{Limits, Spec};

@@ -11,12 +11,12 @@ use rustix::process::Signal;
 
 use super::cgroup::Group;
 use super::end::{self, Quarry};
-use super::identity::{Identity, Who, boot, since_boot};
+use super::identity::{Identity, Who, boot, millis, millis_since_boot};
 use super::order::{Order, Word};
 use super::proc::Process;
 use super::record::{ExitRecord, How};
 use super::spec::{Begun, Spec};
-use super::start::{RunError, millis};
+use super::start::RunError;
 use super::usage::Usage;
 use super::{durable, name};
 use crate::domain::job::Resources;
@@ -104,9 +104,14 @@ impl Running {
         }
     }
 
-    /// The supervisor may go on for so long from now on.
-    pub fn renew_lease(&mut self, lease: Duration) -> Result<(), RunError> {
-        self.order.until = since_boot().saturating_add(millis(lease));
+    /// Until when the supervisor may go on, as [`since_boot`](super::since_boot) counts.
+    pub fn until(&self) -> Duration {
+        Duration::from_millis(self.order.until)
+    }
+
+    /// The supervisor may go on until then.
+    pub fn renew_lease(&mut self, until: Duration) -> Result<(), RunError> {
+        self.order.until = millis(until);
         self.write_order()
     }
 
@@ -158,7 +163,7 @@ impl Running {
             }
             None => self.lock()?.is_none(),
         };
-        if lives && since_boot() > self.order.until {
+        if lives && millis_since_boot() > self.order.until {
             self.end_stopped_supervisor();
         }
         Ok(lives)

@@ -19,7 +19,7 @@ use crate::domain::adapter::CONTRACT;
 use crate::domain::job::{AdapterRequest, Assignment, FailureKind, Finished, JobId, Program, Resources, Trigger};
 use crate::domain::model::{BadName, Digest, ModelName, ModelType};
 use crate::joblog::{LogReader, Record};
-use crate::runner::{RunError, Runner, Verdict};
+use crate::runner::{RunError, Runner, Verdict, since_boot};
 
 /// A program whose check is interrupted ends by itself after this.
 const LEASE: Duration = Duration::from_secs(15);
@@ -207,11 +207,11 @@ fn run(
     program::make(place, assignment, &spec.work, artifacts).map_err(failed)?;
     let log = LogReader::open(&spec.log);
     let begins = log.end().unwrap_or(0);
-    let mut running = runner.start(&place.run(program), spec, LEASE)?;
+    let mut running = runner.start(&place.run(program), spec, since_boot() + LEASE)?;
     let record = loop {
         match running.wait(LOOK)? {
             Some(record) => break record,
-            None => running.renew_lease(LEASE)?,
+            None => running.renew_lease(since_boot() + LEASE)?,
         }
     };
     let took = Duration::from_micros(record.ended_at.0.saturating_sub(record.began_at.0));
