@@ -14,6 +14,7 @@ use super::order::Order;
 use super::running::{Adopted, Running};
 use super::spec::{Begun, Spec};
 use super::{COOKIE, durable, name};
+use crate::domain::job::JobId;
 
 /// Why a run could not be begun, looked at or ended.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,10 @@ pub enum RunError {
     Remains {
         /// The run.
         directory: PathBuf,
+        /// Of which job.
+        job: JobId,
+        /// Under which lease.
+        epoch: u64,
         /// Who.
         who: String,
     },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quantum_clm::joblog::Stream;
-use quantum_clm::runner::{How, Limits, Status, Verdict};
+use quantum_clm::runner::{How, Limits, RunError, Status, Verdict};
 
 use super::bed::{Bed, LEASE, kill, until};
 use crate::support::wait_for;
@@ -99,4 +99,40 @@ fn who_removes_the_directory_wants_nothing_of_it() {
     wait_for("nobody is left", || bed.living().is_empty());
     drop(running);
     kill("KILL", supervisor);
+}
+
+#[test]
+fn a_run_whose_directory_is_gone_is_over() {
+    for supervisor_too in [false, true] {
+        let bed = Bed::new();
+        let mut running = bed.start(SLEEPS);
+        bed.wait_file("ready");
+        let supervisor = bed.pid("supervisor");
+        if supervisor_too {
+            kill("STOP", supervisor);
+        }
+        std::fs::rename(bed.run(), bed.path().join("elsewhere")).unwrap();
+        if supervisor_too {
+            kill("KILL", supervisor);
+        }
+        assert_eq!(bed.end_of(&mut running).how, How::Lost);
+    }
+}
+
+#[test]
+fn an_order_that_cannot_be_read_puts_nothing_off() {
+    let bed = Bed::new();
+    let mut running = bed.runner.start(&bed.run(), bed.spec(SLEEPS), until(Duration::from_secs(3))).unwrap();
+    bed.wait_file("ready");
+    std::fs::write(bed.run().join("order"), "nonsense").unwrap();
+    assert_eq!(bed.end_of(&mut running).how, How::Fenced);
+}
+
+#[test]
+fn nothing_begins_when_its_lease_is_over() {
+    let bed = Bed::new();
+    let late = bed.runner.start(&bed.run(), bed.spec("touch ready"), until(Duration::ZERO));
+    assert!(matches!(late, Err(RunError::Late)), "{late:?}");
+    // Nothing was left of it.
+    bed.start("exit 0").wait(LEASE).unwrap().expect("its end");
 }
