@@ -1,11 +1,10 @@
 //! The registry with many models: lists, queries, one model, one version, a comparison, as pages and over the API.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::connection::Connection;
 use crate::daemon::Setup;
 use crate::journal::Live;
 use crate::table::{Table, percentile};
@@ -23,7 +22,7 @@ pub(crate) fn run(bench: &Bench, table: &mut Table) -> Result<()> {
     let setup = Setup::listening(bench, "models", &journal.directory, "url = \"\"", &address.to_string())?;
     let mut daemon = setup.start()?;
     daemon.ready()?;
-    let mut connection = Connection::new(address, token(&setup, "--role", "admin")?)?;
+    let mut connection = Connection::tcp(address, &token(&setup, "--role", "admin")?)?;
 
     let begun = Instant::now();
     let versions = fill(&mut connection)?;
@@ -81,11 +80,9 @@ fn fill(connection: &mut Connection) -> Result<Vec<(String, Vec<String>)>> {
             let answer = connection.ask("POST", &format!("/api/models/{model}/versions"), Some(&new))?;
             let name = answer["version"].as_str().ok_or("a version without a name")?.to_owned();
             let path = format!("/api/models/{model}/versions/{name}");
-            connection.ask(
-                "PUT",
-                &format!("{path}/artifacts/model.bin"),
-                Some(&json!({ "weights": [number, version] })),
-            )?;
+            let weights = format!("{number} {version}");
+            let file = format!("{path}/artifacts/model.bin");
+            connection.send("PUT", &file, "application/octet-stream", weights.as_bytes())?;
             let drift = (version % 10) as f64 * 0.0004;
             let returns: Vec<f64> = (0..DAYS).map(|_| drift + 0.01 * noise.next()).collect();
             let evaluation = json!({
@@ -115,61 +112,5 @@ impl Noise {
             (self.0 >> 11) as f64 / (1u64 << 53) as f64
         };
         (0..12).map(|_| even()).sum::<f64>() - 6.0
-    }
-}
-
-/// One connection that is kept, as a browser or a program keeps it.
-struct Connection {
-    address: SocketAddr,
-    token: String,
-    stream: BufReader<TcpStream>,
-}
-
-impl Connection {
-    fn new(address: SocketAddr, token: String) -> Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        Ok(Self { address, token, stream: BufReader::new(stream) })
-    }
-
-    /// Asks, and gives the answer where it is JSON. What is not 2xx is an error.
-    fn ask(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-        let body = body.map(Value::to_string);
-        let kind = if method == "PUT" { "application/octet-stream" } else { "application/json" };
-        let about = body
-            .as_ref()
-            .map_or_else(String::new, |body| format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len()));
-        let (address, token) = (self.address, &self.token);
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n{about}\r\n{}",
-            body.unwrap_or_default()
-        );
-        self.stream.get_mut().write_all(request.as_bytes())?;
-        let (status, answer) = self.answer()?;
-        if !status.starts_with("HTTP/1.1 2") {
-            let told = String::from_utf8_lossy(&answer[..answer.len().min(500)]);
-            return Err(format!("{method} {path}: {}: {told}", status.trim()).into());
-        }
-        Ok(serde_json::from_slice(&answer).unwrap_or(Value::Null))
-    }
-
-    fn answer(&mut self) -> Result<(String, Vec<u8>)> {
-        let mut status = String::new();
-        self.stream.read_line(&mut status)?;
-        let mut length = None;
-        loop {
-            let mut line = String::new();
-            self.stream.read_line(&mut line)?;
-            let line = line.trim().to_ascii_lowercase();
-            if line.is_empty() {
-                break;
-            }
-            if let Some(given) = line.strip_prefix("content-length:") {
-                length = Some(given.trim().parse::<usize>()?);
-            }
-        }
-        let mut answer = vec![0; length.ok_or("an answer without a length")?];
-        self.stream.read_exact(&mut answer)?;
-        Ok((status, answer))
     }
 }

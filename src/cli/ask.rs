@@ -112,6 +112,14 @@ pub(super) fn nobody_answers(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(ClientError::NoDaemon(_) | ClientError::Silent { .. }))
 }
 
+/// Whether the daemon may merely be away for a moment, as it is while it is started anew.
+pub(super) fn is_away(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(ClientError::NoDaemon(_) | ClientError::Silent { .. } | ClientError::Broken { .. })
+    )
+}
+
 fn with_query(path: &str, query: &impl Serialize) -> anyhow::Result<String> {
     let query = serde_urlencoded::to_string(query).context("the options cannot be sent")?;
     Ok(if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") })

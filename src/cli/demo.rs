@@ -48,7 +48,8 @@ pub(crate) fn run(_args: DemoArgs, global: &Global) -> anyhow::Result<ExitCode> 
         complain(&format!("demo: data file {}", data_file.display()));
         if own_file {
             sample::fill(app, now()).context("the sample of models")?;
-            complain(&format!("demo: {url}/models shows a sample of models: invented data"));
+            sample::fill_jobs(app, now()).context("the sample of jobs")?;
+            complain(&format!("demo: {url}/models and {url}/jobs show a sample of models and jobs: invented data"));
         }
         complain(&format!("demo: {url}/health and {url}/metrics answer without a credential"));
         for line in sign_in(app, url, own_file)? {
@@ -57,7 +58,7 @@ pub(crate) fn run(_args: DemoArgs, global: &Global) -> anyhow::Result<ExitCode> 
         complain(
             "demo: the commands use the unix socket, open to root and to the user that runs this. In another terminal:",
         );
-        for command in ["health --verbose", "events --follow", "counters --since -1h", "intents"] {
+        for command in ["health --verbose", "events --follow", "counters --since -1h", "intents", "jobs"] {
             complain(&format!("demo:   {ask} {command}"));
         }
         complain("demo: Ctrl-C stops it");

@@ -23,6 +23,7 @@ mod events;
 mod health;
 mod import;
 mod intents;
+mod jobs;
 mod man;
 mod models;
 mod output;
@@ -33,13 +34,14 @@ mod session;
 mod status;
 mod time;
 mod token;
+mod train;
 mod user;
 mod worker;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
 
 /// The learning side of a crypto trading system: an exactly-once event feed, detection and intents,
-/// models and their promotion.
+/// training, models and their promotion.
 #[derive(Parser)]
 #[command(name = "quantum-clm", version = VERSION, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
@@ -123,6 +125,10 @@ enum Command {
     Intents(intents::IntentsArgs),
     /// List, show and compare models; register, evaluate, promote, roll back, verify, delete
     Models(models::ModelsArgs),
+    /// Train a model
+    Train(train::TrainArgs),
+    /// List jobs, show one and its log, call one off, do one again
+    Jobs(jobs::JobsArgs),
     /// Take over the registry of the Python system
     Import(import::ImportArgs),
     /// List users, and add, change or delete them
@@ -167,6 +173,8 @@ pub fn main() -> ExitCode {
         Command::Counters(args) => counters::run(args, global),
         Command::Intents(args) => intents::run(args, global),
         Command::Models(args) => models::run(args, global),
+        Command::Train(args) => train::run(&args, global),
+        Command::Jobs(args) => jobs::run(&args, global),
         Command::Import(args) => import::run(args, global),
         Command::User(args) => user::run(args, global),
         Command::Token(args) => token::run(args, global),

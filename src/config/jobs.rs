@@ -66,8 +66,8 @@ pub(super) fn keys() -> Vec<Key> {
         key!(
             jobs.heartbeat,
             value::Time,
-            |time| between(time, 1, 300),
-            "How often a worker says that it is at a job, \"1s\" to \"5m\". After four times as long without a word the job is \
+            |time| between(time, 1, 60),
+            "How often a worker says that it is at a job, \"1s\" to \"1m\". After four times as long without a word the job is \
              lost; a worker that speaks over a network has ended its processes before that."
         ),
         key!(
@@ -100,10 +100,10 @@ pub(super) fn keys() -> Vec<Key> {
             jobs.log_bytes,
             value::Size,
             |bytes| {
-                let fits = (64 << 10..=4 << 30).contains(bytes);
-                if fits { Ok(()) } else { Err("must be from 64KiB to 4GiB".into()) }
+                let fits = (1 << 20..=4 << 30).contains(bytes);
+                if fits { Ok(()) } else { Err("must be from 1MiB to 4GiB".into()) }
             },
-            "What is kept of what a job's programs write, \"64KiB\" to \"4GiB\": its beginning and its end."
+            "What is kept of what a job's programs write, \"1MiB\" to \"4GiB\": its beginning and its end."
         ),
         key!(
             jobs.retention_days,

@@ -40,7 +40,7 @@ impl Identity {
 }
 
 /// The boot of the machine: another one after each start.
-pub(super) fn boot() -> io::Result<String> {
+pub fn boot() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 

@@ -46,7 +46,7 @@ mod usage;
 
 pub use self::answer::{AnswerError, Progress, RESULT_BYTES, read_progress, read_result};
 pub use self::exec::execute;
-pub use self::identity::since_boot;
+pub use self::identity::{boot, since_boot};
 pub use self::record::{ExitRecord, How, Status, Verdict};
 pub use self::running::{Adopted, Running};
 pub use self::spec::{Limits, Spec};

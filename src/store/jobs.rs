@@ -324,6 +324,19 @@ impl WriteTxn {
         Ok(None)
     }
 
+    /// The job that does this one again, if any.
+    pub fn done_again(&self, job: &Job) -> Result<Option<JobId>, StoreError> {
+        let jobs = self.txn.open_table(JOBS)?;
+        let of_model = self.txn.open_table(MODEL_JOBS)?;
+        for row in of_model.range((job.model.as_str(), job.id.0 + 1)..=(job.model.as_str(), u64::MAX))? {
+            let later = get(&jobs, JobId(row?.0.value().1))?;
+            if let Some(later) = later.filter(|later| later.retry_of == Some(job.id)) {
+                return Ok(Some(later.id));
+            }
+        }
+        Ok(None)
+    }
+
     /// What a program of a job answered, as this transaction sees it.
     pub fn job_result(&self, job: JobId, program: Program) -> Result<Option<Finished>, StoreError> {
         let table = self.txn.open_table(JOB_RESULTS)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Tasks;
 use crate::app::App;
 use crate::app::jobs::{JobError, Survey};
-use crate::domain::job::JobState;
+use crate::domain::job::{Concern, JobState};
 use crate::domain::model::Hook;
 use crate::observe::now;
 use crate::observe::status::Reporter;
@@ -21,9 +21,6 @@ const LOOK: u32 = 5;
 
 /// Ticks between two looks for what is past its time.
 const TRIM: u32 = 3_600;
-
-/// How long a job may lack a worker before somebody should look: workers start after us, and come back after a moment.
-const UNSERVED: Duration = Duration::from_secs(60);
 
 /// Starts it.
 pub fn spawn(tasks: &mut Tasks, app: &App) {
@@ -72,6 +69,7 @@ fn once(
             app.metrics.jobs.stand(state, survey.counts.of(state));
         }
         app.metrics.jobs.waiting.set(survey.wanting.into());
+        app.metrics.jobs.workers.set(survey.workers as u64);
         report(status, &survey);
         if let Some(hook) = hook {
             report_hooks(hook, &app.store.failed_hooks()?);
@@ -104,20 +102,15 @@ fn report(status: &Reporter, survey: &Survey) {
     let of = |state| survey.counts.of(state);
     let held = of(JobState::Leased) + of(JobState::Running) + of(JobState::Lost);
     let pending = of(JobState::Pending);
-    status.figure("held", held);
-    status.figure("pending", pending);
-    match &survey.unserved {
-        Some(unserved) if unserved.since >= UNSERVED => {
-            let program = unserved.program.as_str();
-            let (what, key) = match unserved.model_type {
-                Some(kind) => (format!("the program `{program}` of {kind}"), format!("adapters.{kind}.{program}")),
-                None => ("the promotion hook".to_owned(), "promotion.hook".to_owned()),
-            };
-            status.warn(
-                format!("{} waits for a worker with {what}, and none is heard of", unserved.job),
-                format!("start `quantum-clm worker` where {key} is set, or see why it does not reach this daemon"),
-            );
-        }
-        _ => status.ok(format!("{held} at work, {pending} waiting")),
+    for (name, figure) in
+        [("held", held), ("lost", of(JobState::Lost)), ("pending", pending), ("workers", survey.workers as u64)]
+    {
+        status.figure(name, figure);
     }
+    let Some(gravest) = survey.concerns.first() else {
+        status.ok(format!("{held} at work, {pending} waiting"));
+        return;
+    };
+    let all: Vec<_> = survey.concerns.iter().map(Concern::summary).collect();
+    status.warn(all.join("; "), gravest.remedy());
 }

@@ -171,12 +171,9 @@ mod tests {
         let finished = said(json!(["a/b"])).unwrap();
         let digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
         assert_eq!(finished.artifacts["a/b"].to_string(), digest);
-        for (path, why) in [
-            ("link", "no regular file"),
-            ("way/b", "no regular file"),
-            ("none", "is not there"),
-            ("empty", "is empty"),
-        ] {
+        for (path, why) in
+            [("link", "no regular file"), ("way/b", "no regular file"), ("none", "is not there"), ("empty", "is empty")]
+        {
             let (kind, told) = said(json!(["a/b", path])).unwrap_err();
             assert!(
                 kind == FailureKind::Answer && told.contains("/artifacts/1") && told.contains(why),

@@ -39,8 +39,7 @@ pub(super) enum Trouble {
 impl From<ClientError> for Trouble {
     fn from(error: ClientError) -> Self {
         // A proxy can be mended.
-        let passing =
-            [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS, StatusCode::MISDIRECTED_REQUEST];
+        let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS, StatusCode::MISDIRECTED_REQUEST];
         match error.refusal() {
             Some(StatusCode::CONFLICT | StatusCode::NOT_FOUND) => Self::Stale(error.to_string()),
             // A token can be given again.
@@ -102,9 +101,10 @@ impl Daemon {
                 "the daemon at {url} does not let this worker in: {told}: put a token into worker.token_file; quantum-clm token \
                  create NAME --scope worker makes one there"
             )),
-            (Trouble::Stale(_) | Trouble::Refused(_), _) => {
-                Trouble::Denied(format!("the daemon at {} refuses what this worker asks for: {told}", self.client.place()))
-            }
+            (Trouble::Stale(_) | Trouble::Refused(_), _) => Trouble::Denied(format!(
+                "the daemon at {} refuses what this worker asks for: {told}",
+                self.client.place()
+            )),
             (trouble, _) => trouble,
         }
     }

@@ -34,6 +34,7 @@ use tokio::time::sleep;
 
 use self::daemon::{Daemon, Trouble};
 use self::job::Outcome;
+use self::lease::since_boot;
 use self::place::Place;
 use self::programs::{Programs, Ready};
 use self::slots::Slots;
@@ -108,6 +109,9 @@ pub enum WorkerError {
     /// What it finds in its directory.
     #[error(transparent)]
     Look(#[from] LookError),
+    /// Without it nobody can tell what came first.
+    #[error("cannot read the boot of this machine: {0}: mount /proc")]
+    Boot(#[source] std::io::Error),
 }
 
 /// What every job's task needs. Cheap to clone.
@@ -128,6 +132,7 @@ pub struct Worker {
     place: Arc<Place>,
     name: String,
     host: String,
+    boot: String,
     most: usize,
     end: tokio_watch::Sender<bool>,
     /// What was in the way when it was last looked.
@@ -154,7 +159,8 @@ impl Worker {
             ends,
         };
         let most = usize::try_from(config.worker.slots).unwrap_or(1);
-        Ok(Self { context, place, name, host, most, end, faults: Vec::new() })
+        let boot = crate::runner::boot().map_err(WorkerError::Boot)?;
+        Ok(Self { context, place, name, host, boot, most, end, faults: Vec::new() })
     }
 
     /// Where its daemon is.
@@ -301,10 +307,13 @@ impl Worker {
         }
         LeaseRequest {
             worker: self.name.clone(),
+            instance: self.place.instance().to_owned(),
             host: self.host.clone(),
             programs,
             hook,
             held: slots.held(),
+            boot: self.boot.clone(),
+            sent: u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX),
             wait_seconds: if self.faults.is_empty() { wait_seconds } else { wait_seconds.min(WAIT_FAULTY) },
         }
     }

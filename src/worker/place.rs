@@ -3,6 +3,7 @@
 //! ```text
 //! <worker.directory>/
 //!   lock                    one worker at a time
+//!   instance.json           what tells this worker from others of its name
 //!   jobs/<root>/            a job with its retries: they find what is there
 //!     task.json             what this worker was told to do; there for as long as it has the job
 //!     <program>/            the program's working directory: job.json, result.json, its files
@@ -47,6 +48,7 @@ pub enum PlaceError {
 #[derive(Debug)]
 pub(super) struct Place {
     path: PathBuf,
+    instance: String,
     _lock: File,
 }
 
@@ -86,7 +88,14 @@ impl Place {
         }
         let jobs = path.join("jobs");
         DirBuilder::new().recursive(true).mode(0o700).create(&jobs).map_err(failed("make", &jobs))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        let file = path.join("instance.json");
+        let instance = instance(&file).map_err(failed("use", &file))?;
+        Ok(Self { path: path.to_owned(), instance, _lock: lock })
+    }
+
+    /// What tells this worker from others of its name: it is its directory's.
+    pub(super) fn instance(&self) -> &str {
+        &self.instance
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -170,6 +179,19 @@ impl JobPlace {
     pub(super) fn remove(&self) -> io::Result<()> {
         remove(&self.path)
     }
+}
+
+/// What is in the file; made when there is none, or nothing that could be read.
+fn instance(file: &Path) -> io::Result<String> {
+    if let Ok(Some(known)) = read::<String>(file)
+        && (1..=255).contains(&known.len())
+        && known.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
+        return Ok(known);
+    }
+    let new = format!("{:016x}", getrandom::u64().map_err(io::Error::other)?);
+    write(file, &new)?;
+    Ok(new)
 }
 
 /// Makes a directory that is nobody else's to look into.

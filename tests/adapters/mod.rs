@@ -6,6 +6,7 @@ use std::process::Command;
 
 mod bed;
 mod contract;
+mod end_to_end;
 mod python;
 mod tutorial;
 

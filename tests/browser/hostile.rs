@@ -11,6 +11,7 @@ use super::scene::{PASSWORD, RISK, Scene};
 use super::web::{Request, send};
 use crate::support::browser::Browser;
 use crate::support::journal::Line;
+use crate::support::work::{lease_request, record};
 
 /// Runs if any page takes it for HTML: leaves elements and a variable behind, and asks for things that are not there.
 const TEXT: &str =
@@ -66,6 +67,27 @@ fn hostile_model(app: &App) {
     app.registry.advance(&ask(), &id, &"v1".parse().unwrap(), ModelStatus::Failed, TEXT).unwrap();
 }
 
+/// A job of which somebody outside has filled in everything that can be filled in.
+fn hostile_job(scene: &Scene) -> String {
+    let asked = json!({
+        "model_id": HOSTILE_MODEL, "why": TEXT, "training_params": {NAME: TEXT}, "feature_config": {TEXT: [NAME]},
+        "strategy_candidate_id": NAME,
+    });
+    let (status, job) = scene.daemon.ask("POST", "/api/jobs", &asked);
+    assert_eq!(status, 201, "{job}");
+    let job = job["job_id"].as_str().unwrap().to_owned();
+    let trainer = scene.trainer();
+    let mut request = lease_request();
+    request["programs"] = json!({"other": ["data", "train", "evaluate"]});
+    let first = trainer.say("/api/work/lease", &request);
+    assert_eq!(first["job"], job.as_str());
+    trainer.write(&job, 1, 0, &record(TEXT));
+    let resources = json!({"memory_peak": 1, "cpu_ms": 1, "output_bytes": 1});
+    let beat = json!({"epoch": 1, "progress": 0.5, "message": TEXT, "resources": resources});
+    trainer.say(&format!("/api/work/jobs/{job}/beat"), &beat);
+    job
+}
+
 /// What does no harm in a URL, whatever it is.
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
@@ -107,8 +129,27 @@ async fn what_lines_and_callers_write_is_text_on_every_page() {
     let browser = scene.browser("anna").await;
     let (name, text) = (encoded(NAME), encoded(TEXT));
     let version = format!("/models/{HOSTILE_MODEL}/versions/v2");
+    let job = hostile_job(&scene);
+    let in_work = format!("/jobs/{job}");
+    harmless(&browser, "/jobs", &[TEXT]).await;
+    harmless(&browser, &in_work, &[TEXT, NAME]).await;
+    harmless(&browser, &format!("{in_work}/cancel"), &[]).await;
+    // Lines that arrive while somebody looks are text as well.
+    browser.goto(&in_work).await;
+    scene.trainer().write(&job, 1, record(TEXT).len() as u64, &record(&format!("and {TEXT}")));
+    browser.shows(&format!("and {TEXT}")).await;
+    let left = "return [window.hostile ?? null, document.querySelectorAll('.hostile, [onload]').length]";
+    assert_eq!(browser.ask(left).await, json!([null, 0]), "a live line is taken for HTML");
+    let (status, answer) = scene.daemon.ask("POST", &format!("/api/jobs/{job}/cancel"), &json!({"why": TEXT}));
+    assert_eq!(status, 200, "{answer}");
+    let failed = json!({"job": job, "epoch": 1, "program": "data"});
+    scene.trainer().report(&failed, &json!({"outcome": "failed", "failure": {"kind": "program", "why": TEXT}}));
     for (path, words) in [
-        ("/", &[NAME][..]),
+        ("/jobs", &[TEXT][..]),
+        (&in_work, &[TEXT, NAME]),
+        (&format!("{in_work}?grep={text}&epoch=1&from={text}&done={text}"), &[TEXT]),
+        (&format!("/jobs?state={text}&type={text}&trigger={text}&model={text}&done={text}"), &[]),
+        ("/", &[NAME]),
         ("/events", &[NAME, TEXT]),
         (&format!("/events/{id}"), &[NAME, TEXT]),
         (&format!("/correlations?id={name}"), &[NAME, TEXT]),

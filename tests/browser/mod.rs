@@ -4,6 +4,7 @@
 mod checks;
 mod forms;
 mod hostile;
+mod jobs;
 mod journey;
 mod keyboard;
 mod pages;

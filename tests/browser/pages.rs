@@ -1,19 +1,33 @@
 //! Every page in every light: what it looks like, and whether everybody can read and use it.
 
+use serde_json::json;
+
 use super::scene::{MODEL, PASSWORD, PATH, Scene, sign_in, version};
 use super::web::{Request, send};
 use crate::support::browser::{Browser, View};
+use crate::support::work::{lease_request, record};
 
 /// The pages of a running product, as an admin sees them, by the name of their pictures.
-async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
+async fn pages(browser: &Browser, jobs: &[String; 2]) -> Vec<(&'static str, String)> {
     browser.goto("/events").await;
     let event = browser.find("main a[href^='/events/']").await.attr("href").await.unwrap().unwrap();
     let candidate = version(browser, MODEL, "candidate").await;
     let failing = version(browser, MODEL, "training").await;
     let forced = version(browser, "nhits_ethusdt_4h", "production").await;
+    let [running, waiting] = jobs;
     let pair = |path: &str| path.trim_start_matches("/models/").replacen("/versions/", "%2F", 1);
     let compare = format!("/models/compare?v={}&v={}", pair(&candidate), pair(&failing));
     [
+        ("jobs", "/jobs"),
+        ("jobs-filtered", "/jobs?state=completed&type=lightgbm"),
+        ("jobs-none", "/jobs?state=lost"),
+        ("job-running", &format!("/jobs/{running}")),
+        ("job-waiting", &format!("/jobs/{waiting}")),
+        ("job", "/jobs/job-1"),
+        ("job-failed", "/jobs/job-2"),
+        ("job-retry", "/jobs/job-3"),
+        ("job-search", "/jobs/job-1?epoch=1&grep=valid"),
+        ("job-cancel", &format!("/jobs/{running}/cancel")),
         ("health", "/"),
         ("events", "/events"),
         ("events-filtered", "/events?level=error&unit=quantum-risk-brain.service"),
@@ -55,6 +69,26 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
     .into()
 }
 
+/// A job that is at work and one that waits, besides those of the sample.
+fn jobs(scene: &Scene) -> [String; 2] {
+    let ask = |symbol: &str| {
+        let (status, job) = scene.daemon.ask("POST", "/api/jobs", &json!({"model_type": "lightgbm", "symbol": symbol}));
+        assert_eq!(status, 201, "{job}");
+        job["job_id"].as_str().unwrap().to_owned()
+    };
+    let jobs = ["BTCUSDT", "ETHUSDT"].map(ask);
+    let (trainer, mut request) = (scene.trainer(), lease_request());
+    request["programs"] = json!({"lightgbm": ["data", "train", "evaluate"]});
+    let job = &jobs[0];
+    assert_eq!(trainer.say("/api/work/lease", &request)["job"], job.as_str());
+    let lines: String = (0..40).map(|round| record(&format!("round {round}: loss 0.6{round}"))).collect();
+    trainer.write(job, 1, 0, &lines);
+    let resources = json!({"memory_peak": 734_003_200, "cpu_ms": 48_210, "output_bytes": 812});
+    let beat = json!({"epoch": 1, "progress": 0.42, "message": "round 40 of 100", "resources": resources});
+    trainer.say(&format!("/api/work/jobs/{job}/beat"), &beat);
+    jobs
+}
+
 /// Looks at the page that is shown in every view; what is wrong with it goes to `found`.
 async fn look(browser: &mut Browser, name: &str, found: &mut Vec<String>) {
     for view in View::ALL {
@@ -73,12 +107,13 @@ async fn everybody_can_read_every_page_at_a_desk_and_on_a_phone_by_day_and_by_ni
     let elsewhere =
         elsewhere.header("User-Agent", "Mozilla/5.0 (Android 16; Mobile; rv:148.0) Gecko/148.0 Firefox/148.0");
     assert_eq!(send(scene.daemon.tcp(), &elsewhere).status, 303);
+    let jobs = jobs(&scene);
     let mut browser = Browser::open(&scene.daemon.url()).await;
     let mut found = Vec::new();
     browser.goto("/sign-in").await;
     look(&mut browser, "sign-in", &mut found).await;
     sign_in(&browser, "anna").await;
-    for (name, path) in pages(&browser).await {
+    for (name, path) in pages(&browser, &jobs).await {
         browser.goto(&path).await;
         // What counts through the store in the background is looked at when it is done.
         browser.reloads_while("Counting:").await;

@@ -12,6 +12,7 @@ use crate::support::bus_in::dead_letter;
 use crate::support::daemon::{Bed, Daemon, UNITS};
 use crate::support::journal::{JournalWriter, Line};
 use crate::support::receiver::{Receiver, Reply, write_secret};
+use crate::support::work::Trainer;
 
 /// The unit in trouble.
 pub(super) const RISK: &str = "quantum-risk-brain.service";
@@ -29,7 +30,7 @@ pub(super) struct Scene {
     pub(super) journal: JournalWriter,
     /// What the webhook `desk` tells.
     receiver: Receiver,
-    _bed: Bed,
+    bed: Bed,
 }
 
 impl Scene {
@@ -71,6 +72,11 @@ impl Scene {
         answer["text"].as_str().unwrap().to_owned()
     }
 
+    /// Who speaks to the daemon as a worker does.
+    pub(super) fn trainer(&self) -> Trainer {
+        Trainer::new(&self.bed.socket())
+    }
+
     /// With the users and nothing else.
     pub(super) fn without_story() -> Self {
         let scene = Self::over(story_bed());
@@ -93,7 +99,7 @@ impl Scene {
         write_secret(&secret, "a secret that is long enough");
         bed.set(&format!("[notify.webhooks.desk]\nurl = \"{}\"\nsecret_file = {secret:?}", receiver.url()));
         let journal = JournalWriter::new(&bed.journal());
-        Self { daemon: bed.start(), journal, receiver, _bed: bed }
+        Self { daemon: bed.start(), journal, receiver, bed }
     }
 
     /// A browser that is signed in.
@@ -124,13 +130,14 @@ fn story_bed() -> Bed {
     Bed::new("", &["events.commit_interval = \"50ms\""])
 }
 
-/// Puts the sample of models into a bed's data file before a daemon has it, and whatever `more` does to it.
+/// Puts the sample of models and jobs into a bed's data file before a daemon has it, and whatever `more` does to it.
 pub(super) fn models(bed: &Bed, more: impl FnOnce(&App)) {
     let config = Config { data_file: bed.data_file().to_owned(), ..Config::default() };
     let store = Store::open(&config.data_file).unwrap();
     let (board, now) = (StatusBoard::new(), quantum_clm::observe::now());
     let app = App::new(config, store, board.clone(), Metrics::new(board, "", "", now), now);
     sample::fill(&app, now).unwrap();
+    sample::fill_jobs(&app, now).unwrap();
     more(&app);
     app.close();
 }

@@ -55,7 +55,7 @@ fn without_a_daemon_health_is_degraded() {
     let (code, out, _) = bed.run(&["health", "--json"]);
     assert_eq!((code, serde_json::from_str::<Value>(&out).unwrap()["overall"].as_str()), (1, Some("degraded")));
 
-    for command in ["events", "counters", "intents", "models", "status", "user", "token", "session", "audit"] {
+    for command in ["events", "counters", "intents", "models", "jobs", "status", "user", "token", "session", "audit"] {
         let (code, out, err) = bed.run(&[command]);
         assert_eq!((code, out.as_str(), err.lines().count()), (2, "", 1), "{command}: {err}");
         assert!(err.contains("no daemon answers at") && err.contains("systemctl start quantum-clm"), "{err}");

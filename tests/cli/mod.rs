@@ -6,6 +6,7 @@ mod bed;
 mod config;
 mod doctor;
 mod import;
+mod jobs;
 mod models;
 mod offline;
 mod refusals;

@@ -134,6 +134,13 @@ fn webhook(store: &Store) -> Webhook {
 
 /// The answer to root's request, with what differs from run to run taken out.
 pub(super) async fn answer(router: &axum::Router, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let (status, mut value) = whole_answer(router, method, path, body).await;
+    redact(&mut value);
+    (status, value)
+}
+
+/// The same with what differs from run to run in it.
+pub(super) async fn whole_answer(router: &axum::Router, method: &str, path: &str, body: &str) -> (u16, Value) {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -145,9 +152,7 @@ pub(super) async fn answer(router: &axum::Router, method: &str, path: &str, body
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    let mut value = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-    redact(&mut value);
-    (status, value)
+    (status, serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{method} {path}: {error}")))
 }
 
 fn redact(value: &mut Value) {

@@ -9,6 +9,7 @@ mod attacks;
 mod client;
 mod credentials;
 mod dead_letters;
+mod jobs;
 mod listen;
 mod openapi;
 mod pages;

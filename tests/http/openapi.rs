@@ -8,7 +8,7 @@ use quantum_clm::http::peer::Role;
 use quantum_clm::http::routes::Kind;
 use serde_json::Value;
 
-use super::answers::{answer, product};
+use super::answers::{product, whole_answer};
 
 /// What is for programs. Files, reports of browsers and pages are not.
 fn is_api(path: &str) -> bool {
@@ -18,7 +18,7 @@ fn is_api(path: &str) -> bool {
 #[tokio::test]
 async fn every_route_is_described() {
     let (product, _dir) = product();
-    let (status, document) = answer(&product, "GET", "/openapi.json", "").await;
+    let (status, document) = whole_answer(&product, "GET", "/openapi.json", "").await;
     assert_eq!(status, 200);
     let mut described = BTreeSet::new();
     for route in api::routes().iter().filter(|route| route.kind() == Kind::Api && is_api(route.path())) {
@@ -83,7 +83,7 @@ async fn nothing_is_referred_to_that_is_not_there() {
         }
     }
     let (product, _dir) = product();
-    let (_, document) = answer(&product, "GET", "/openapi.json", "").await;
+    let (_, document) = whole_answer(&product, "GET", "/openapi.json", "").await;
     let mut found = BTreeSet::new();
     references(&document, &mut found);
     for reference in &found {

@@ -9,8 +9,8 @@ use quantum_clm::app::registry::Ask;
 use quantum_clm::config;
 use quantum_clm::domain::access::{Actor, Grant};
 use quantum_clm::domain::job::{
-    Assignment, Beat, Ending, Failure, FailureKind, Finished, Held, Job, JobId, JobKind, JobStep, LeaseRequest, NewJob,
-    Priority, Program, Report, ReportAnswer, Resources, StepEnd, StepOutcome, Training, Trigger,
+    Assignment, Beat, Ending, Failure, FailureKind, Finished, Held, HookRun, Job, JobId, JobKind, JobStep,
+    LeaseRequest, NewJob, Priority, Program, Report, ReportAnswer, Resources, StepEnd, StepOutcome, Training, Trigger,
 };
 use quantum_clm::domain::model::{Digest, ModelName, ModelType, VersionName};
 use quantum_clm::domain::request_key::RequestKey;
@@ -217,14 +217,26 @@ pub(crate) fn training(symbol: &str) -> NewJob {
     }
 }
 
+pub(crate) fn hook(symbol: &str) -> NewJob {
+    let (model, version) = (name(symbol).id(), "v1".parse().unwrap());
+    let run = HookRun { number: 0, model: model.clone(), version, previous: None };
+    NewJob { model, kind: JobKind::Hook(run), priority: Priority::High, ..training(symbol) }
+}
+
+/// Each is later than the one before.
+static SENT: AtomicU64 = AtomicU64::new(0);
+
 pub(crate) fn request(worker: &str, held: &[Held]) -> LeaseRequest {
     let all = vec![Program::Data, Program::Train, Program::Evaluate];
     LeaseRequest {
         worker: worker.into(),
+        instance: worker.into(),
         host: format!("host of {worker}"),
         programs: BTreeMap::from([(ModelType::Xgboost, all)]),
         hook: true,
         held: held.to_vec(),
+        boot: "boot".into(),
+        sent: SENT.fetch_add(1, Ordering::Relaxed),
         wait_seconds: 0,
     }
 }

@@ -1,6 +1,11 @@
 mod bed;
+mod cancel;
+mod concerns;
 mod life;
+mod names;
 mod orchestrate;
+mod races;
 mod random;
+mod setbacks;
 mod waiting;
 mod world;

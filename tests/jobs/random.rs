@@ -10,7 +10,7 @@ use super::world::{How, World};
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    Create(usize),
+    Create { model: usize, is_hook: bool },
     Cancel(usize),
     Retry(usize),
     Ask { worker: usize, answer_lost: bool },
@@ -39,7 +39,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(How::Machine),
     ];
     prop_oneof![
-        4 => (0..4_usize).prop_map(Op::Create),
+        4 => (0..4_usize, prop::bool::weighted(0.2)).prop_map(|(model, is_hook)| Op::Create { model, is_hook }),
         1 => (0..20_usize).prop_map(Op::Cancel),
         2 => (0..20_usize).prop_map(Op::Retry),
         12 => (worker.clone(), lost()).prop_map(|(worker, answer_lost)| Op::Ask { worker, answer_lost }),
@@ -60,7 +60,7 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn perform(world: &mut World, op: Op) {
     match op {
-        Op::Create(model) => world.create(model),
+        Op::Create { model, is_hook } => world.create(model, is_hook),
         Op::Cancel(at) => world.cancel(at),
         Op::Retry(at) => world.retry(at),
         Op::Ask { worker, answer_lost } => world.ask(worker % world.workers.len(), answer_lost),
@@ -85,7 +85,7 @@ fn perform(world: &mut World, op: Op) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn every_job_comes_to_one_end_and_nobody_runs_what_is_anothers(

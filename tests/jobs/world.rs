@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use quantum_clm::app::jobs::JobError;
 use quantum_clm::domain::job::{
-    Assignment, Ending, FailureKind, Held, Job, JobId, JobState, JobStep, Program, Report, ReportAnswer, StepEnd,
-    StepRecord,
+    Assignment, Ending, FailureKind, Held, Job, JobId, JobKind, JobState, JobStep, Program, Report, ReportAnswer,
+    StepEnd, StepRecord,
 };
 use quantum_clm::domain::model::{Digest, ModelId};
 use quantum_clm::store::JobFilter;
@@ -16,6 +16,9 @@ use super::bed::{Bed, beat, failed, finished, finished_with, report, request};
 
 /// Seconds before the end of its lease at which a worker ends its processes.
 const MARGIN: u64 = 10;
+
+/// Seconds that ending them takes besides: some machines are slow, but all are done before the fence falls.
+const LATE: [u64; 3] = [0, 30, 65];
 
 /// Seconds for which a job is kept for the worker that has what was trained.
 const FILES_PATIENCE: u64 = 600;
@@ -86,9 +89,10 @@ impl World {
         self.bed.store().jobs(&JobFilter::default(), None, usize::MAX).unwrap().0
     }
 
-    pub(crate) fn create(&mut self, model: usize) {
+    pub(crate) fn create(&mut self, model: usize, is_hook: bool) {
         let model = &self.models[model % self.models.len()];
-        match self.bed.jobs().create(&self.bed.ask(), super::bed::training(model)) {
+        let new = if is_hook { super::bed::hook(model) } else { super::bed::training(model) };
+        match self.bed.jobs().create(&self.bed.ask(), new) {
             Ok(_) | Err(JobError::Open(_)) => {}
             Err(error) => panic!("{error}"),
         }
@@ -105,7 +109,7 @@ impl World {
     pub(crate) fn retry(&mut self, at: usize) {
         let Some(job) = self.pick(at) else { return };
         match self.bed.jobs().retry(&self.bed.ask(), job) {
-            Ok(_) | Err(JobError::Refused(_) | JobError::Open(_)) => {}
+            Ok(_) | Err(JobError::Refused(_) | JobError::Again { .. } | JobError::Open(_)) => {}
             Err(error) => panic!("{error}"),
         }
     }
@@ -152,6 +156,9 @@ impl World {
         let Some(has) = worker.has.as_mut().filter(|has| has.alive) else { return };
         let Assignment { root, program, inputs, .. } = has.assignment;
         has.alive = false;
+        // Nothing follows upon data but the next program.
+        let refused = matches!(how, How::BreaksTheContract | How::IsRefused);
+        let how = if program == Program::Data && refused { How::Done } else { how };
         let end = match how {
             How::Done => finished(),
             How::BreaksTheContract => finished_with(json!({ "fail": "answer" })),
@@ -159,7 +166,8 @@ impl World {
             How::Fails => failed(FailureKind::Program),
             How::Machine => failed(FailureKind::Infrastructure),
         };
-        if matches!(how, How::Done) {
+        // What the registry refuses is whole: a retry reports it again.
+        if matches!(how, How::Done | How::IsRefused) {
             worker.disk.insert((root, program, inputs));
         }
         has.pending = Some(report(&has.assignment, end));
@@ -301,7 +309,7 @@ impl World {
                     self.excused.extend(self.workers[at].disk.iter().map(|left| left.0));
                 }
                 // The supervisor of a program ends it, also when its worker is dead.
-                let fenced = self.workers[at].silent >= self.lease() - MARGIN;
+                let fenced = self.workers[at].silent >= self.lease() - MARGIN + LATE[at % LATE.len()];
                 if fenced && self.workers[at].has.as_ref().is_some_and(|has| has.alive) {
                     self.give_up(at, StepEnd::Lost);
                 }
@@ -340,9 +348,10 @@ impl World {
             assert!(!trains, "it was trained after its version was registered: {job:?}");
         }
         let held: Vec<_> = all.iter().filter(|job| job.state.is_held()).collect();
-        let models: BTreeSet<_> = held.iter().map(|job| &job.model).collect();
-        assert_eq!(models.len(), held.len(), "two jobs of a model are held");
-        assert!(held.len() <= 2, "{} jobs are held", held.len());
+        let lanes: BTreeSet<_> = held.iter().map(|job| lane(job)).collect();
+        assert_eq!(lanes.len(), held.len(), "two jobs of a model are held");
+        let trainings = lanes.iter().filter(|(_, is_hook)| !is_hook).count();
+        assert!(trainings <= 2, "{trainings} trainings are held");
         self.check_processes(&all);
         // What a worker trained and never told of nobody can know; what it told of is never trained again.
         let mut trained: BTreeMap<JobId, usize> = BTreeMap::new();
@@ -366,7 +375,7 @@ impl World {
 
     /// A process belongs to a job that is held under its lease: before anything else is said of a job, they are dead.
     fn check_processes(&self, all: &[Job]) {
-        let mut models: BTreeSet<ModelId> = BTreeSet::new();
+        let mut busy = BTreeSet::new();
         for worker in &self.workers {
             let Some(has) = worker.has.as_ref().filter(|has| has.alive) else { continue };
             let Assignment { job, epoch, program, .. } = &has.assignment;
@@ -378,7 +387,7 @@ impl World {
                 is.state,
                 is.epoch
             );
-            assert!(models.insert(is.model.clone()), "two processes are at {}", is.model);
+            assert!(busy.insert(lane(is)), "two processes are at {}", is.model);
         }
     }
 
@@ -404,4 +413,9 @@ impl World {
         let why = self.bed.jobs().all_waiting().unwrap();
         panic!("forgotten: {left:#?}\n{why:?}");
     }
+}
+
+/// Trainings and hooks of a model do not keep each other waiting.
+fn lane(job: &Job) -> (&ModelId, bool) {
+    (&job.model, matches!(job.kind, JobKind::Hook(_)))
 }

@@ -154,7 +154,10 @@ impl Bed {
             kinds.map(|kind| (kind, vec![Program::Data, Program::Train, Program::Evaluate])).into();
         let request = LeaseRequest {
             worker: "w".to_owned(),
+            instance: "w".to_owned(),
             host: "h".to_owned(),
+            boot: "b".to_owned(),
+            sent: 0,
             programs,
             hook: false,
             held: Vec::new(),

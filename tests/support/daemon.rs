@@ -99,7 +99,8 @@ impl Bed {
         self.directory.path().join("log")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command with the daemon's configuration, which nobody waits for.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quantum-clm"));
         command
             .args(arguments)

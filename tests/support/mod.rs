@@ -23,6 +23,8 @@ pub(crate) mod proxy;
 /// A server that takes webhooks.
 pub(crate) mod receiver;
 pub(crate) mod redis;
+/// What a worker says.
+pub(crate) mod work;
 
 use std::time::{Duration, Instant};
 

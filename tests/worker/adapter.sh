@@ -67,6 +67,12 @@ loud)
     seq 1 2000000
     $program
     ;;
+big)
+    $program
+    truncate -s 256M big.bin
+    sed 's/"model.bin", /"model.bin", "big.bin", /' result.tmp > result.more
+    mv result.more result.tmp
+    ;;
 eat) head -c 512M /dev/zero | tail ;;
 fork)
     # Should nobody put it out, it stops growing.

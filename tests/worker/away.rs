@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::bed::Scene;
 use super::border::Border;
+use crate::support::ask::ask;
 use crate::support::wait_for;
 
-/// Leases of four seconds, and a fence of two.
-const QUICK: [&str; 2] = ["jobs.heartbeat = \"1s\"", "jobs.fence = \"2s\""];
+/// Leases of eight seconds, and a fence of two.
+const QUICK: [&str; 2] = ["jobs.heartbeat = \"2s\"", "jobs.fence = \"2s\""];
 
 /// A job that `worker-a` had, and which `worker-b` has done: once, under the next lease.
 #[track_caller]
@@ -37,6 +38,14 @@ fn assert_stale(scene: &Scene, id: &str, epoch: u64) {
         let (status, answer) = scene.post(&format!("/api/work/jobs/{id}/{path}"), body);
         assert_eq!(status, 409, "{path}: {answer}");
         assert!(answer["detail"].as_str().unwrap().contains(&format!("lease {epoch}")), "{path}: {answer}");
+    }
+    let digest = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+    for (method, path, body) in [
+        ("POST", format!("log?epoch={epoch}&offset=0"), "2026-01-17T03:46:06.500Z out late\n"),
+        ("PUT", format!("artifacts/model.bin?epoch={epoch}&sha256={digest}"), "hello\n"),
+    ] {
+        let answer = ask(&scene.socket(), method, &format!("/api/work/jobs/{id}/{path}"), &[], body).unwrap();
+        assert_eq!(answer.status, 409, "{path}: {answer:?}");
     }
     assert_eq!(scene.job(id).unwrap(), before);
 }
@@ -65,7 +74,10 @@ fn a_worker_that_is_cut_off_ends_its_programs_before_another_begins() {
     border.cut(false);
     wait_for("the first one drops the job", || worker.log().contains("dropped, and none of its processes is left"));
     wait_for("its directory is in order", || {
-        scene.jobs_of("worker-a").iter().all(|job| !scene.place("worker-a").join("jobs").join(job).join("task.json").exists())
+        scene
+            .jobs_of("worker-a")
+            .iter()
+            .all(|job| !scene.place("worker-a").join("jobs").join(job).join("task.json").exists())
     });
     // It works again.
     drop(_other);
@@ -97,6 +109,23 @@ fn a_worker_that_sleeps_loses_its_job_and_its_programs() {
 }
 
 #[test]
+fn what_one_worker_trained_another_tries_with_the_files_of_the_registry() {
+    let scene = Scene::new(&QUICK);
+    let worker = scene.worker("worker-a", &[("evaluate", "once")]);
+    let id = scene.train("BTCUSDT");
+    scene.wait_file("waits");
+    // Its machine dies, for good.
+    worker.kill();
+    scene.kill_processes();
+    let _other = scene.worker("worker-b", &[]);
+    let job = assert_done_by_the_other(&scene, &id);
+    assert_eq!(Scene::tries(&job, "train").len(), 1, "{job:#}");
+    let data = Scene::tries(&job, "data");
+    assert_eq!(data.last().unwrap()["worker"], "worker-b", "the data is where it was fetched: {job:#}");
+    scene.wait_no_process();
+}
+
+#[test]
 fn a_daemon_that_is_down_for_long_finds_its_jobs_where_they_were() {
     let mut scene = Scene::new(&QUICK);
     let worker = scene.worker("worker-a", &[("train", "wait")]);
@@ -104,9 +133,13 @@ fn a_daemon_that_is_down_for_long_finds_its_jobs_where_they_were() {
     scene.wait_file("waits");
     scene.daemon.take().unwrap().kill();
     let down = Instant::now();
-    // Twice as long as a lease, in which it must not be ended: nothing else could be waited for.
-    while down.elapsed() < Duration::from_secs(8) {
-        assert!(scene.processes().iter().any(|(_, line)| line.contains("adapter.sh")), "it was ended: {}", worker.log());
+    // Longer than a lease, in which it must not be ended: nothing else could be waited for.
+    while down.elapsed() < Duration::from_secs(11) {
+        assert!(
+            scene.processes().iter().any(|(_, line)| line.contains("adapter.sh")),
+            "it was ended: {}",
+            worker.log()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     scene.touch("go");
@@ -124,7 +157,8 @@ fn a_daemon_that_sleeps_counts_it_against_nobody_and_its_workers_take_no_risk() 
     let id = scene.train("BTCUSDT");
     scene.wait_file("waits");
     let daemon = i32::try_from(scene.daemon().id()).unwrap();
-    let signal = |signal| rustix::process::kill_process(rustix::process::Pid::from_raw(daemon).unwrap(), signal).unwrap();
+    let signal =
+        |signal| rustix::process::kill_process(rustix::process::Pid::from_raw(daemon).unwrap(), signal).unwrap();
     signal(Signal::STOP);
     // It may be that the daemon lives and counts: the supervisors do not wait for it.
     wait_for("the end of the program", || scene.processes().is_empty());

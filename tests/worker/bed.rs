@@ -30,7 +30,7 @@ pub(super) struct Worker {
 
 impl Scene {
     pub(super) fn new(settings: &[&str]) -> Self {
-        let quick = ["jobs.heartbeat = \"1s\"", "jobs.fence = \"1s\"", "jobs.backoff = \"1s\"", "jobs.running = 4"];
+        let quick = ["jobs.heartbeat = \"5s\"", "jobs.fence = \"1s\"", "jobs.backoff = \"1s\"", "jobs.running = 4"];
         let settings: Vec<_> = quick
             .into_iter()
             .filter(|quick| !settings.iter().any(|own| own.split(' ').next() == quick.split(' ').next()))
@@ -257,6 +257,20 @@ impl Scene {
         found
     }
 
+    /// Kills all of them, until none is left.
+    pub(super) fn kill_processes(&self) {
+        loop {
+            let processes = self.processes();
+            if processes.is_empty() {
+                return;
+            }
+            for (pid, _) in processes {
+                // It may have gone meanwhile.
+                let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+            }
+        }
+    }
+
     #[track_caller]
     pub(super) fn wait_no_process(&self) {
         let deadline = Instant::now() + DEADLINE;
@@ -274,13 +288,18 @@ impl Scene {
 impl Drop for Scene {
     fn drop(&mut self) {
         // Whatever a test that failed left.
-        for (pid, _) in self.processes() {
-            let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
-        }
+        self.kill_processes();
     }
 }
 
 impl Worker {
+    /// The most memory that it ever had, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.split_ascii_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

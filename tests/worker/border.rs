@@ -46,7 +46,8 @@ impl Border {
 
     fn serve(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let border = Self { port: listener.local_addr().unwrap().port(), daemon: Arc::default(), is_cut: Arc::default() };
+        let border =
+            Self { port: listener.local_addr().unwrap().port(), daemon: Arc::default(), is_cut: Arc::default() };
         let (daemon, is_cut) = (border.daemon.clone(), border.is_cut.clone());
         std::thread::spawn(move || {
             for client in listener.incoming() {

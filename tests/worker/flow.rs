@@ -73,6 +73,20 @@ fn a_worker_of_this_machine_may_come_over_http_with_a_token() {
 }
 
 #[test]
+fn a_file_that_is_larger_than_memory_should_be_goes_as_a_stream() {
+    let scene = Scene::new(&[]);
+    let worker = scene.worker("worker-a", &[("train", "big")]);
+    let id = scene.train("BTCUSDT");
+    let job = scene.wait_state(&id, "completed");
+    assert!(worker.memory() < 128 << 20, "the worker took {} bytes", worker.memory());
+    let path =
+        format!("/api/models/{}/versions/{}", job["model_id"].as_str().unwrap(), job["version"].as_str().unwrap());
+    let version = scene.daemon().get(&path).unwrap();
+    assert!(version.contains("268435456"), "{version}");
+    assert_done(&scene, &id, &job);
+}
+
+#[test]
 fn what_is_called_off_is_ended_with_all_that_it_started() {
     let scene = Scene::new(&[]);
     let _worker = scene.worker("worker-a", &[("train", "stubborn")]);

@@ -69,7 +69,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 #[test]
 fn whatever_is_killed_every_job_has_one_end_and_nobody_is_left() {
-    let count = number("QUANTUM_CLM_SOAK_JOBS", 40);
+    let count = number("QUANTUM_CLM_SOAK_JOBS", 100);
     let seed = number("QUANTUM_CLM_SOAK_SEED", quantum_clm::observe::now().0);
     // Shown when the test fails.
     println!("QUANTUM_CLM_SOAK_SEED={seed} QUANTUM_CLM_SOAK_JOBS={count}");
@@ -219,7 +219,10 @@ impl Field {
         let scene = &self.scene;
         wait_for("the workers forget what is over", || {
             WORKERS.iter().all(|name| {
-                scene.jobs_of(name).iter().all(|job| !scene.place(name).join("jobs").join(job).join("task.json").exists())
+                scene
+                    .jobs_of(name)
+                    .iter()
+                    .all(|job| !scene.place(name).join("jobs").join(job).join("task.json").exists())
             })
         });
         scene.wait_no_process();
@@ -238,11 +241,15 @@ impl Field {
             let versions: Value = versions.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap());
             let versions = versions["versions"].as_array().map_or(0, Vec::len);
             let completed = job["state"] == "completed";
-            assert!(versions <= 1 && (versions == 1) == (completed || job["version"].is_string()), "{versions}: {job:#}");
+            assert!(
+                versions <= 1 && (versions == 1) == (completed || job["version"].is_string()),
+                "{versions}: {job:#}"
+            );
             assert!(!completed || times >= 1, "{job:#}");
         }
         for state in ["pending", "leased", "running", "lost"] {
-            let jobs: Value = serde_json::from_str(&scene.daemon().get(&format!("/api/jobs?state={state}")).unwrap()).unwrap();
+            let jobs: Value =
+                serde_json::from_str(&scene.daemon().get(&format!("/api/jobs?state={state}")).unwrap()).unwrap();
             assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(0), "{jobs:#}");
         }
         // Every place is free: as many as there are get one, at once.

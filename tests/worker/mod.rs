@@ -5,5 +5,6 @@ mod bed;
 mod border;
 mod flow;
 mod kill;
+mod kubernetes;
 mod misconfigured;
 mod programs;

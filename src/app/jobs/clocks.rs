@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::domain::job::{Asking, Held, Job, JobId, JobState, LeaseRequest, OpenJob, Patience, Program};
+use crate::domain::job::{
+    Asking, Held, Job, JobId, JobKind, JobState, Lease, LeaseRequest, OpenJob, Patience, Program,
+};
 use crate::domain::model::ModelType;
 use crate::domain::time::Micros;
 
-/// A worker that was heard of within this counts when it is asked who could do something.
+/// A worker that was heard of within this counts when it is asked who could do something: two of the longest heartbeats.
 const LATELY: Duration = Duration::from_secs(120);
 
 /// How long a job is kept for the worker that alone has what was trained.
@@ -28,8 +30,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1_800);
 pub struct WorkerSeen {
     /// Its name.
     pub name: String,
+    /// Which worker of that name.
+    pub instance: String,
     /// Its machine.
     pub host: String,
+    /// The boot of that machine, and when after it the worker last asked for work.
+    pub sent: (String, u64),
+    /// Whether it has asked for work: before that, all that is known of its programs is that it has those of its job.
+    pub asked: bool,
     /// Which programs it has, for each model type.
     pub programs: BTreeMap<ModelType, Vec<Program>>,
     /// Whether it runs the promotion hook.
@@ -57,11 +65,27 @@ impl WorkerSeen {
 #[derive(Clone, Copy, Debug, Default)]
 struct Silence {
     epoch: u64,
+    /// How long it was told that it may be, perhaps by a daemon that was configured otherwise.
+    granted: Duration,
     silent: Duration,
     /// For how long the job is lost.
     lost: Option<Duration>,
     /// It was lost when this daemon started. While there was none, its worker may have gone on for as long as a lease.
     was_lost: bool,
+}
+
+/// What a request for work says of who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// How it is with that worker.
+    Now,
+    /// How it was with it: a request that it sent later was here before.
+    Late,
+    /// Another worker of that name was heard of just now.
+    Another {
+        /// That one's machine.
+        host: String,
+    },
 }
 
 /// What is due for a held job.
@@ -71,6 +95,10 @@ pub(super) enum Due {
     Lose(JobId, u64),
     /// It is lost for so long that none of its processes can be alive.
     Release(JobId, u64),
+}
+
+fn granted(job: &OpenJob) -> Duration {
+    Duration::from_secs(job.lease_seconds.into())
 }
 
 /// All of it.
@@ -96,8 +124,14 @@ impl Clocks {
         for job in open {
             if job.state.is_held() {
                 let lost = (job.state == JobState::Lost).then_some(Duration::ZERO);
-                let was_lost = lost.is_some();
-                self.held.insert(job.id, Silence { epoch: job.epoch, silent: Duration::ZERO, lost, was_lost });
+                let silence = Silence {
+                    epoch: job.epoch,
+                    granted: granted(job),
+                    silent: Duration::ZERO,
+                    lost,
+                    was_lost: lost.is_some(),
+                };
+                self.held.insert(job.id, silence);
             } else if let Some(until) = job.not_before {
                 let left = Duration::from_micros(until.0.saturating_sub(now.0));
                 self.pauses.insert(job.id, left.min(LONGEST_PAUSE));
@@ -114,6 +148,7 @@ impl Clocks {
             if silence.epoch != job.epoch {
                 *silence = Silence { epoch: job.epoch, ..Silence::default() };
             }
+            silence.granted = granted(job);
             if (job.state == JobState::Lost) != silence.lost.is_some() {
                 silence.lost = (job.state == JobState::Lost).then_some(Duration::ZERO);
             }
@@ -134,32 +169,37 @@ impl Clocks {
         if heard || silence.epoch != job.epoch {
             *silence = Silence { epoch: job.epoch, ..Silence::default() };
         }
+        silence.granted = Duration::from_secs(job.lease.as_ref().map_or(0, |lease| lease.seconds).into());
         silence.lost = (job.state == JobState::Lost).then(|| silence.lost.unwrap_or_default());
         if let (true, Some(lease)) = (heard, &job.lease) {
             // After our own start a worker may say much of its job before it asks for another one.
-            let worker = self.workers.entry(lease.worker.clone()).or_insert_with(|| WorkerSeen {
-                name: lease.worker.clone(),
-                host: lease.host.clone(),
-                programs: BTreeMap::new(),
-                hook: false,
-                held: vec![Held { job: job.id, epoch: job.epoch }],
-                heard_at: now,
-                silent: Duration::ZERO,
-            });
-            (worker.heard_at, worker.silent) = (now, Duration::ZERO);
+            let worker = self.workers.entry(lease.worker.clone()).or_insert_with(|| at_work(lease, job, now));
+            if worker.instance == lease.instance {
+                (worker.heard_at, worker.silent) = (now, Duration::ZERO);
+            }
         }
     }
 
     /// A worker asks for work.
-    pub(super) fn heard_of(&mut self, request: &LeaseRequest, now: Micros) {
-        let LeaseRequest { worker, host, programs, hook, held, .. } = request.clone();
-        let silent = Duration::ZERO;
-        let seen = WorkerSeen { name: worker.clone(), host, programs, hook, held, heard_at: now, silent };
+    pub(super) fn heard_of(&mut self, request: &LeaseRequest, lease: Duration, now: Micros) -> Heard {
+        let LeaseRequest { worker, instance, host, programs, hook, held, boot, sent, .. } = request.clone();
+        match self.workers.get(&worker) {
+            Some(known) if known.instance != instance && known.silent < lease => {
+                return Heard::Another { host: known.host.clone() };
+            }
+            Some(known) if known.instance == instance && known.sent.0 == boot && known.sent.1 > sent => {
+                return Heard::Late;
+            }
+            _ => {}
+        }
+        let (name, sent, silent) = (worker.clone(), (boot, sent), Duration::ZERO);
+        let seen = WorkerSeen { name, instance, host, sent, asked: true, programs, hook, held, heard_at: now, silent };
         self.workers.insert(worker, seen);
         if self.workers.len() > MOST_WORKERS {
             let longest = self.workers.values().max_by_key(|worker| worker.silent).map(|worker| worker.name.clone());
             longest.and_then(|name| self.workers.remove(&name));
         }
+        Heard::Now
     }
 
     /// Time passes; what is due then. Whether a pause has ended.
@@ -177,6 +217,7 @@ impl Clocks {
         let mut due = Vec::new();
         for (job, silence) in &mut self.held {
             silence.silent += elapsed;
+            let lease = lease.max(silence.granted);
             match &mut silence.lost {
                 Some(lost) => {
                     *lost += elapsed;
@@ -209,5 +250,28 @@ impl Clocks {
     /// Every worker that is remembered, by name.
     pub(super) fn workers(&self) -> impl Iterator<Item = &WorkerSeen> {
         self.workers.values()
+    }
+}
+
+/// A worker of which nothing is known but that it has a job: so it has that job's programs.
+fn at_work(lease: &Lease, job: &Job, now: Micros) -> WorkerSeen {
+    let (programs, hook) = match &job.kind {
+        JobKind::Training(training) => (
+            BTreeMap::from([(training.name.model_type, vec![Program::Data, Program::Train, Program::Evaluate])]),
+            false,
+        ),
+        JobKind::Hook(_) => (BTreeMap::new(), true),
+    };
+    WorkerSeen {
+        name: lease.worker.clone(),
+        instance: lease.instance.clone(),
+        host: lease.host.clone(),
+        sent: (String::new(), 0),
+        asked: false,
+        programs,
+        hook,
+        held: vec![Held { job: job.id, epoch: job.epoch }],
+        heard_at: now,
+        silent: Duration::ZERO,
     }
 }

@@ -32,7 +32,8 @@ impl Jobs {
         })
     }
 
-    /// Does a failed or cancelled job again: a new one, which takes over what was finished and goes on behind it.
+    /// Does a failed or cancelled job again: a new one, which takes over what was finished and goes on behind it. Each is
+    /// done again once, so that a chain of retries has one end, and one at a time works in its directory.
     pub fn retry(&self, ask: &Ask, id: JobId) -> Result<Job, JobError> {
         let job = self.store.write(|txn| {
             self.once(txn, ask, &format!("job.retry {id}"), || {
@@ -43,6 +44,9 @@ impl Jobs {
                 }
                 if let JobKind::Hook(run) = &failed.kind {
                     hook::may_run_again(txn, run, &failed)?;
+                }
+                if let Some(by) = txn.done_again(&failed)? {
+                    return Err(JobError::Again { job: id, by });
                 }
                 let mut job = failed.again(self.place(txn, &failed.model, &failed.kind)?, &ask.actor.name, ask.now);
                 if self.has_results(txn, &failed)? {

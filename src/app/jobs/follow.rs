@@ -30,8 +30,9 @@ impl Jobs {
     /// A worker says that it is at it.
     pub fn beat(&self, id: JobId, beat: &Beat) -> Result<BeatAnswer, JobError> {
         let now = (self.now)();
-        let (job, ()) = self.change(id, Who::Worker, |_, job| Ok(job.beat(beat, now)?))?;
-        Ok(BeatAnswer { cancelled: job.cancel.map(|cancel| cancel.why), lease_seconds: self.lease_seconds() })
+        let lease_seconds = self.lease_seconds();
+        let (job, ()) = self.change(id, Who::Worker, |_, job| Ok(job.beat(beat, lease_seconds, now)?))?;
+        Ok(BeatAnswer { cancelled: job.cancel.map(|cancel| cancel.why), lease_seconds })
     }
 
     /// A worker reports the end of a program: it is kept, the daemon does its own steps, and says what comes next. The same

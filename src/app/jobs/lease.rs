@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::change::Who;
+use super::clocks::Heard;
 use super::journal::asked;
 use super::{JobError, Jobs};
 use crate::domain::job::{
-    Asking, Assignment, Failure, FailureKind, JobId, JobKind, JobStep, LeaseRequest, OpenJob, Queue, ReportAnswer,
-    StepOutcome,
+    Asking, Assignment, Failure, FailureKind, Holder, JobId, JobKind, JobStep, LeaseRequest, OpenJob, Queue,
+    ReportAnswer, StepOutcome,
 };
 use crate::store::StoreError;
 
@@ -16,8 +17,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(25);
 impl Jobs {
     /// A worker asks for work: what it no longer has is given back, and it gets a job if there is one for it.
     pub fn lease(&self, request: &LeaseRequest) -> Result<Option<Assignment>, JobError> {
-        self.hear(request)?;
-        self.give(request)
+        // Nobody waits for the answer to a request that comes late.
+        if self.hear(request)? { self.give(request) } else { Ok(None) }
     }
 
     /// As [`Jobs::lease`], and waits for work for as long as the worker asks for.
@@ -43,17 +44,23 @@ impl Jobs {
         Ok(given)
     }
 
-    /// Takes note of a worker. A job of its own that it does not have any more has no process: it is given back. Its host
-    /// has to be the same, because two machines under one name would take each other's jobs for dead.
-    fn hear(&self, request: &LeaseRequest) -> Result<(), JobError> {
+    /// Takes note of a worker. A job of its own that it does not have any more has no process: it is given back. That holds
+    /// for the worker that got it only: two under one name would take each other's jobs for dead. False for a request that
+    /// a later one was before.
+    fn hear(&self, request: &LeaseRequest) -> Result<bool, JobError> {
         let now = (self.now)();
-        self.clocks()?.heard_of(request, now);
+        match self.clocks()?.heard_of(request, self.config.lease(), now) {
+            Heard::Now => {}
+            // What it was given after it asked cannot be in it.
+            Heard::Late => return Ok(false),
+            Heard::Another { host } => return Err(JobError::Name { name: request.worker.clone(), host }),
+        }
         let has = |job: &OpenJob| request.held.iter().any(|held| held.job == job.id && held.epoch == job.epoch);
         let its =
             |job: &&OpenJob| job.state.is_held() && job.worker.as_deref() == Some(request.worker.as_str()) && !has(job);
         for job in self.store.open_jobs()?.iter().filter(its) {
             self.change(job.id, Who::Worker, |_, held| {
-                let same = held.lease.as_ref().is_some_and(|lease| lease.host == request.host);
+                let same = held.lease.as_ref().is_some_and(|lease| lease.instance == request.instance);
                 if same && held.held_under(job.epoch).is_ok() {
                     let why = "its worker was started anew, and does not have it any more".to_owned();
                     let why = Failure { kind: FailureKind::Infrastructure, why };
@@ -62,7 +69,7 @@ impl Jobs {
                 Ok(())
             })?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Gives a worker the job that is next for it.
@@ -91,13 +98,14 @@ impl Jobs {
 
     fn take_lease(&self, request: &LeaseRequest, asking: &Asking) -> Result<Option<(JobId, u64)>, JobError> {
         let now = (self.now)();
-        let LeaseRequest { worker, host, .. } = request;
+        let LeaseRequest { worker, instance, host, .. } = request;
+        let holder = Holder { worker, instance, host, seconds: self.lease_seconds() };
         let _order = self.in_order();
         let leased = self.store.write(|txn| {
             let Some(id) = self.choose(&txn.open_jobs()?, asking)? else { return Ok(None) };
             let mut job = txn.job(id)?.ok_or(JobError::NoJob(id))?;
             let before = job.clone();
-            let (epoch, inputs) = (job.lease(worker, host, now)?, asked(&job)?);
+            let (epoch, inputs) = (job.lease(holder, now)?, asked(&job)?);
             if let JobKind::Training(_) = job.kind {
                 job.begin_step(epoch, Some(JobStep::Begin), None, inputs, now)?;
                 job.end_step(epoch, Some(JobStep::Begin), StepOutcome::Done, now)?;

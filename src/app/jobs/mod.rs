@@ -38,7 +38,8 @@ use crate::store::{Store, StoreError};
 pub use self::clocks::WorkerSeen;
 pub use self::orchestrate::{Next, Orchestrate, Orchestrator};
 pub use self::queue::Waits;
-pub use self::read::{JobQuery, Survey, Unserved};
+pub use self::read::{JobQuery, Survey};
+pub use self::retention::log_directory;
 pub use self::training::{Asked, Subject};
 
 /// The longest evidence.
@@ -135,9 +136,27 @@ pub enum JobError {
     /// A training of that model is not over: it is what was asked for.
     #[error("{0} trains this model already: wait for it, or cancel it")]
     Open(JobId),
+    /// It was done again already: two that go on behind the same steps would do the rest twice.
+    #[error("{job} was done again as {by}: look at that one, and do it again if it came to nothing")]
+    Again {
+        /// Which.
+        job: JobId,
+        /// As which.
+        by: JobId,
+    },
     /// As many jobs wait as may.
     #[error("{0} jobs are open, as many as jobs.waiting allows: cancel some, or start more workers")]
     Full(u32),
+    /// Two workers use one name.
+    #[error(
+        "another worker asks as {name}, on {host}: give each its own worker.name; after a worker's directory was emptied, wait"
+    )]
+    Name {
+        /// The name.
+        name: String,
+        /// The other one's machine.
+        host: String,
+    },
     /// The key has done something else already.
     #[error("this Idempotency-Key was used for another request")]
     KeyUsed,

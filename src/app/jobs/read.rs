@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::clocks::WorkerSeen;
 use super::{JobError, Jobs};
-use crate::domain::job::{Finished, Job, JobId, JobState, OpenJob, Program, Refusal, Waiting};
-use crate::domain::model::{ArtifactPath, Digest, ModelType};
+use crate::domain::job::{Concern, Finished, Job, JobId, JobState, OpenJob, Program, Refusal, Waiting};
+use crate::domain::model::{ArtifactPath, Digest};
 use crate::store::{JobCounts, JobFilter, StoreError};
 
 /// Which jobs, and which page of them.
@@ -25,22 +25,14 @@ pub struct Survey {
     pub counts: JobCounts,
     /// How many of the pending ones only lack somebody who runs them.
     pub wanting: u32,
-    /// The first one that no worker can do.
-    pub unserved: Option<Unserved>,
+    /// How many workers are heard of.
+    pub workers: usize,
+    /// What somebody should look at, the gravest first.
+    pub concerns: Vec<Concern>,
 }
 
-/// A job that no worker can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unserved {
-    /// Which.
-    pub job: JobId,
-    /// The type of its model; none for a hook's.
-    pub model_type: Option<ModelType>,
-    /// What is lacking.
-    pub program: Program,
-    /// For how long, measured without the clock, some job has had nobody who could do it.
-    pub since: Duration,
-}
+/// How long a job may lack a worker before somebody should look: workers start after us, and come back after a moment.
+const UNSERVED: Duration = Duration::from_secs(60);
 
 impl Jobs {
     /// One job.
@@ -99,16 +91,50 @@ impl Jobs {
             self.clocks()?.agree(&open);
             open
         };
-        let waiting = self.why(&open)?;
+        let counts = self.counts()?;
+        let wanting = self.with_queue(&open, |queue| queue.wanting())?;
+        let workers = self.clocks()?.workers().filter(|worker| worker.is_here()).count();
+        Ok(Survey { concerns: self.concerns(&open, &counts)?, counts, wanting, workers })
+    }
+
+    fn concerns(&self, open: &[OpenJob], counts: &JobCounts) -> Result<Vec<Concern>, StoreError> {
+        let waiting = self.why(open)?;
+        let mut concerns: Vec<_> = self.unserved(open, &waiting)?.into_iter().collect();
+        let most = self.config.waiting;
+        concerns.extend((open.len() as u64 >= u64::from(most)).then_some(Concern::Full { most }));
+        let lost = open.iter().find(|job| job.state == JobState::Lost);
+        concerns.extend(lost.map(|job| Concern::Lost {
+            job: job.id,
+            worker: job.worker.clone().unwrap_or_default(),
+            others: counts.of(JobState::Lost).saturating_sub(1),
+        }));
+        let kept = |job: &OpenJob| match waiting.get(&job.id) {
+            Some(Waiting::FilesAt { worker }) => Some(Concern::FilesAt { job: job.id, worker: worker.clone() }),
+            _ => None,
+        };
+        concerns.extend(open.iter().find_map(kept));
+        Ok(concerns)
+    }
+
+    /// The first job that nobody could do for some time.
+    fn unserved(&self, open: &[OpenJob], waiting: &BTreeMap<JobId, Waiting>) -> Result<Option<Concern>, StoreError> {
         let lacking = |job: &OpenJob| match waiting.get(&job.id) {
             Some(Waiting::NoWorker { program }) => Some((job.id, job.model_type, *program)),
             _ => None,
         };
         let first = open.iter().find_map(lacking);
-        let since = self.clocks()?.unserved(first.is_some());
-        let unserved = first.map(|(job, model_type, program)| Unserved { job, model_type, program, since });
-        let wanting = self.with_queue(&open, |queue| queue.wanting())?;
-        Ok(Survey { counts: self.counts()?, wanting, unserved })
+        let mut clocks = self.clocks()?;
+        let here = || clocks.workers().filter(|worker| worker.is_here());
+        // After our start a worker may be at a job for hours before it says what else it could do.
+        let (workers, known) = (here().count(), here().all(|worker| worker.asked));
+        let since = clocks.unserved(first.is_some() && known);
+        Ok(first.filter(|_| since >= UNSERVED).map(|(job, model_type, program)| Concern::Unserved {
+            job,
+            model_type,
+            program,
+            since,
+            workers,
+        }))
     }
 
     fn why(&self, open: &[OpenJob]) -> Result<BTreeMap<JobId, Waiting>, StoreError> {

@@ -18,20 +18,44 @@ impl Jobs {
         while let Some(from) = next {
             let trimmed = self.store.trim_jobs(before, results_before, from)?;
             removed += trimmed.jobs.len();
-            for job in &trimmed.jobs {
-                remove_log(&self.log_directory(*job));
-                self.tell(*job);
-            }
+            trimmed.jobs.iter().for_each(|job| self.tell(*job));
             next = trimmed.next;
         }
+        self.sweep_logs()?;
         Ok(removed)
+    }
+
+    /// Removes the logs of jobs that are kept no longer: of those that have just gone, and of those over which an earlier
+    /// daemon died.
+    fn sweep_logs(&self) -> Result<(), JobError> {
+        let Ok(entries) = std::fs::read_dir(self.logs_directory()) else { return Ok(()) };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(Ok(job)) = name.to_str().map(str::parse::<JobId>) else { continue };
+            if self.store.job(job)?.is_none() {
+                remove_log(&entry.path());
+            }
+        }
+        Ok(())
     }
 
     /// Where the logs of a job are, one directory for each lease: beside the data file.
     pub fn log_directory(&self, job: JobId) -> PathBuf {
-        let beside = self.store.path().parent().unwrap_or(Path::new("."));
-        beside.join("logs").join(job.to_string())
+        log_directory(self.store.path(), job)
     }
+
+    fn logs_directory(&self) -> PathBuf {
+        logs_directory(self.store.path())
+    }
+}
+
+/// Where the logs of a job are, beside the data file.
+pub fn log_directory(data_file: &Path, job: JobId) -> PathBuf {
+    logs_directory(data_file).join(job.to_string())
+}
+
+fn logs_directory(data_file: &Path) -> PathBuf {
+    data_file.parent().unwrap_or(Path::new(".")).join("logs")
 }
 
 fn remove_log(directory: &Path) {

@@ -46,7 +46,7 @@ impl JobsView {
             queue,
             counts: jobs.counts()?,
             listed: JobPage::find(jobs, store, &listed)?,
-            workers: WorkerList::find(jobs)?.workers,
+            workers: WorkerList::find(jobs, store)?.workers,
         })
     }
 

@@ -33,9 +33,22 @@ pub enum Refusal {
     },
 }
 
+/// To whom a job is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder<'a> {
+    /// The worker's name.
+    pub worker: &'a str,
+    /// Which worker of that name.
+    pub instance: &'a str,
+    /// Its machine.
+    pub host: &'a str,
+    /// How long it may go on without a word of ours.
+    pub seconds: u32,
+}
+
 impl Job {
     /// A worker gets it: pending becomes leased, under the next epoch.
-    pub fn lease(&mut self, worker: &str, host: &str, now: Micros) -> Result<u64, Refusal> {
+    pub fn lease(&mut self, holder: Holder<'_>, now: Micros) -> Result<u64, Refusal> {
         if self.state != JobState::Pending {
             return Err(self.refusal("only a pending one is given to a worker"));
         }
@@ -44,8 +57,10 @@ impl Job {
         self.not_before = None;
         self.started_at.get_or_insert(now);
         self.lease = Some(Lease {
-            worker: worker.to_owned(),
-            host: host.to_owned(),
+            worker: holder.worker.to_owned(),
+            instance: holder.instance.to_owned(),
+            host: holder.host.to_owned(),
+            seconds: holder.seconds,
             at: now,
             heard_at: now,
             progress: None,
@@ -67,10 +82,11 @@ impl Job {
         Ok(())
     }
 
-    /// Its worker says how far it is.
-    pub fn beat(&mut self, beat: &Beat, now: Micros) -> Result<(), Refusal> {
+    /// Its worker says how far it is, and is told how long it may go on now.
+    pub fn beat(&mut self, beat: &Beat, seconds: u32, now: Micros) -> Result<(), Refusal> {
         self.hear(beat.epoch, now)?;
         if let Some(lease) = &mut self.lease {
+            lease.seconds = seconds;
             let progress = beat.progress.filter(|progress| (0.0..=1.0).contains(progress));
             if progress.is_some() && progress != lease.progress {
                 (lease.progress, lease.moved_at) = (progress, now);

@@ -4,6 +4,7 @@
 //! from it, everything it still says is refused. A job is called failed, cancelled or pending again only when no process
 //! of it can be alive any more.
 
+mod concern;
 mod id;
 mod kind;
 mod life;
@@ -20,13 +21,15 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use self::concern::Concern;
 pub use self::id::{BadJobId, JobId};
 pub use self::kind::{HookRun, JobKind, JsonText, Training};
-pub use self::life::Refusal;
+pub use self::life::{Holder, Refusal};
 pub use self::new::NewJob;
 pub use self::queue::{Asking, OpenJob, Queue};
 pub use self::record::{
-    Cancel, Failure, FailureKind, Job, JobState, Lease, Priority, Resources, StepOutcome, StepRecord, Waiting,
+    BadPriority, Cancel, Failure, FailureKind, Job, JobState, Lease, Priority, Resources, StepOutcome, StepRecord,
+    Waiting,
 };
 pub use self::report::Taken;
 pub use self::setback::Patience;

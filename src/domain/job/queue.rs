@@ -29,6 +29,8 @@ pub struct OpenJob {
     pub not_before: Option<Micros>,
     /// Who has it.
     pub worker: Option<String>,
+    /// How long that worker was told that it may go on without a word of ours.
+    pub lease_seconds: u32,
     /// Which programs it still needs.
     pub needs: Vec<Program>,
     /// The worker that alone has what was trained.
@@ -51,6 +53,7 @@ impl From<&Job> for OpenJob {
             epoch: job.epoch,
             not_before: job.not_before,
             worker: job.lease.as_ref().map(|lease| lease.worker.clone()),
+            lease_seconds: job.lease.as_ref().map_or(0, |lease| lease.seconds),
             needs: job.needs().to_vec(),
             files_at: job.files_at().map(str::to_owned),
         }

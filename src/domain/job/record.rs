@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
@@ -79,13 +80,44 @@ pub enum Priority {
     High,
 }
 
+/// A word that is no priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("use low, normal or high")]
+pub struct BadPriority;
+
+impl Priority {
+    /// Every one, what goes last first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
+    /// As API, commands and pages write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
+impl FromStr for Priority {
+    type Err = BadPriority;
+
+    fn from_str(text: &str) -> Result<Self, BadPriority> {
+        Self::ALL.into_iter().find(|priority| priority.as_str() == text).ok_or(BadPriority)
+    }
+}
+
 /// Who runs a job.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Lease {
     /// The worker's name.
     pub worker: String,
+    /// Which worker of that name ([`super::LeaseRequest::instance`]).
+    pub instance: String,
     /// Its machine.
     pub host: String,
+    /// How long it was told that it may go on without a word of ours.
+    pub seconds: u32,
     /// Since when.
     pub at: Micros,
     /// When it was last heard of, for people: whether it is lost is measured without the clock.

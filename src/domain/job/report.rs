@@ -79,9 +79,9 @@ impl Job {
         let why = match &report.end {
             StepEnd::Failed { failure } => failure.clone(),
             StepEnd::Cancelled => infrastructure("its worker ended it, because it stops itself"),
-            StepEnd::Lost | StepEnd::Done(_) => {
-                infrastructure("its worker was started anew, and what was left of it was ended")
-            }
+            StepEnd::Lost | StepEnd::Done(_) => infrastructure(
+                "what ran was ended: its worker did not reach us for too long, or what watched over it was killed",
+            ),
         };
         Ok(Taken::Over(self.fail(report.epoch, why, patience, now)?))
     }

@@ -39,7 +39,7 @@ fn job(id: u64, symbol: &str) -> Job {
 
 fn leased() -> Job {
     let mut job = job(1, "btcusdt");
-    assert_eq!(job.lease("w1", "host", NOW), Ok(1));
+    assert_eq!(job.lease(by("w1"), NOW), Ok(1));
     job
 }
 
@@ -105,12 +105,16 @@ fn in_state(state: JobState) -> Job {
     job
 }
 
+fn by(worker: &'static str) -> Holder<'static> {
+    Holder { worker, instance: worker, host: "host", seconds: 60 }
+}
+
 #[test]
 fn every_transition_that_is_not_in_the_table_is_refused_and_changes_nothing() {
     use JobState::{Cancelled, Completed, Failed, Leased, Lost, Pending, Running};
     type Move = (&'static str, fn(&mut Job) -> Result<(), Refusal>, &'static [(JobState, JobState)]);
     let moves: [Move; 7] = [
-        ("lease", |job| job.lease("w1", "host", NOW).map(drop), &[(Pending, Leased)]),
+        ("lease", |job| job.lease(by("w1"), NOW).map(drop), &[(Pending, Leased)]),
         ("hear", |job| job.hear(1, NOW), &[(Leased, Running), (Running, Running), (Lost, Running)]),
         ("lose", |job| job.lose(NOW), &[(Leased, Lost), (Running, Lost)]),
         (
@@ -151,12 +155,12 @@ fn what_is_said_under_an_older_lease_is_refused() {
     let refused = |job: &mut Job| {
         let before = job.clone();
         let beat = Beat { epoch: 1, progress: Some(0.5), message: None, resources: Resources::default() };
-        assert!(matches!(job.beat(&beat, NOW), Err(Refusal::Stale { said: 1, .. })), "{:?}", job.state);
+        assert!(matches!(job.beat(&beat, 60, NOW), Err(Refusal::Stale { said: 1, .. })), "{:?}", job.state);
         assert!(matches!(job.take(&old, PATIENCE, NOW), Err(Refusal::Stale { said: 1, .. })), "{:?}", job.state);
         assert_eq!(*job, before);
     };
     refused(&mut job);
-    assert_eq!(job.lease("w2", "other", NOW), Ok(2));
+    assert_eq!(job.lease(by("w2"), NOW), Ok(2));
     begin(&mut job, Program::Data);
     refused(&mut job);
 }
@@ -195,7 +199,7 @@ fn an_answer_of_a_job_that_was_called_off_is_kept_and_the_job_is_cancelled() {
 fn setbacks_come_to_an_end_unless_the_job_gets_further_than_before() {
     let mut job = job(1, "btcusdt");
     let lose = |job: &mut Job, program: Option<Program>| {
-        let epoch = job.lease("w1", "host", NOW).expect("pending");
+        let epoch = job.lease(by("w1"), NOW).expect("pending");
         for program in [Program::Data].into_iter().filter(|_| program.is_some()) {
             begin(job, program);
             job.take(&report(job, program, done()), PATIENCE, NOW).expect("an end");
@@ -226,7 +230,7 @@ fn what_is_next_is_what_does_not_stand() {
     assert_eq!(job.files_at(), Some("w1"), "only the worker has what was trained");
     // Before the files are in, another worker trains again; behind that nobody does.
     job.release(1, infrastructure(), PATIENCE, NOW).expect("given back");
-    job.lease("w2", "other", NOW).expect("pending");
+    job.lease(by("w2"), NOW).expect("pending");
     begin(&mut job, Program::Data);
     job.take(&report(&job, Program::Data, done()), PATIENCE, NOW).expect("an end");
     assert_eq!(job.todo(), Todo::Run(Program::Train));
@@ -258,7 +262,7 @@ fn a_retry_takes_over_what_stands_and_says_the_same_of_itself_for_ever() {
         [(Some(JobStep::Data), 0)]
     );
     let mut later = made.clone();
-    later.lease("w1", "host", NOW.plus(1)).expect("pending");
+    later.lease(by("w1"), NOW.plus(1)).expect("pending");
     begin(&mut later, Program::Data);
     later.call_off(cancel()).expect("called off");
     assert_eq!(later.as_made(), made);
@@ -307,9 +311,9 @@ fn the_order_is_priority_then_age_and_a_day_of_waiting_is_a_priority() {
 #[test]
 fn each_pending_job_has_its_reason() {
     let mut held = job(1, "a");
-    held.lease("w1", "host", NOW).expect("pending");
+    held.lease(by("w1"), NOW).expect("pending");
     let mut paused = job(2, "b");
-    paused.lease("w1", "host", NOW).expect("pending");
+    paused.lease(by("w1"), NOW).expect("pending");
     paused.release(1, infrastructure(), PATIENCE, NOW).expect("given back");
     let (same, first, second) = (job(3, "a"), job(4, "c"), job(5, "d"));
     let until = paused.not_before.expect("a pause");
@@ -336,7 +340,7 @@ fn each_pending_job_has_its_reason() {
         assert_eq!(queue.wanting(), 1, "one place is free");
     });
     let mut other = job(6, "e");
-    other.lease("w2", "host", NOW).expect("pending");
+    other.lease(by("w2"), NOW).expect("pending");
     let full = open(&[&held, &other, &first]);
     assert_eq!(reasons(&full, &[asking("w", &ALL)]), [Waiting::Places { most: 2 }]);
     with_queue(&full, &[], |queue| assert_eq!((queue.next_for(&asking("w", &ALL)), queue.wanting()), (None, 0)));
@@ -352,14 +356,14 @@ fn a_hook_takes_no_place_and_waits_for_no_training() {
         Job::new(JobId(id), NewJob { kind: JobKind::Hook(run), ..training("a") }, "anna", NOW)
     };
     let [mut first, mut second] = [job(1, "a"), job(2, "b")];
-    first.lease("w1", "host", NOW).expect("pending");
-    second.lease("w1", "host", NOW).expect("pending");
+    first.lease(by("w1"), NOW).expect("pending");
+    second.lease(by("w1"), NOW).expect("pending");
     let mut hook = run(3);
     let able = Asking { hook: true, ..asking("w", &[]) };
     let next = |jobs: &[&Job], able: &Asking| with_queue(&open(jobs), &[], |queue| queue.next_for(able));
     assert_eq!(next(&[&first, &second, &hook], &able), Some(JobId(3)));
     assert_eq!(next(&[&first, &second, &hook], &asking("w", &ALL)), None, "it does not run hooks");
-    hook.lease("w1", "host", NOW).expect("pending");
+    hook.lease(by("w1"), NOW).expect("pending");
     assert_eq!(next(&[&hook, &run(4)], &able), None, "the model's other hook is under way");
     assert_eq!(next(&[&hook, &job(5, "a")], &asking("w", &ALL)), Some(JobId(5)));
 }

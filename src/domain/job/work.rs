@@ -23,6 +23,9 @@ pub struct Held {
 pub struct LeaseRequest {
     /// The worker's name: the same after a restart, and no other worker's.
     pub worker: String,
+    /// Random, and made once for the worker's directory: two workers under one name are told from each other by it. Neither
+    /// may take the other's jobs for dead.
+    pub instance: String,
     /// Its machine.
     pub host: String,
     /// Which programs it has, for each model type.
@@ -31,6 +34,11 @@ pub struct LeaseRequest {
     pub hook: bool,
     /// What it has already; a job of its own that is missing here has no process any more.
     pub held: Vec<Held>,
+    /// The boot of its machine, and when it asks: in milliseconds since then. Of two requests the older one says nothing of
+    /// what the worker has, even if it comes later.
+    pub boot: String,
+    /// See `boot`.
+    pub sent: u64,
     /// How long the daemon may wait for work to come, in seconds; at most 25.
     pub wait_seconds: u32,
 }

@@ -73,7 +73,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
                 )
                 .once()
                 .answer::<JobAnswer>(201, "The new job.", examples::again())
-                .refuses(409, "It is not over, or it is completed, or a training of that model is not over.")
+                .refuses(409, "It is not over, or completed, or was done again, or a training of that model is not over.")
                 .refuses(429, "As many jobs wait as may."),
         ),
         Route::get("/api/jobs/{id}/results", Role::Viewer, results).doc(
@@ -270,7 +270,7 @@ async fn artifacts(State(app): State<App>, PathPart(id): PathPart<JobId>) -> Res
 }
 
 async fn workers(State(app): State<App>) -> Result<Json<WorkerList>, ApiError> {
-    Ok(Json(blocking(move || WorkerList::find(&app.jobs)).await?))
+    Ok(Json(blocking(move || WorkerList::find(&app.jobs, &app.store)).await?))
 }
 
 /// After how long it is worth asking for another job.
@@ -283,7 +283,11 @@ impl From<JobError> for ApiError {
             JobError::NoJob(_) => Self::NotFound(words),
             JobError::Id(_) => Self::unfit("path", "id", words),
             JobError::Bad { field, why } => Self::unfit("body", &field, why),
-            JobError::Refused(_) | JobError::Open(_) | JobError::KeyUsed => Self::Conflict(words),
+            JobError::Refused(_)
+            | JobError::Again { .. }
+            | JobError::Open(_)
+            | JobError::Name { .. }
+            | JobError::KeyUsed => Self::Conflict(words),
             JobError::Full(_) => Self::TooMany { detail: words, seconds: FULL_SECONDS },
             JobError::Orchestration { .. } => Self::Unavailable(words),
             JobError::Json(_) => Self::internal(error),

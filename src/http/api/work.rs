@@ -47,7 +47,8 @@ pub(super) fn routes() -> Vec<Route<App>> {
                 )
                 .body::<LeaseRequest>(examples::work::lease())
                 .answer::<Assignment>(200, "A job, with the first program to run.", examples::work::assignment())
-                .done(204, "There is nothing to do."),
+                .done(204, "There is nothing to do.")
+                .refuses(409, "Another worker of that name was heard of just now."),
         ),
         Route::post("/api/work/jobs/{id}/beat", Role::Admin, beat).also(Scope::Worker).doc(
             job("Say that the worker is at it")
@@ -172,7 +173,9 @@ async fn lease(State(app): State<App>, Body(request): Body<LeaseRequest>) -> Res
 
 /// A worker's name and host stand in logs and on pages.
 fn check(request: &LeaseRequest) -> Result<(), ApiError> {
-    for (field, text) in [("worker", &request.worker), ("host", &request.host)] {
+    for (field, text) in
+        [("worker", &request.worker), ("instance", &request.instance), ("host", &request.host), ("boot", &request.boot)]
+    {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if !(1..=255).contains(&text.len()) || !text.chars().all(fits) {
             return Err(ApiError::unfit("body", field, "must have 1 to 255 of A-Z a-z 0-9 . _ -"));

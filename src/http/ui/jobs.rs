@@ -13,7 +13,7 @@ use super::done::{Done, done};
 use super::field::{Choice, Field};
 use super::form::{Form, Misfits};
 use super::job::words;
-use super::{Frame, Tone, form, links, page, show};
+use super::{Frame, Tone, links, page, show};
 use crate::app::App;
 use crate::app::answers::jobs::{JobQuery, StateFilter};
 use crate::app::intents::WHY_BYTES;
@@ -80,7 +80,7 @@ impl Default for Sent {
             timeframe: Asked::TIMEFRAME.to_owned(),
             regime: String::new(),
             span: Asked::SPAN_DAYS.to_string(),
-            priority: words::priority(Priority::Normal).to_owned(),
+            priority: Priority::Normal.as_str().to_owned(),
             params: String::new(),
             why: String::new(),
         }
@@ -139,7 +139,7 @@ async fn train(State(app): State<App>, asker: Asker, Form(sent): Form<Sent>) -> 
             misfits.frame(frame)
         }
         JobError::Open(_) | JobError::Full(_) => {
-            let text = format!("Nothing was asked for. {}", form::sentence(refused));
+            let text = format!("Nothing was asked for: {refused}.");
             (StatusCode::CONFLICT, frame.notice(Tone::Bad, text))
         }
         other => return Err(other.into()),
@@ -164,8 +164,7 @@ impl Sent {
         misfits.parsed("timeframe", part(None, self.timeframe.trim(), None));
         misfits.parsed("regime", part(None, Asked::TIMEFRAME, regime.as_deref()));
         let span_days = misfits.parsed("span", self.span.trim().parse::<u32>().map_err(|_| "a number of days"));
-        let priority = PRIORITIES.into_iter().find(|one| words::priority(*one) == self.priority);
-        let priority = misfits.parsed("priority", priority.ok_or("choose low, normal or high"));
+        let priority = misfits.parsed("priority", self.priority.parse::<Priority>());
         let params = misfits.parsed("params", object(&self.params))?;
         if self.why.len() > WHY_BYTES {
             misfits.add("why", format!("at most {WHY_BYTES} bytes"));
@@ -187,8 +186,7 @@ impl Sent {
     /// The form with what was sent, and what was wrong with it.
     fn form(&self, misfits: &Misfits, open: bool) -> Train {
         let kinds = ModelType::ALL.into_iter().map(|kind| Choice::new(kind.as_str(), kind.as_str())).collect();
-        let priorities =
-            PRIORITIES.into_iter().map(|one| Choice::new(words::priority(one), words::priority(one))).collect();
+        let priorities = Priority::ALL.into_iter().map(|one| Choice::new(one.as_str(), one.as_str())).collect();
         let line = |name, label, value: &str| Field::line(name, label).value(value).no_capitals().most(32);
         let fields = [
             ("model_type", Field::choice("model_type", "Type of model", kinds).value(&self.model_type)),
@@ -204,8 +202,6 @@ impl Sent {
         Train { open, fields, params: params.hint("A JSON object for the program: {\"max_depth\": 6}"), why }
     }
 }
-
-const PRIORITIES: [Priority; 3] = [Priority::Low, Priority::Normal, Priority::High];
 
 /// An object, or nothing.
 fn object(text: &str) -> Result<Option<JsonText>, String> {

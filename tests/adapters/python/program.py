@@ -60,7 +60,7 @@ def run(program: str, *words: str, job: dict[str, Any] | None = None, directory:
         text=True,
         # As clean as a worker's: what a program needs it is given by the contract.
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
-        timeout=120,
+        timeout=600,
     )
     return Ended(directory, ended.returncode, ended.stdout)
 

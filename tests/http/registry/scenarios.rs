@@ -1,5 +1,5 @@
 //! What the predecessor's own tests did, scenario by scenario: its users know the product by these. (Its jobs' life cycle
-//! comes with jobs.)
+//! is in `jobs/clm.rs`.)
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};

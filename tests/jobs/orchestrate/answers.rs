@@ -59,7 +59,11 @@ fn broken(program: Program) -> Vec<(Value, &'static str, &'static str)> {
         Program::Evaluate => vec![
             (set(&good, "kind", json!("live")), "/kind: ", "`walk_forward`"),
             (json!({ "kind": "backtest" }), "", "nothing to judge by"),
-            (set(&good, "returns", json!({ "first_day": "2025-08-01", "values": [0.1, null] })), "/returns/values/1: ", "f64"),
+            (
+                set(&good, "returns", json!({ "first_day": "2025-08-01", "values": [0.1, null] })),
+                "/returns/values/1: ",
+                "f64",
+            ),
             (set(&good, "returns", json!({ "first_day": "2025-08-01", "values": [1e300] })), "/returns/values", ""),
             (set(&good, "trades", json!([{ "return": 0.1 }])), "/trades/0", "closed_at"),
         ],

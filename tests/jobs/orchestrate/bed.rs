@@ -7,9 +7,7 @@ use quantum_clm::app::jobs::{Jobs, Orchestrator};
 use quantum_clm::app::registry::{Ask, Registry, RegistryError, Undeployed};
 use quantum_clm::config::Config;
 use quantum_clm::domain::access::{Actor, Grant};
-use quantum_clm::domain::job::{
-    Assignment, Ending, Finished, Job, JobId, Program, Report, ReportAnswer, StepEnd,
-};
+use quantum_clm::domain::job::{Assignment, Ending, Finished, Job, JobId, Program, Report, ReportAnswer, StepEnd};
 use quantum_clm::domain::model::{ArtifactFile, Digest, Hook, ModelId, ModelStatus, Version, VersionName};
 use quantum_clm::domain::role::Role;
 use quantum_clm::domain::time::Micros;

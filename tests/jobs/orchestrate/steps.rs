@@ -82,8 +82,17 @@ fn the_bus_is_told_in_order_and_in_the_words_that_other_programs_know() {
     assert_eq!(keys, BTreeSet::from(expected));
     assert_eq!((&payload["passed"], &payload["promotion_score"]), (&json!(true), &json!(evaluation.score)));
     for figure in [
-        "total_trades", "win_rate", "profit_factor", "sharpe_ratio", "sortino_ratio", "calmar_ratio", "max_drawdown",
-        "avg_win", "avg_loss", "total_pnl", "risk_adjusted_return",
+        "total_trades",
+        "win_rate",
+        "profit_factor",
+        "sharpe_ratio",
+        "sortino_ratio",
+        "calmar_ratio",
+        "max_drawdown",
+        "avg_win",
+        "avg_loss",
+        "total_pnl",
+        "risk_adjusted_return",
     ] {
         assert!(payload["metrics"][figure].is_number(), "{figure}: {payload:#?}");
     }

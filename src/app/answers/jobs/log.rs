@@ -1,6 +1,6 @@
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::answers::QueryError;
 use crate::app::answers::query::{filled, limit};
-use crate::app::jobs::Jobs;
+use crate::app::jobs::{Jobs, log_directory};
 use crate::domain::job::JobId;
 use crate::joblog::{LogReader, Record, Stream};
 
@@ -172,6 +172,11 @@ impl JobLogs {
         Self { job, directory: jobs.log_directory(job) }
     }
 
+    /// The same of a data file without a daemon.
+    pub fn beside(data_file: &Path, job: JobId) -> Self {
+        Self { job, directory: log_directory(data_file, job) }
+    }
+
     /// The log of a lease, which need not exist.
     pub fn log(&self, epoch: u64) -> LogReader {
         LogReader::open(self.directory.join(epoch.to_string()))
@@ -288,13 +293,14 @@ mod tests {
     use crate::domain::time::Micros;
     use crate::joblog::{LogLimits, LogWriter};
 
-    /// A log of so many lines, of which some in the middle are not kept if there are many.
+    /// A log of so many lines, of which some in the middle are not kept if there are many, which are long then.
     fn logs(count: usize) -> (tempfile::TempDir, JobLogs) {
         let directory = tempfile::tempdir().unwrap();
         let logs = JobLogs { job: JobId(17), directory: directory.path().to_owned() };
         let mut writer = LogWriter::open(logs.log(2).directory(), LogLimits::of(64 << 10)).unwrap();
+        let rest = ".".repeat(if count > 1_000 { 300 } else { 0 });
         for number in 0..count {
-            writer.append(Micros(1_768_621_566_123_000), Stream::Out, format!("line {number}\n").as_bytes());
+            writer.append(Micros(1_768_621_566_123_000), Stream::Out, format!("line {number}{rest}\n").as_bytes());
         }
         writer.finish(Micros(1_768_621_566_123_000));
         (directory, logs)

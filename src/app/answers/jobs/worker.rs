@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::jobs::{JobError, Jobs, WorkerSeen};
-use crate::domain::job::{JobId, Program};
+use crate::domain::job::{JobId, OpenJob, Program};
 use crate::domain::model::ModelType;
 use crate::domain::time::{Micros, rfc3339};
+use crate::store::Store;
 
 /// A worker that was heard of since the daemon started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,15 +30,16 @@ pub struct WorkerAnswer {
     pub jobs: Vec<JobId>,
 }
 
-impl From<WorkerSeen> for WorkerAnswer {
-    fn from(seen: WorkerSeen) -> Self {
-        let here = seen.is_here();
-        let WorkerSeen { name, host, programs, hook, held, heard_at, .. } = seen;
-        Self { name, host, programs, hook, here, heard_at, jobs: held.iter().map(|held| held.job).collect() }
-    }
-}
-
 impl WorkerAnswer {
+    /// What it has is what it was given: it says so itself only when it asks for more.
+    fn of(seen: WorkerSeen, open: &[OpenJob]) -> Self {
+        let here = seen.is_here();
+        let WorkerSeen { name, host, programs, hook, heard_at, .. } = seen;
+        let its = open.iter().filter(|job| job.state.is_held() && job.worker.as_deref() == Some(name.as_str()));
+        let jobs = its.map(|job| job.id).collect();
+        Self { name, host, programs, hook, here, heard_at, jobs }
+    }
+
     /// Its programs in words: `xgboost: data, train, evaluate`.
     pub fn programs_in_words(&self) -> Vec<String> {
         let words = |programs: &[Program]| programs.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ");
@@ -59,7 +61,8 @@ pub struct WorkerList {
 
 impl WorkerList {
     /// Those that were heard of since the daemon started.
-    pub fn find(jobs: &Jobs) -> Result<Self, JobError> {
-        Ok(Self { workers: jobs.workers()?.into_iter().map(WorkerAnswer::from).collect() })
+    pub fn find(jobs: &Jobs, store: &Store) -> Result<Self, JobError> {
+        let open = store.open_jobs()?;
+        Ok(Self { workers: jobs.workers()?.into_iter().map(|seen| WorkerAnswer::of(seen, &open)).collect() })
     }
 }

@@ -2,8 +2,9 @@ use serde_json::{Value, json};
 
 pub(in crate::http::api) fn lease() -> Value {
     json!({
-        "worker": "gpu-1", "host": "gpu-1.lan", "programs": { "xgboost": ["data", "train", "evaluate"] }, "hook": false,
+        "worker": "gpu-1", "instance": "1f0c7a52c8d94be2", "host": "gpu-1.lan", "programs": { "xgboost": ["data", "train", "evaluate"] }, "hook": false,
         "held": [{ "job": "job-16", "epoch": 1 }], "wait_seconds": 25,
+        "boot": "6f2d3a58-0d2b-4f0c-9d0e-1f6d1f5a7c11", "sent": 86_400_000,
     })
 }
 

@@ -68,13 +68,16 @@ async fn cancel(
         Err(refused) => refused,
     };
     let (status, misfit, notice) = match refused {
-        JobError::Bad { why, .. } => (StatusCode::UNPROCESSABLE_ENTITY, sentence(why), None),
-        JobError::Refused(refusal) => (StatusCode::CONFLICT, String::new(), Some(sentence(refusal))),
+        JobError::Bad { why, .. } => {
+            let misfit = sentence(why);
+            let notice = format!("Nothing was changed. {misfit}");
+            (StatusCode::UNPROCESSABLE_ENTITY, misfit, notice)
+        }
+        JobError::Refused(refusal) => (StatusCode::CONFLICT, String::new(), format!("Nothing was changed: {refusal}.")),
         other => return Err(other.into()),
     };
     let mut shown = ActPage::cancel(&app, &asker, id, &sent.why, &misfit).await?;
-    let why = notice.unwrap_or(misfit);
-    shown.frame = shown.frame.notice(Tone::Bad, format!("Nothing was changed. {why}"));
+    shown.frame = shown.frame.notice(Tone::Bad, notice);
     Ok(page(status, &shown))
 }
 
@@ -86,11 +89,11 @@ async fn retry(State(app): State<App>, asker: Asker, PathPart(id): PathPart<Stri
         Err(refused) => refused,
     };
     match refused {
-        JobError::Refused(_) | JobError::Open(_) | JobError::Full(_) => {
-            let why = sentence(&refused);
+        JobError::Refused(_) | JobError::Again { .. } | JobError::Open(_) | JobError::Full(_) => {
             let frame = Frame::of(format!("Retry {id}"), &asker.caller).at("/jobs");
-            let frame = frame.notice(Tone::Bad, format!("Nothing was asked for. {why}"));
-            let shown = ActPage { frame, id, refusal: Some(why), consequences: Vec::new(), why: reason("", "") };
+            let frame = frame.notice(Tone::Bad, format!("Nothing was asked for: {refused}."));
+            let refusal = Some("It is not done again.".to_owned());
+            let shown = ActPage { frame, id, refusal, consequences: Vec::new(), why: reason("", "") };
             Ok(page(StatusCode::CONFLICT, &shown))
         }
         other => Err(other.into()),

@@ -106,6 +106,11 @@ impl LogView {
         self.with([("from", line.offset.to_string())])
     }
 
+    /// Its end.
+    pub(super) fn newest(&self) -> String {
+        self.with([])
+    }
+
     /// Lines before these.
     pub(super) fn earlier(&self) -> Option<String> {
         let there = self.page.first > 0 && !self.is_search();
@@ -132,9 +137,11 @@ impl LogView {
     }
 
     fn with<const N: usize>(&self, query: [(&str, String); N]) -> String {
-        let epoch = self.epoch.to_string();
+        // Before the first lease there is none to name: what is looked for then is looked for in the newest.
+        let epoch = (self.epoch > 0).then(|| self.epoch.to_string());
         let query = query.iter().map(|(name, value)| (*name, value.as_str()));
-        links::with_query(&self.address, std::iter::once(("epoch", epoch.as_str())).chain(query)) + "#log"
+        links::with_query(&self.address, epoch.as_deref().map(|epoch| ("epoch", epoch)).into_iter().chain(query))
+            + "#log"
     }
 }
 

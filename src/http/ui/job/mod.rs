@@ -67,7 +67,7 @@ async fn job(
 ) -> Result<Response, ApiError> {
     let (id, now) = (job_id(&id)?, observe::now());
     let asked = LogAsked {
-        epoch: query.epoch.parse().ok(),
+        epoch: query.epoch.parse().ok().filter(|epoch| *epoch > 0),
         from: query.from.parse().ok(),
         before: query.before.parse().ok(),
         grep: query.grep,

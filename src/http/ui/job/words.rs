@@ -20,11 +20,7 @@ pub(in crate::http) fn trigger(trigger: impl Given<Trigger>) -> &'static str {
 
 /// What goes first.
 pub(in crate::http) fn priority(priority: impl Given<Priority>) -> &'static str {
-    match priority.given() {
-        Priority::Low => "low",
-        Priority::Normal => "normal",
-        Priority::High => "high",
-    }
+    priority.given().as_str()
 }
 
 /// One of the ten steps.

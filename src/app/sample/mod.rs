@@ -1,8 +1,12 @@
 //! A small registry for newcomers: invented models whose versions went through everything that a version goes through,
 //! with invented returns. Each step is the registry's own operation, so what is shown is what the product does.
 
+mod jobs;
+
+pub use self::jobs::fill_jobs;
 use super::App;
 use super::files::FileError;
+use super::jobs::JobError;
 use super::registry::{Ask, NewVersion, Promoted, RegistryError, Target};
 use crate::artifacts::ArtifactError;
 use crate::domain::access::{Actor, Grant};
@@ -29,6 +33,12 @@ pub enum SampleError {
     /// The files.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The jobs.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// A job of the sample's was not given to its worker.
+    #[error("a job of the sample was given to nobody")]
+    NothingToDo,
 }
 
 impl From<ArtifactError> for SampleError {
@@ -250,6 +260,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::domain::gates::{GateOutcome, Goal};
+    use crate::domain::job::{JobId, JobState};
     use crate::observe::metrics::Metrics;
     use crate::observe::status::StatusBoard;
     use crate::store::Store;
@@ -282,6 +293,15 @@ mod tests {
         let forced: ModelId = MODELS[1].parse().expect("an id");
         let versions = app.store.versions_of(&forced).expect("versions");
         assert!(versions.iter().any(|version| !version.forced.is_empty()), "no version of {forced} was forced");
+
+        fill_jobs(&app, now).expect("a sample of jobs");
+        fill_jobs(&app, now).expect("a second time changes nothing");
+        let counts = app.jobs.counts().expect("counts");
+        let states = [JobState::Completed, JobState::Failed, JobState::Cancelled, JobState::Pending];
+        assert_eq!(states.map(|state| counts.of(state)), [3, 1, 1, 0]);
+        let of = |number: u64| app.jobs.get(JobId(number)).expect("a job");
+        assert!(of(4).epoch == 2 && of(4).started_at < of(4).ended_at, "{:?}", of(4));
+        assert!(of(3).retry_of == Some(JobId(2)) && of(3).version.is_some(), "{:?}", of(3));
         app.close();
     }
 }
