@@ -69,7 +69,12 @@ pub(crate) fn run(bench: &Bench, table: &mut Table) -> Result<()> {
         table.at_most(&format!("{name}, p99"), 25.0, "ms", p99 * 1e3, &remark);
     }
     let written = (daemon.written()? - before) / 1024.0 / done.max(1) as f64;
-    table.known("bytes written a job", "KiB", written, "ten steps, beats, log, files, events, and the next one asked for");
+    table.known(
+        "bytes written a job",
+        "KiB",
+        written,
+        "ten steps, beats, log, files, events, and the next one asked for",
+    );
     table.at_most("resident memory, peak with these jobs", 96.0, "MiB", daemon.memory("VmHWM")?, "");
     daemon.stop()?;
     clear(bench);

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &WorkerArgs, global: &Global) -> anyhow::Result<ExitCode
             _ => OnStop::Leave,
         };
         let mode = Mode { once: args.once.then_some(args.wait), on_stop };
-        let ended = worker.run(mode, stopping).await;
+        let ended = worker.run(mode, stopping).await?;
         Notify.stopping();
         anyhow::Ok(ended)
     })?;

@@ -10,13 +10,16 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 
 use super::drain::{Drain, SharedLog};
 use super::end::{self, Quarry};
-use super::identity::since_boot;
+use super::identity::millis_since_boot;
 use super::limits::Watch;
-use super::order::{Order, Word};
+use super::orders::{Orders, Stop};
 use super::proc::Process;
 use super::record::{How, Status};
 use super::supervisor::Supervisor;
 use super::{durable, name};
+
+/// How often it is looked at least whether the program may still go on, however long looking at its memory takes.
+const ORDERS_EVERY: Duration = Duration::from_secs(1);
 
 /// How often usage is written.
 const USAGE_EVERY: Duration = Duration::from_secs(2);
@@ -38,6 +41,7 @@ pub(super) struct Program {
     pub(super) drain: Drain,
     pub(super) quarry: Quarry,
     pub(super) watch: Watch,
+    pub(super) orders: Orders,
     /// How many the kernel had killed for the machine's memory when it began.
     pub(super) killed: u64,
 }
@@ -47,14 +51,6 @@ pub(super) struct Program {
 pub(super) struct Reaper {
     program: Option<Pid>,
     pub(super) status: Option<Status>,
-}
-
-/// Why a program is ended.
-#[derive(Debug)]
-struct Stop {
-    how: How,
-    /// The time that it has to end by itself.
-    grace: Duration,
 }
 
 impl Reaper {
@@ -76,21 +72,30 @@ impl Program {
     /// Stays until nobody is left. Why it was ended, unless it ended by itself.
     pub(super) fn attend(&mut self, supervisor: &Supervisor) -> io::Result<Option<How>> {
         let mut told = Instant::now();
+        let mut next = Instant::now();
         let stop = loop {
             self.reaper.reap();
             if self.reaper.status.is_some() {
                 break None;
             }
+            if let Some(stop) = self.orders.look(millis_since_boot()) {
+                break Some(stop);
+            }
+            let now = Instant::now();
+            if now < next {
+                self.pause((next - now).min(ORDERS_EVERY));
+                continue;
+            }
             if let Some(stop) = self.look(supervisor)? {
                 break Some(stop);
             }
+            next = Instant::now() + self.watch.pause();
             if told.elapsed() >= USAGE_EVERY {
                 told = Instant::now();
                 let mut usage = self.watch.usage();
                 usage.resources.output_bytes = self.log.lock().written().bytes;
                 usage.write(&supervisor.directory);
             }
-            self.pause(self.watch.pause());
         };
         if let Some(stop) = &stop
             && !stop.grace.is_zero()
@@ -101,18 +106,20 @@ impl Program {
         Ok(stop.map(|stop| stop.how))
     }
 
-    /// Whether it has to be ended.
+    /// Whether it breaks a limit.
     fn look(&mut self, supervisor: &Supervisor) -> io::Result<Option<Stop>> {
         let grace = supervisor.begun.spec.limits.grace;
-        if let Some(stop) = ordered(supervisor) {
-            return Ok(Some(stop));
-        }
         let broken = self.watch.look(&self.quarry.tree()?, ticks_of_the_dead()?);
         Ok(broken.map(|how| {
             // Memory and processes are the machine's need: there is no time to be polite.
             let at_once = matches!(how, How::OutOfMemory { .. } | How::TooManyTasks { .. });
             Stop { grace: if at_once { Duration::ZERO } else { grace }, how }
         }))
+    }
+
+    /// Whether there is no time any more for it to end by itself.
+    fn is_urgent(&mut self) -> bool {
+        self.orders.look(millis_since_boot()).is_some_and(|stop| stop.grace.is_zero())
     }
 
     fn pause(&self, time: Duration) {
@@ -137,27 +144,12 @@ impl Program {
         while Instant::now() < until {
             self.reaper.reap();
             // Those who clean up behind a program that has ended have its time as well.
-            if self.quarry.tree()?.is_empty() || ordered(supervisor).is_some_and(|order| order.grace.is_zero()) {
+            if self.quarry.tree()?.is_empty() || self.is_urgent() {
                 break;
             }
             std::thread::sleep(ENDING);
         }
         Ok(())
-    }
-}
-
-/// What the worker wants, or no longer allows.
-fn ordered(supervisor: &Supervisor) -> Option<Stop> {
-    let stop = |how, grace| Some(Stop { how, grace });
-    match supervisor.order() {
-        Ok(Some(Order { word: Word::Kill, .. })) => stop(How::Cancelled, Duration::ZERO),
-        Ok(Some(order)) if since_boot() > order.until => stop(How::Fenced, Duration::ZERO),
-        Ok(Some(order @ Order { word: Word::Cancel, .. })) => stop(How::Cancelled, order.grace()),
-        // It is being written at this moment.
-        Ok(_) => None,
-        // Whoever removes a run's directory wants nothing of it any more.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => stop(How::Fenced, Duration::ZERO),
-        Err(_) => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -43,8 +44,29 @@ pub fn boot() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// Milliseconds since the boot, those that the machine slept through included.
-pub(super) fn since_boot() -> u64 {
+/// The time since the boot, that which the machine slept through included: a worker and its supervisors see the same.
+pub fn since_boot() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
-    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The same in milliseconds, as orders have it.
+pub(super) fn millis_since_boot() -> u64 {
+    millis(since_boot())
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_boot_was_some_time_ago() {
+        let before = since_boot();
+        assert!(before > Duration::ZERO && since_boot() >= before);
+    }
 }

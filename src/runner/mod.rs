@@ -34,6 +34,7 @@ mod exec;
 mod identity;
 mod limits;
 mod order;
+mod orders;
 mod proc;
 mod record;
 mod running;
@@ -43,7 +44,7 @@ mod supervisor;
 mod usage;
 
 pub use self::exec::execute;
-pub use self::identity::boot;
+pub use self::identity::{boot, since_boot};
 pub use self::record::{ExitRecord, How, Status, Verdict};
 pub use self::running::{Adopted, Running};
 pub use self::spec::{Limits, Spec};

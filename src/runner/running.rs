@@ -11,12 +11,12 @@ use rustix::process::Signal;
 
 use super::cgroup::Group;
 use super::end::{self, Quarry};
-use super::identity::{Identity, Who, boot, since_boot};
+use super::identity::{Identity, Who, boot, millis, millis_since_boot};
 use super::order::{Order, Word};
 use super::proc::Process;
 use super::record::{ExitRecord, How};
 use super::spec::{Begun, Spec};
-use super::start::{RunError, millis};
+use super::start::RunError;
 use super::usage::Usage;
 use super::{durable, name};
 use crate::domain::job::Resources;
@@ -104,9 +104,14 @@ impl Running {
         }
     }
 
-    /// The supervisor may go on for so long from now on.
-    pub fn renew_lease(&mut self, lease: Duration) -> Result<(), RunError> {
-        self.order.until = since_boot().saturating_add(millis(lease));
+    /// Until when the supervisor may go on, as [`since_boot`](super::since_boot) counts.
+    pub fn until(&self) -> Duration {
+        Duration::from_millis(self.order.until)
+    }
+
+    /// The supervisor may go on until then.
+    pub fn renew_lease(&mut self, until: Duration) -> Result<(), RunError> {
+        self.order.until = millis(until);
         self.write_order()
     }
 
@@ -156,12 +161,23 @@ impl Running {
             Some(child) => {
                 child.try_wait().map_err(RunError::io("wait for the supervisor of", &self.directory))?.is_none()
             }
-            None => self.lock()?.is_none(),
+            // In a directory that is gone nobody has a lock: whoever is left is ended.
+            None => !self.is_gone() && self.lock()?.is_none(),
         };
-        if lives && since_boot() > self.order.until {
+        if lives && millis_since_boot() > self.order.until {
             self.end_stopped_supervisor();
+            if self.is_gone()
+                && let Some(child) = &mut self.child
+            {
+                let _ = child.kill();
+            }
         }
         Ok(lives)
+    }
+
+    /// Whether somebody has removed the directory: then nothing can be locked, read or written there.
+    fn is_gone(&self) -> bool {
+        fs::symlink_metadata(&self.directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
     }
 
     fn is_another_boot(&self) -> Result<bool, RunError> {
@@ -189,8 +205,9 @@ impl Running {
 
     /// Ends what a dead supervisor left, and writes the record in its place.
     fn end_remains(&mut self) -> Result<Option<ExitRecord>, RunError> {
-        let lock = self.lock()?;
-        if lock.is_none() && !self.is_another_boot()? {
+        let is_gone = self.is_gone();
+        let lock = if is_gone { None } else { self.lock()? };
+        if lock.is_none() && !is_gone && !self.is_another_boot()? {
             // A child that the supervisor was just starting has its lock for a moment longer; or somebody else ends it.
             return Ok(None);
         }
@@ -206,13 +223,22 @@ impl Running {
             let quarry = self.quarry();
             let left = quarry.end(PATIENCE, || {}).map_err(RunError::io("end what is left of", &self.directory))?;
             if !left.is_empty() {
-                return Err(RunError::Remains { directory: self.directory.clone(), who: end::names(&left) });
+                let Spec { job, epoch, .. } = self.begun.spec;
+                return Err(RunError::Remains {
+                    directory: self.directory.clone(),
+                    job,
+                    epoch,
+                    who: end::names(&left),
+                });
             }
             if let Some(group) = quarry.group {
                 group.remove();
             }
         }
         let record = self.lost(notes);
+        if is_gone {
+            return Ok(Some(record));
+        }
         let path = self.directory.join(name::EXIT);
         durable::spend(&self.directory.join(name::RESERVE), &path, &record).map_err(RunError::io("write", &path))?;
         Ok(Some(record))

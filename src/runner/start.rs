@@ -9,11 +9,12 @@ use std::time::Duration;
 use chrono::Utc;
 
 use super::cgroup::Place;
-use super::identity::{boot, since_boot};
+use super::identity::{boot, millis, since_boot};
 use super::order::Order;
 use super::running::{Adopted, Running};
 use super::spec::{Begun, Spec};
 use super::{COOKIE, durable, name};
+use crate::domain::job::JobId;
 
 /// Why a run could not be begun, looked at or ended.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum RunError {
     /// No program was named.
     #[error("the command is empty")]
     NoCommand,
+    /// Its lease was over before it began.
+    #[error("the lease was over before the program could begin")]
+    Late,
     /// A step of our own failed.
     #[error("cannot {step} {}: {source}", path.display())]
     Io {
@@ -39,6 +43,10 @@ pub enum RunError {
     Remains {
         /// The run.
         directory: PathBuf,
+        /// Of which job.
+        job: JobId,
+        /// Under which lease.
+        epoch: u64,
         /// Who.
         who: String,
     },
@@ -80,8 +88,9 @@ impl Runner {
     }
 
     /// Begins a run in `directory`, which is made if need be and has no run yet. It goes on for as long as the lease is renewed:
-    /// for `lease` at first. An error means that nothing was started, and nothing was left that a later try would meet.
-    pub fn start(&self, directory: &Path, spec: Spec, lease: Duration) -> Result<Running, RunError> {
+    /// until `until` at first, as [`since_boot`] counts. An error means that nothing was started, and nothing was left that a
+    /// later try would meet.
+    pub fn start(&self, directory: &Path, spec: Spec, until: Duration) -> Result<Running, RunError> {
         if spec.command.is_empty() {
             return Err(RunError::NoCommand);
         }
@@ -105,7 +114,11 @@ impl Runner {
         // A try before may have met a full disk.
         let _ = fs::remove_file(&reserve);
         durable::reserve(&reserve).map_err(RunError::io("set room aside at", &reserve))?;
-        let order = Order::run(since_boot().saturating_add(millis(lease)));
+        // All of this may have waited for a disk.
+        if since_boot() >= until {
+            return Err(RunError::Late);
+        }
+        let order = Order::run(millis(until));
         order.write(&at(name::ORDER)).map_err(RunError::io("write", &at(name::ORDER)))?;
         let started = durable::create(&at(name::RUN), &begun)
             .map_err(RunError::io("write", &at(name::RUN)))
@@ -136,10 +149,6 @@ impl Runner {
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(complaints);
         command.spawn()
     }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Nobody else's environment has it.

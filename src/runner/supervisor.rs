@@ -15,9 +15,10 @@ use super::attend::{Program, Reaper, end_all};
 use super::cgroup::Group;
 use super::drain::{Drain, SharedLog};
 use super::end::Quarry;
-use super::identity::{Identity, Who, boot, since_boot};
+use super::identity::{Identity, Who, boot, millis_since_boot};
 use super::limits::Watch;
 use super::order::Order;
+use super::orders::Orders;
 use super::record::{ExitRecord, How, Status};
 use super::spec::Begun;
 use super::{COOKIE, durable, errno, exec, name, running};
@@ -78,7 +79,8 @@ impl Supervisor {
             Some(Err(error)) => log.note(&format!("no control group ({error}): limits are kept by watching")),
             None => {}
         }
-        let begun = self.spawn(&mut quarry, log.clone());
+        let mut orders = Orders::of(&self.directory);
+        let begun = orders.may_begin().and_then(|()| self.spawn(&mut quarry, orders, log.clone()));
         if begun.is_err() {
             // The trampoline may have come to something all the same.
             end_all(&quarry, &log, &mut Reaper::default());
@@ -87,7 +89,7 @@ impl Supervisor {
         begun
     }
 
-    fn spawn(&self, quarry: &mut Quarry, log: SharedLog) -> Result<Program, How> {
+    fn spawn(&self, quarry: &mut Quarry, orders: Orders, log: SharedLog) -> Result<Program, How> {
         let spec = &self.begun.spec;
         let cannot = |step: &'static str| move |error: io::Error| errno::not_prepared(step, &error);
         let watch = Watch::new(&spec.limits, &spec.work, quarry.group.clone());
@@ -106,7 +108,8 @@ impl Supervisor {
         quarry.program = Identity::of(child.id().cast_signed()).ok();
         let _ = self.tell_who(quarry.program);
         let reaper = Reaper::of(pid);
-        Ok(Program { pid, handle, reaper, log, drain, quarry: quarry.clone(), watch, killed: killed_for_memory() })
+        let (quarry, killed) = (quarry.clone(), killed_for_memory());
+        Ok(Program { pid, handle, reaper, log, drain, quarry, watch, orders, killed })
     }
 
     fn tell_who(&self, program: Option<Identity>) -> io::Result<()> {
@@ -179,7 +182,8 @@ impl Supervisor {
         let mut since = None;
         loop {
             let Err(error) = durable::spend(&reserve, &path, record) else { return Ok(()) };
-            let has_lease = self.order().is_ok_and(|order| order.is_none_or(|order| since_boot() <= order.until));
+            let has_lease =
+                self.order().is_ok_and(|order| order.is_some_and(|order| millis_since_boot() <= order.until));
             let since = since.get_or_insert_with(Instant::now);
             if !self.directory.exists() || (!has_lease && since.elapsed() > RECORD_WITHIN) {
                 return Err(error);
@@ -189,7 +193,7 @@ impl Supervisor {
     }
 
     /// What the worker wants; none in the moment in which it says so.
-    pub(super) fn order(&self) -> io::Result<Option<Order>> {
+    fn order(&self) -> io::Result<Option<Order>> {
         Order::read(&self.directory.join(name::ORDER))
     }
 }

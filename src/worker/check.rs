@@ -22,7 +22,7 @@ use crate::domain::job::{AdapterRequest, Assignment, FailureKind, Finished, JobI
 use crate::domain::model::{BadName, Digest, ModelName, ModelType};
 use crate::domain::time::Micros;
 use crate::joblog::{LogReader, Record};
-use crate::runner::{ExitRecord, RunError, Runner, Running, Verdict};
+use crate::runner::{ExitRecord, RunError, Runner, Running, Verdict, since_boot};
 
 /// A program whose check is killed ends by itself after this.
 const LEASE: Duration = Duration::from_secs(15);
@@ -232,7 +232,7 @@ impl Scene<'_> {
         program::make(place, assignment, &work, artifacts).map_err(failed)?;
         let log = LogReader::open(&spec.log);
         let begins = log.end().unwrap_or(0);
-        let mut running = self.runner.start(&place.run(program), spec, LEASE)?;
+        let mut running = self.runner.start(&place.run(program), spec, since_boot() + LEASE)?;
         let record = self.end_of(&mut running, grace)?;
         let now = Utc::now().into();
         let outcome = match record.verdict() {
@@ -275,7 +275,7 @@ impl Scene<'_> {
                 is_called_off = true;
                 running.cancel("the check was interrupted", grace)?;
             }
-            running.renew_lease(LEASE)?;
+            running.renew_lease(since_boot() + LEASE)?;
         }
     }
 

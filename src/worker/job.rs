@@ -155,32 +155,37 @@ async fn say(
             Err(Trouble::Stale(why)) => return Err(why),
             Err(trouble) => {
                 tracing::error!(job = %assignment.job, "the daemon does not take the report: {trouble}");
-                // What it does not take from a program it takes as a failure; what it does not take at all ends with the
-                // lease.
-                report.end = match report.end {
-                    StepEnd::Done(_) => {
-                        let why = format!("the daemon did not take the answer: {trouble}");
-                        StepEnd::Failed { failure: Failure { kind: FailureKind::Answer, why } }
-                    }
-                    _ => StepEnd::Lost,
-                };
-                sleep(PAUSES.1).await;
+                match milder(&report.end, &trouble.to_string()) {
+                    Some(end) => report.end = end,
+                    None => return Err(format!("the daemon does not take any report: {trouble}")),
+                }
+                sleep(PAUSES.0).await;
             }
         }
     }
 }
 
-async fn again(context: &Context, assignment: &Assignment, watch: &Watch) -> Result<ReportAnswer, String> {
-    loop {
-        match persist(watch, || context.daemon.go_on(assignment.job, assignment.epoch)).await {
-            Ok(answer) => return Ok(answer),
-            Err(Trouble::Stale(why)) => return Err(why),
-            Err(trouble) => {
-                tracing::error!(job = %assignment.job, "the daemon does not say what is next: {trouble}");
-                sleep(PAUSES.1).await;
-            }
+/// What to report where the daemon refuses a report for good: what it does not take as an answer it takes as a failure. Of
+/// what it does not take at all nothing is said any more, beats included, so that it counts as lost there; to go on beating
+/// would keep the job for ever.
+fn milder(refused: &StepEnd, why: &str) -> Option<StepEnd> {
+    match refused {
+        StepEnd::Done(_) => {
+            let why = format!("the daemon did not take the answer: {why}");
+            Some(StepEnd::Failed { failure: Failure { kind: FailureKind::Answer, why } })
         }
+        StepEnd::Failed { .. } | StepEnd::Cancelled => Some(StepEnd::Lost),
+        StepEnd::Lost => None,
     }
+}
+
+async fn again(context: &Context, assignment: &Assignment, watch: &Watch) -> Result<ReportAnswer, String> {
+    let asked = persist(watch, || context.daemon.go_on(assignment.job, assignment.epoch)).await;
+    // Refused for good, it is refused the next time too: see `milder`.
+    asked.map_err(|trouble| match trouble {
+        Trouble::Stale(why) => why,
+        trouble => format!("the daemon does not say what is next: {trouble}"),
+    })
 }
 
 /// Over once the job is not ours any more.
@@ -280,5 +285,23 @@ impl Files {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_is_refused_for_good_ends_the_job_here() {
+        let mut end = StepEnd::Done(Finished { result: serde_json::json!({}), artifacts: BTreeMap::new() });
+        let mut said = 1;
+        while let Some(milder) = milder(&end, "no") {
+            end = milder;
+            said += 1;
+            assert!(said < 10, "it is said for ever: {end:?}");
+        }
+        assert_eq!((said, end), (3, StepEnd::Lost));
+        assert_eq!(milder(&StepEnd::Cancelled, "no"), Some(StepEnd::Lost));
     }
 }

@@ -47,6 +47,7 @@ use crate::stop::{Stop, Stopping};
 
 pub use self::check::{CheckError, Checked, Checks, check, directory, remove};
 pub use self::place::PlaceError;
+pub use self::slots::LookError;
 
 /// How long the daemon may wait for work to come, in seconds.
 const WAIT: u32 = 25;
@@ -106,6 +107,9 @@ pub enum WorkerError {
         "there is nothing to run: name the programs of a model type in [adapters.<type>], or promotion.hook (docs/ADAPTERS.md)"
     )]
     NoPrograms,
+    /// What it finds in its directory.
+    #[error(transparent)]
+    Look(#[from] LookError),
     /// Without it nobody can tell what came first.
     #[error("cannot read the boot of this machine: {0}: mount /proc")]
     Boot(#[source] std::io::Error),
@@ -171,9 +175,9 @@ impl Worker {
     }
 
     /// Works until it is stopped, or for one job.
-    pub async fn run(mut self, mode: Mode, stopping: Stopping) -> Ended {
+    pub async fn run(mut self, mode: Mode, stopping: Stopping) -> Result<Ended, WorkerError> {
         let mut slots = Slots::new(self.context.clone(), Arc::clone(&self.place));
-        slots.adopt().await;
+        slots.adopt().await?;
         let ended = match mode.once {
             Some(wait) => self.once(&mut slots, wait, &stopping).await,
             None => self.always(&mut slots, &stopping).await,
@@ -181,7 +185,7 @@ impl Worker {
         if stopping.is_asked() {
             self.stop(slots, mode.on_stop, &stopping).await;
         }
-        ended
+        Ok(ended)
     }
 
     async fn always(&mut self, slots: &mut Slots, stopping: &Stopping) -> Ended {

@@ -82,31 +82,37 @@ pub(super) async fn run(
     let record = match adopted {
         Some(record) => record,
         None => {
-            // Nothing is begun but under a lease that the daemon has just confirmed.
-            let lease = tokio::select! {
-                lease = watch.fresh() => lease,
+            // Nothing is begun but under a lease that the daemon has just confirmed, and nothing is looked for or made in vain.
+            tokio::select! {
+                _ = watch.fresh() => {}
                 halt = halted(&mut word, &mut ends) => return not_begun(halt),
-            };
+            }
             if let Some(finished) = found(place, assignment, command).await {
                 return Ok(Came { end: StepEnd::Done(finished), resources: Resources::default(), reused: true });
             }
-            let prepared = tokio::select! {
-                prepared = prepare(context, place, assignment, command) => prepared,
+            let brought = tokio::select! {
+                brought = bring(context, place, assignment) => brought,
                 halt = halted(&mut word, &mut ends) => return not_begun(halt),
+            };
+            let prepared = match brought {
+                // Waited for whatever happens: whoever has the directory next must not meet somebody who makes it.
+                Ok(artifacts) => prepare(context, place, assignment, command, artifacts).await,
+                Err(FileTrouble::Daemon(Trouble::Stale(why))) => return Err(why),
+                Err(FileTrouble::Daemon(trouble)) => Err(trouble.to_string()),
+                Err(FileTrouble::Here(why)) => Err(why),
             };
             let spec = match prepared {
                 Ok(spec) => spec,
-                Err(FileTrouble::Daemon(Trouble::Stale(why))) => return Err(why),
-                Err(FileTrouble::Daemon(trouble)) => {
-                    return Ok(Came::failed(FailureKind::Infrastructure, trouble.to_string()));
-                }
-                Err(FileTrouble::Here(why)) => return Ok(Came::failed(FailureKind::Infrastructure, why)),
+                Err(why) => return Ok(Came::failed(FailureKind::Infrastructure, why)),
             };
-            // Fetching files may have taken its time.
-            let lease = if spec.1 { watch.fresh().await } else { lease };
+            // That may have taken its time.
+            let until = tokio::select! {
+                until = watch.fresh() => until,
+                halt = halted(&mut word, &mut ends) => return not_begun(halt),
+            };
             let (runner, directory) = (context.runner.clone(), place.run(assignment.program));
-            let work = spec.0.work.clone();
-            let started = tokio::task::spawn_blocking(move || runner.start(&directory, spec.0, lease)).await;
+            let work = spec.work.clone();
+            let started = tokio::task::spawn_blocking(move || runner.start(&directory, spec, until)).await;
             match started {
                 Ok(Ok(running)) => drop(watch.has(running, work)),
                 Ok(Err(error)) => return Ok(Came::failed(FailureKind::Infrastructure, error.to_string())),
@@ -161,7 +167,7 @@ async fn adopt(
     if ours {
         tracing::info!(job = %assignment.job, epoch = assignment.epoch, "{} is running, and taken over", assignment.program.as_str());
     }
-    drop(watch.has(*running, work));
+    drop(if ours { watch.takes_over(*running, work) } else { watch.has(*running, work) });
     if !ours {
         let handle = watch.handle();
         let _ = tokio::task::spawn_blocking(move || handle.with(Running::kill)).await;
@@ -234,27 +240,35 @@ async fn found(place: &JobPlace, assignment: &Assignment, command: &Command) -> 
     tokio::task::spawn_blocking(look).await.ok().flatten()
 }
 
-/// Makes the directories and what is in them; whether files had to be looked for, which takes time.
+/// The directory with the version's files, for an evaluation.
+async fn bring(context: &Context, place: &JobPlace, assignment: &Assignment) -> Result<Option<PathBuf>, FileTrouble> {
+    if assignment.program != Program::Evaluate {
+        return Ok(None);
+    }
+    files::bring(&context.daemon, place, assignment).await.map(Some)
+}
+
+/// Makes the directories and what is in them.
 async fn prepare(
     context: &Context,
     place: &JobPlace,
     assignment: &Assignment,
     command: &Command,
-) -> Result<(Spec, bool), FileTrouble> {
-    command.check().map_err(FileTrouble::Here)?;
-    let evaluates = assignment.program == Program::Evaluate;
-    let artifacts = if evaluates { Some(files::bring(&context.daemon, place, assignment).await?) } else { None };
+    artifacts: Option<PathBuf>,
+) -> Result<Spec, String> {
     let (place, assignment, command) = (place.clone(), assignment.clone(), command.clone());
     let log_bytes = context.log_bytes;
     let make = move || {
+        command.check()?;
         let spec = spec(&place, &assignment, command, log_bytes);
-        make(&place, &assignment, &spec.work, artifacts.as_deref()).map(|()| spec)
+        make(&place, &assignment, &spec.work, artifacts.as_deref())
+            .map_err(|error| format!("the job's directory cannot be made: {error}"))?;
+        Ok(spec)
     };
     let made = tokio::task::spawn_blocking(make).await;
     match made {
-        Ok(Ok(spec)) => Ok((spec, evaluates)),
-        Ok(Err(error)) => Err(FileTrouble::Here(format!("the job's directory cannot be made: {error}"))),
-        Err(error) => Err(FileTrouble::Here(error.to_string())),
+        Ok(made) => made,
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -74,13 +74,14 @@ impl Watch {
         self.shared.word.subscribe()
     }
 
-    /// Waits until there is time enough to begin something: only under a lease that was just confirmed.
+    /// Waits until there is time enough to begin something: only under a lease that was just confirmed. Until when that is,
+    /// since the boot. Whoever waits has to look at the word as well: a job that is not ours any more is never fresh again.
     pub(super) async fn fresh(&self) -> Duration {
         let mut word = self.word();
         loop {
-            let (now, lease) = (since_boot(), *self.shared.lease());
-            if lease.is_fresh(now) {
-                return lease.left(now);
+            let lease = *self.shared.lease();
+            if let Some(until) = lease.fresh(since_boot()) {
+                return until;
             }
             tokio::select! {
                 changed = word.changed() => if changed.is_err() { std::future::pending::<()>().await },
@@ -89,12 +90,18 @@ impl Watch {
         }
     }
 
-    /// The program that runs now. Its lease is what the job's lease has left.
+    /// The program that runs now. It may go on until the job's lease is over.
     pub(super) fn has(&self, mut running: Running, work: PathBuf) -> Result<(), RunError> {
-        let left = self.shared.lease().left(since_boot());
-        let renewed = if left.is_zero() { Ok(()) } else { running.renew_lease(left) };
+        let until = self.shared.lease().until(since_boot());
+        let renewed = until.map_or(Ok(()), |until| running.renew_lease(until));
         *self.shared.run() = Some(Run { running, work });
         renewed
+    }
+
+    /// The same for one that an earlier worker began under this lease, which is as old as that worker left it.
+    pub(super) fn takes_over(&self, running: Running, work: PathBuf) -> Result<(), RunError> {
+        self.shared.lease().take_over(running.until());
+        self.has(running, work)
     }
 
     /// The program is over.
@@ -193,11 +200,11 @@ impl Shared {
     }
 
     fn renew(&self) {
-        let left = self.lease().left(since_boot());
+        let until = self.lease().until(since_boot());
         let mut run = self.run();
         if let Some(run) = run.as_mut()
-            && !left.is_zero()
-            && let Err(error) = run.running.renew_lease(left)
+            && let Some(until) = until
+            && let Err(error) = run.running.renew_lease(until)
         {
             tracing::warn!(job = %self.job, "its supervisor's lease cannot be renewed: {error}");
         }

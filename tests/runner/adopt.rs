@@ -6,7 +6,7 @@ use std::time::Duration;
 use quantum_clm::runner::{Adopted, How, RunError, Running};
 use serde_json::Value;
 
-use super::bed::{Bed, LEASE, kill};
+use super::bed::{Bed, LEASE, kill, until};
 use crate::support::wait_for;
 
 const SLEEPS: &str = "touch ready; while [ ! -e done ]; do sleep 0.05; done; exit 7";
@@ -48,7 +48,7 @@ fn it_was_called_off_and_stays_so() {
     bed.wait_file("ready");
     first.cancel("not wanted", Duration::from_secs(2)).unwrap();
     let mut second = running(bed.adopt());
-    second.renew_lease(LEASE).unwrap();
+    second.renew_lease(until(LEASE)).unwrap();
     assert_eq!(bed.end_of(&mut second).how, How::Cancelled);
 }
 
@@ -58,7 +58,7 @@ fn it_has_ended() {
     drop(bed.start("exit 7"));
     wait_for("its end", || bed.run().join("exit.json").exists());
     assert!(matches!(bed.adopt(), Adopted::Exited(record) if record.how == How::Exit { code: 7 }));
-    assert!(matches!(bed.runner.start(&bed.run(), bed.spec(""), LEASE), Err(RunError::Begun(_))));
+    assert!(matches!(bed.runner.start(&bed.run(), bed.spec(""), until(LEASE)), Err(RunError::Begun(_))));
 }
 
 #[test]

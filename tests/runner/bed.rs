@@ -8,13 +8,18 @@ use std::time::Duration;
 
 use quantum_clm::domain::job::{JobId, Program};
 use quantum_clm::joblog::{LogReader, Record, Stream};
-use quantum_clm::runner::{Adopted, ExitRecord, Limits, Runner, Running, Spec};
+use quantum_clm::runner::{Adopted, ExitRecord, Limits, Runner, Running, Spec, since_boot};
 use serde_json::Value;
 
 use crate::support::{DEADLINE, wait_for};
 
 /// Long enough for whatever a test does.
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
+
+/// The end of a lease that is so long from now on.
+pub(crate) fn until(lease: Duration) -> Duration {
+    since_boot() + lease
+}
 
 /// A directory for one run. Whoever is left of it is killed when it is dropped.
 pub(crate) struct Bed {
@@ -66,7 +71,7 @@ impl Bed {
     }
 
     pub(crate) fn start_spec(&self, spec: Spec) -> Running {
-        self.runner.start(&self.run(), spec, LEASE).unwrap()
+        self.runner.start(&self.run(), spec, until(LEASE)).unwrap()
     }
 
     pub(crate) fn start(&self, script: &str) -> Running {

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use quantum_clm::domain::job::FailureKind;
 use quantum_clm::runner::{ExitRecord, How, RunError, Spec, Status, Verdict};
 
-use super::bed::{Bed, LEASE};
+use super::bed::{Bed, LEASE, until};
 
 fn end_of(script: &str) -> ExitRecord {
     let bed = Bed::new();
@@ -56,12 +56,12 @@ fn a_program_that_cannot_be_started_says_why() {
 fn a_run_that_cannot_begin_leaves_nothing_behind() {
     let bed = Bed::new();
     let spec = Spec { command: Vec::new(), ..bed.spec("") };
-    assert!(matches!(bed.runner.start(&bed.run(), spec, LEASE), Err(RunError::NoCommand)));
+    assert!(matches!(bed.runner.start(&bed.run(), spec, until(LEASE)), Err(RunError::NoCommand)));
     fs::write(bed.run(), "no directory").unwrap();
-    assert!(matches!(bed.runner.start(&bed.run(), bed.spec(""), LEASE), Err(RunError::Io { .. })));
+    assert!(matches!(bed.runner.start(&bed.run(), bed.spec(""), until(LEASE)), Err(RunError::Io { .. })));
     fs::remove_file(bed.run()).unwrap();
     let mut running = bed.start("exit 0");
-    assert!(matches!(bed.runner.start(&bed.run(), bed.spec(""), LEASE), Err(RunError::Begun(_))));
+    assert!(matches!(bed.runner.start(&bed.run(), bed.spec(""), until(LEASE)), Err(RunError::Begun(_))));
     assert_eq!(bed.end_of(&mut running).how, How::Exit { code: 0 });
 }
 

@@ -30,7 +30,7 @@ fn the_next_program_of_a_job_writes_on() {
     bed.end_of(&mut bed.start("echo first"));
     let end = LogReader::open(bed.path().join("log")).end().unwrap();
     let spec = bed.spec("echo second");
-    let mut next = bed.runner.start(&bed.path().join("next"), spec, super::bed::LEASE).unwrap();
+    let mut next = bed.runner.start(&bed.path().join("next"), spec, super::bed::until(super::bed::LEASE)).unwrap();
     bed.end_of(&mut next);
     assert_eq!(bed.said(), ["first", "second"]);
     let lines = LogReader::open(bed.path().join("log")).read(end, 1 << 20).unwrap();
@@ -86,13 +86,13 @@ fn a_full_disk_stops_neither_the_program_nor_its_record() {
     let script = "echo before; touch ready; while [ ! -e filled ]; do sleep 0.05; done\n\
                   seq 1 300000; touch written; while [ ! -e done ]; do sleep 0.05; done; exit 7";
     let spec = Spec { log: bed.path().join("disk/log"), log_bytes: 64 << 20, ..bed.spec(script) };
-    let mut running = bed.runner.start(&run, spec, super::bed::LEASE).unwrap();
+    let mut running = bed.runner.start(&run, spec, super::bed::until(super::bed::LEASE)).unwrap();
     bed.wait_file("ready");
     disk.fill();
     fs::write(bed.work().join("filled"), "").unwrap();
     bed.wait_file("written");
     // Leases are renewed on a full disk.
-    running.renew_lease(super::bed::LEASE).unwrap();
+    running.renew_lease(super::bed::until(super::bed::LEASE)).unwrap();
     fs::write(bed.work().join("done"), "").unwrap();
     let record = bed.end_of(&mut running);
     assert_eq!(record.how, How::Exit { code: 7 });
@@ -138,7 +138,7 @@ fn nothing_is_begun_on_a_full_disk() {
     let disk = Disk::at(&bed.path().join("disk"), 4);
     disk.fill();
     let run = bed.path().join("disk/run");
-    let start = || bed.runner.start(&run, bed.spec("exit 0"), super::bed::LEASE);
+    let start = || bed.runner.start(&run, bed.spec("exit 0"), super::bed::until(super::bed::LEASE));
     let error = start().unwrap_err();
     assert!(error.to_string().contains("No space left"), "{error}");
     disk.free();
