@@ -1,6 +1,6 @@
 //! The log as it is written: by server-sent events from the real binary, to which the test speaks as a worker does.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::training;
 use crate::support::ask::{Listener, Told};
