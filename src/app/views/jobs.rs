@@ -32,20 +32,23 @@ impl JobsView {
     pub fn find(jobs: &Jobs, store: &Store, asked: &JobQuery) -> Result<Self, JobError> {
         let held = JobQuery { state: Some(StateFilter::Held), limit: Some(RUNNING), ..JobQuery::default() };
         let running = JobPage::find(jobs, store, &held)?.jobs;
+        let waits = jobs.queue()?;
         let mut queue = Vec::new();
-        for waits in jobs.queue()?.into_iter().take(QUEUE) {
+        for waits in waits.iter().take(QUEUE) {
             // It may have been given to a worker meanwhile.
             if let Some(job) = store.job(waits.job)?.filter(|job| job.state == JobState::Pending) {
-                queue.push(JobAnswer::of(&job, Some(waits.why)));
+                queue.push(JobAnswer::of(&job, Some(waits.why.clone())));
             }
         }
+        // Looked at once for both lists: there may be thousands.
+        let waiting = waits.into_iter().map(|waits| (waits.job, waits.why)).collect();
         let state = asked.state.unwrap_or(StateFilter::Over);
         let listed = JobQuery { state: Some(state), limit: Some(ROWS), ..asked.clone() };
         Ok(Self {
             running,
             queue,
             counts: jobs.counts()?,
-            listed: JobPage::find(jobs, store, &listed)?,
+            listed: JobPage::read(store, &listed, waiting)?,
             workers: WorkerList::find(jobs, store)?.workers,
         })
     }

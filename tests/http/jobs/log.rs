@@ -10,7 +10,7 @@ async fn logged(count: usize) -> (Desk, String) {
     let desk = Desk::new();
     let job = desk.train("BTCUSDT").await;
     desk.lease().await;
-    let lines: String = (0..count).map(|number| line(number)).collect();
+    let lines: String = (0..count).map(line).collect();
     let end = desk.write(&job, 1, 0, &lines).await;
     assert_eq!(end, lines.len() as u64);
     (desk, job)

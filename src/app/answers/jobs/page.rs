@@ -154,7 +154,7 @@ impl JobPage {
         Self::read(store, query, waiting)
     }
 
-    /// The same from a data file without a daemon, where nobody knows what waits for what.
+    /// The same with what is known already of what waits for what; without a daemon, that is nothing.
     pub fn read(store: &Store, query: &JobQuery, mut waiting: BTreeMap<JobId, Waiting>) -> Result<Self, JobError> {
         let most = limit(query.limit, MAX_LIMIT)?;
         let mut before = match query.cursor.as_deref().map(str::parse) {
