@@ -224,7 +224,12 @@ impl Running {
             let left = quarry.end(PATIENCE, || {}).map_err(RunError::io("end what is left of", &self.directory))?;
             if !left.is_empty() {
                 let Spec { job, epoch, .. } = self.begun.spec;
-                return Err(RunError::Remains { directory: self.directory.clone(), job, epoch, who: end::names(&left) });
+                return Err(RunError::Remains {
+                    directory: self.directory.clone(),
+                    job,
+                    epoch,
+                    who: end::names(&left),
+                });
             }
             if let Some(group) = quarry.group {
                 group.remove();

@@ -182,7 +182,8 @@ impl Supervisor {
         let mut since = None;
         loop {
             let Err(error) = durable::spend(&reserve, &path, record) else { return Ok(()) };
-            let has_lease = self.order().is_ok_and(|order| order.is_some_and(|order| millis_since_boot() <= order.until));
+            let has_lease =
+                self.order().is_ok_and(|order| order.is_some_and(|order| millis_since_boot() <= order.until));
             let since = since.get_or_insert_with(Instant::now);
             if !self.directory.exists() || (!has_lease && since.elapsed() > RECORD_WITHIN) {
                 return Err(error);

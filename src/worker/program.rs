@@ -241,11 +241,7 @@ async fn found(place: &JobPlace, assignment: &Assignment, command: &Command) -> 
 }
 
 /// The directory with the version's files, for an evaluation.
-async fn bring(
-    context: &Context,
-    place: &JobPlace,
-    assignment: &Assignment,
-) -> Result<Option<PathBuf>, FileTrouble> {
+async fn bring(context: &Context, place: &JobPlace, assignment: &Assignment) -> Result<Option<PathBuf>, FileTrouble> {
     if assignment.program != Program::Evaluate {
         return Ok(None);
     }
