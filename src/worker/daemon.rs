@@ -13,6 +13,7 @@ use crate::domain::job::{
     Assignment, Beat, BeatAnswer, Continued, JobId, LeaseRequest, RefusalCode, Report, ReportAnswer,
 };
 use crate::domain::model::Digest;
+use crate::http::alive;
 use crate::http::client::{Client, ClientError, Place};
 
 /// Why the daemon did not do what it was asked for.
@@ -27,7 +28,7 @@ pub(super) enum Trouble {
     /// It does not let us in, or we have no way to say who we are: until somebody changes that.
     #[error("{0}")]
     Denied(String),
-    /// There is no daemon: nobody listens on the socket of this machine.
+    /// Nobody listens on the socket of this machine.
     #[error("{0}")]
     Down(ClientError),
     /// It cannot be reached, or cannot do it now.
@@ -115,6 +116,12 @@ impl Daemon {
             )),
             (trouble, _) => trouble,
         }
+    }
+
+    /// Whether there is no daemon that could count against us, for certain: it was this machine's, and it is dead.
+    pub(super) async fn is_dead(&self) -> bool {
+        let Place::Socket(socket) = self.client.place().clone() else { return false };
+        tokio::task::spawn_blocking(move || alive::is_dead(&socket)).await.unwrap_or(false)
     }
 
     /// A beat is answered at once, or it is none: `patience` is what it may take.
