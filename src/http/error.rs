@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::app::accounts::{AccountError, SignInError};
+use crate::domain::job::RefusalCode;
 
 /// Why a request got no other answer. Its text goes to the client as `{"detail": …}`.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,9 @@ pub(super) struct Refusal(pub(super) String);
 pub struct ErrorAnswer {
     /// Why.
     pub detail: Detail,
+    /// What a worker makes of it; only workers are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<RefusalCode>,
 }
 
 /// Why a request is refused.
@@ -161,16 +165,21 @@ impl ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
+impl ApiError {
+    /// The same as an answer, with a code where workers are told one.
+    pub(super) fn answer(self, code: Option<RefusalCode>) -> Response {
         let detail = match &self {
             Self::Unfit(misfits) => json!(misfits),
             other => json!(other.to_string()),
         };
+        let body = match code {
+            Some(code) => json!({ "detail": detail, "code": code }),
+            None => json!({ "detail": detail }),
+        };
         if let Self::Internal(error) = &self {
             tracing::error!("a request failed: {}", chain(error.as_ref()));
         }
-        let mut response = (self.status(), Json(json!({ "detail": detail }))).into_response();
+        let mut response = (self.status(), Json(body)).into_response();
         response.extensions_mut().insert(Refusal(self.to_string()));
         match self {
             Self::Unauthenticated(_) => {
@@ -193,6 +202,12 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         response
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.answer(None)
     }
 }
 

@@ -1,4 +1,4 @@
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::{TcpListener, UnixListener};
 
+use super::alive;
 use super::peer::{ADMIN_GROUP, Admins};
 use crate::config;
 use crate::process::unless_inherited;
@@ -225,12 +226,15 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
             .map_err(failed("create the directory", parent))?;
         give_to_admins(parent, group);
     }
+    let lock_mode = if admins.has_workers() { 0o644 } else { 0o640 };
+    let lock = alive::hold(path, lock_mode, |lock| give_to_admins(lock, group));
+    let lock = lock.map_err(failed("create a lock beside", path))?;
     if found == InTheWay::Dead {
         fs::remove_file(path).map_err(failed("replace", path))?;
         tracing::info!("{} was left behind by a daemon that is gone: replaced", path.display());
     }
     let listener = std::os::unix::net::UnixListener::bind(path).map_err(failed("create the socket", path))?;
-    let file = SocketFile::at(path).map_err(failed("look at the socket", path))?;
+    let file = SocketFile::at(path, lock).map_err(failed("look at the socket", path))?;
     // Between bind and here the mode is what the umask left. That opens nothing: the credential is the peer's uid.
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("set the mode of", path))?;
     give_to_admins(path, group);
@@ -308,12 +312,14 @@ pub(super) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// Says that we live, to workers who cannot reach us.
+    _lock: File,
 }
 
 impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
+    fn at(path: &Path, lock: File) -> io::Result<Self> {
         let found = fs::symlink_metadata(path)?;
-        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino(), _lock: lock })
     }
 }
 

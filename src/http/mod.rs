@@ -6,6 +6,8 @@
 
 /// The one accept loop: limits on connections, headers and time, and a drain with a deadline.
 pub mod accept;
+/// Whether the daemon of a socket lives.
+pub mod alive;
 /// The API: one file a resource.
 pub mod api;
 /// The files that pages load, in the binary.

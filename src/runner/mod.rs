@@ -22,6 +22,9 @@
 //! | `exit.reserve` | start | room for `exit.json` on a disk that is full by then |
 //! | `supervisor.log` | supervisor | its own complaints |
 //!
+//! What nobody ends at once: processes that left a program by a double fork when its supervisor *and* the worker are killed with
+//! SIGKILL, where there is no control group. They live until somebody adopts the directory.
+//!
 //! All of this is blocking: for threads, not for async tasks. Linux only.
 
 mod attend;

@@ -9,14 +9,17 @@ use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use crate::domain::job::{Assignment, Beat, BeatAnswer, Continued, JobId, LeaseRequest, Report, ReportAnswer};
+use crate::domain::job::{
+    Assignment, Beat, BeatAnswer, Continued, JobId, LeaseRequest, RefusalCode, Report, ReportAnswer,
+};
 use crate::domain::model::Digest;
+use crate::http::alive;
 use crate::http::client::{Client, ClientError, Place};
 
 /// Why the daemon did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
-    /// The job is not ours any more: 409, or there is no such job.
+    /// The job is not ours any more, or there is none, and it is the daemon itself who says so.
     #[error("{0}")]
     Stale(String),
     /// It understood, and refuses for good.
@@ -25,7 +28,7 @@ pub(super) enum Trouble {
     /// It does not let us in, or we have no way to say who we are: until somebody changes that.
     #[error("{0}")]
     Denied(String),
-    /// There is no daemon: nobody listens on the socket of this machine.
+    /// Nobody listens on the socket of this machine.
     #[error("{0}")]
     Down(ClientError),
     /// It cannot be reached, or cannot do it now.
@@ -41,7 +44,12 @@ impl From<ClientError> for Trouble {
         // A proxy can be mended.
         let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS, StatusCode::MISDIRECTED_REQUEST];
         match error.refusal() {
-            Some(StatusCode::CONFLICT | StatusCode::NOT_FOUND) => Self::Stale(error.to_string()),
+            Some(StatusCode::CONFLICT | StatusCode::NOT_FOUND) => match error.code() {
+                Some(RefusalCode::Stale) => Self::Stale(error.to_string()),
+                Some(RefusalCode::Refused) => Self::Refused(error.to_string()),
+                // Somebody between us who knows no way to it: programs must not be ended for that.
+                None => Self::Away(error),
+            },
             // A token can be given again.
             Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Self::Denied(error.to_string()),
             None if matches!(error, ClientError::Token(_) | ClientError::Permission(_)) => {
@@ -95,18 +103,25 @@ impl Daemon {
             Place::Socket(_) => None,
         };
         let told = error.to_string();
+        let is_no_daemon = matches!(error.refusal(), Some(StatusCode::NOT_FOUND | StatusCode::CONFLICT));
         match (Trouble::from(error), url) {
             (Trouble::Denied(_), Some(_)) if told.contains("worker.token_file") => Trouble::Denied(told),
             (Trouble::Denied(_), Some(url)) => Trouble::Denied(format!(
                 "the daemon at {url} does not let this worker in: {told}: put a token into worker.token_file; quantum-clm token \
                  create NAME --scope worker makes one there"
             )),
-            (Trouble::Stale(_) | Trouble::Refused(_), _) => Trouble::Denied(format!(
+            (trouble, _) if is_no_daemon || !trouble.passes() => Trouble::Denied(format!(
                 "the daemon at {} refuses what this worker asks for: {told}",
                 self.client.place()
             )),
             (trouble, _) => trouble,
         }
+    }
+
+    /// Whether there is no daemon that could count against us, for certain: it was this machine's, and it is dead.
+    pub(super) async fn is_dead(&self) -> bool {
+        let Place::Socket(socket) = self.client.place().clone() else { return false };
+        tokio::task::spawn_blocking(move || alive::is_dead(&socket)).await.unwrap_or(false)
     }
 
     /// A beat is answered at once, or it is none: `patience` is what it may take.
@@ -175,11 +190,16 @@ mod tests {
 
     #[test]
     fn what_an_answer_means() {
-        let refused = |status: u16| {
+        let coded = |status: u16, code| {
             let status = StatusCode::from_u16(status).unwrap();
-            Trouble::from(ClientError::Refused { status, detail: "words".into() })
+            Trouble::from(ClientError::Refused { status, detail: "words".into(), code })
         };
-        assert!(matches!(refused(409), Trouble::Stale(_)) && matches!(refused(404), Trouble::Stale(_)));
+        let refused = |status| coded(status, None);
+        for status in [404, 409] {
+            assert!(matches!(coded(status, Some(RefusalCode::Stale)), Trouble::Stale(_)), "{status}");
+            assert!(matches!(coded(status, Some(RefusalCode::Refused)), Trouble::Refused(_)), "{status}");
+            assert!(matches!(refused(status), Trouble::Away(_)), "{status} of an ingress ends every program");
+        }
         for status in [400, 413, 422] {
             assert!(matches!(refused(status), Trouble::Refused(_)), "{status}");
         }

@@ -30,6 +30,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch as tokio_watch;
 use tokio::time::sleep;
 
@@ -107,6 +108,9 @@ pub enum WorkerError {
         "there is nothing to run: name the programs of a model type in [adapters.<type>], or promotion.hook (docs/ADAPTERS.md)"
     )]
     NoPrograms,
+    /// Nobody could beat.
+    #[error("cannot start a thread: {0}")]
+    Threads(#[source] std::io::Error),
     /// What it finds in its directory.
     #[error(transparent)]
     Look(#[from] LookError),
@@ -123,8 +127,29 @@ struct Context {
     programs: Arc<Programs>,
     grace: Duration,
     log_bytes: u64,
+    /// What beats run on.
+    beats: Handle,
     /// Whether programs are to be ended.
     ends: tokio_watch::Receiver<bool>,
+}
+
+/// Threads for beats alone. Dropping it ends them without waiting.
+struct Beats(Option<Runtime>);
+
+impl Beats {
+    fn start() -> std::io::Result<(Self, Handle)> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("beats").enable_all().build()?;
+        let handle = runtime.handle().clone();
+        Ok((Self(Some(runtime)), handle))
+    }
+}
+
+impl Drop for Beats {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// The worker.
@@ -138,6 +163,7 @@ pub struct Worker {
     end: tokio_watch::Sender<bool>,
     /// What was in the way when it was last looked.
     faults: Vec<String>,
+    _beats: Beats,
 }
 
 impl Worker {
@@ -151,17 +177,19 @@ impl Worker {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let name = if config.worker.name.is_empty() { host.clone() } else { config.worker.name.clone() };
         let (end, ends) = tokio_watch::channel(false);
+        let (own_beats, beats) = Beats::start().map_err(WorkerError::Threads)?;
         let context = Context {
             daemon: Daemon::new(Client::of_worker(&config.worker, &config.http.socket)),
             runner: Runner::of_this_binary(),
             programs: Arc::new(programs),
             grace: config.worker.grace,
             log_bytes: config.jobs.log_bytes,
+            beats,
             ends,
         };
         let most = usize::try_from(config.worker.slots).unwrap_or(1);
         let boot = crate::runner::boot().map_err(WorkerError::Boot)?;
-        Ok(Self { context, place, name, host, boot, most, end, faults: Vec::new() })
+        Ok(Self { context, place, name, host, boot, most, end, faults: Vec::new(), _beats: own_beats })
     }
 
     /// Where its daemon is.

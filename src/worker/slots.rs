@@ -111,7 +111,8 @@ impl Slots {
             directory = Arc::clone(&slot.directory);
         }
         let held = Held { job: assignment.job, epoch: assignment.epoch };
-        let watch = Watch::start(self.context.daemon.clone(), held.job, held.epoch, assignment.lease_seconds);
+        let Context { beats, daemon, .. } = &self.context;
+        let watch = Watch::start(beats, daemon.clone(), held.job, held.epoch, assignment.lease_seconds);
         let (handle, alone) = (watch.handle(), Arc::clone(&directory));
         let (context, place) = (self.context.clone(), self.place.job(root));
         let task = self.tasks.spawn(async move {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -55,8 +56,9 @@ struct Run {
 }
 
 impl Watch {
-    /// Begins to beat.
-    pub(super) fn start(daemon: Daemon, job: JobId, epoch: u64, lease_seconds: u32) -> Self {
+    /// Begins to beat, on `beats`: threads that do nothing else, because nothing else that a worker does, such as reading
+    /// large files for an upload, may keep a beat waiting.
+    pub(super) fn start(beats: &Handle, daemon: Daemon, job: JobId, epoch: u64, lease_seconds: u32) -> Self {
         let shared = Arc::new(Shared {
             daemon,
             job,
@@ -65,7 +67,7 @@ impl Watch {
             run: Mutex::new(None),
             word: watch::Sender::new(Word::Unasked),
         });
-        let beats = tokio::spawn(Arc::clone(&shared).beat());
+        let beats = beats.spawn(Arc::clone(&shared).beat());
         Self { shared, beats }
     }
 
@@ -179,7 +181,7 @@ impl Shared {
                 }
                 Err(Trouble::Stale(why)) => return self.tell(Word::Stale(why)),
                 // It is this machine's, and dead: nobody counts, and it counts anew when it starts.
-                Err(Trouble::Down(_)) => self.lease().extend(asked),
+                Err(Trouble::Down(_)) if self.daemon.is_dead().await => self.lease().extend(asked),
                 Err(trouble) => {
                     is_here = false;
                     if !is_away {
@@ -225,3 +227,6 @@ impl Shared {
         beat
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,7 @@ async fn answers_and_refusals() {
     assert_eq!(client.post_json::<Value>("/echo", &sent).await.unwrap(), sent);
     assert_eq!(client.get_json::<u64>("/part/7").await.unwrap(), 7);
     let refused = async |error: ClientError| match error {
-        ClientError::Refused { status, detail } => (status, detail),
+        ClientError::Refused { status, detail, .. } => (status, detail),
         other => panic!("{other}"),
     };
     let (status, detail) = refused(client.get_json::<Value>("/conflict").await.unwrap_err()).await;

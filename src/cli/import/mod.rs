@@ -167,7 +167,7 @@ impl Clm3<'_> {
         match self.daemon.post::<ModelImport>("/api/import/clm3", &body) {
             Ok(answer) => Ok(Ok(answer)),
             Err(error) => match error.downcast_ref::<ClientError>() {
-                Some(ClientError::Refused { status, detail }) if [409, 413, 422].contains(&status.as_u16()) => {
+                Some(ClientError::Refused { status, detail, .. }) if [409, 413, 422].contains(&status.as_u16()) => {
                     Ok(Err(detail.clone()))
                 }
                 _ => Err(error),

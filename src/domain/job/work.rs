@@ -216,6 +216,17 @@ pub enum Ending {
     Requeued,
 }
 
+/// What a worker is refused for. It stands in the refusal, so that nobody who stands between worker and daemon is taken for
+/// the daemon: a proxy that knows no way to it says 404 as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCode {
+    /// The job is not its any more, or there is none: it ends what it has of it.
+    Stale,
+    /// Something else: the same again is refused again.
+    Refused,
+}
+
 /// A worker asks what comes next: after its uploads, and after its restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Continued {

@@ -11,11 +11,13 @@ use serde_json::json;
 use super::artifacts::{Bytes, receive};
 use super::{blocking, examples};
 use crate::app::App;
-use crate::app::files::{self, FileAnswer, NewFile};
+use crate::app::files::{self, FileAnswer, FileError, NewFile};
 use crate::app::jobs::JobError;
 use crate::app::registry::Ask;
 use crate::domain::access::{Actor, Scope};
-use crate::domain::job::{Assignment, Beat, BeatAnswer, Continued, Job, JobId, LeaseRequest, Report, ReportAnswer};
+use crate::domain::job::{
+    Assignment, Beat, BeatAnswer, Continued, Job, JobId, LeaseRequest, RefusalCode, Report, ReportAnswer,
+};
 use crate::domain::model::{ArtifactPath, Digest, VersionName};
 use crate::http::doc::Doc;
 use crate::http::download;
@@ -190,34 +192,82 @@ fn check(request: &LeaseRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Why a worker is refused.
+enum WorkError {
+    /// Its job is not its any more.
+    Stale(ApiError),
+    /// Anything else.
+    Other(ApiError),
+}
+
+impl From<JobError> for WorkError {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::NoJob(_) | JobError::Refused(_) => Self::Stale(error.into()),
+            error => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<ApiError> for WorkError {
+    fn from(error: ApiError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<FileError> for WorkError {
+    fn from(error: FileError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl IntoResponse for WorkError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Stale(error) => error.answer(Some(RefusalCode::Stale)),
+            Self::Other(error) => {
+                let is_told = matches!(error.status(), StatusCode::NOT_FOUND | StatusCode::CONFLICT);
+                error.answer(is_told.then_some(RefusalCode::Refused))
+            }
+        }
+    }
+}
+
+/// [`blocking`] for what is said of a job that the worker has.
+async fn of_its_job<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, JobError> + Send + 'static,
+) -> Result<T, WorkError> {
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?.map_err(WorkError::from)
+}
+
 async fn beat(
     State(app): State<App>,
     PathPart(id): PathPart<JobId>,
     Body(beat): Body<Beat>,
-) -> Result<Json<BeatAnswer>, ApiError> {
-    Ok(Json(blocking(move || app.jobs.beat(id, &beat)).await?))
+) -> Result<Json<BeatAnswer>, WorkError> {
+    Ok(Json(of_its_job(move || app.jobs.beat(id, &beat)).await?))
 }
 
 async fn report(
     State(app): State<App>,
     PathPart(id): PathPart<JobId>,
     Body(report): Body<Report>,
-) -> Result<Json<ReportAnswer>, ApiError> {
-    Ok(Json(blocking(move || app.jobs.report(id, &report)).await?))
+) -> Result<Json<ReportAnswer>, WorkError> {
+    Ok(Json(of_its_job(move || app.jobs.report(id, &report)).await?))
 }
 
 async fn go_on(
     State(app): State<App>,
     PathPart(id): PathPart<JobId>,
     Body(Continued { epoch }): Body<Continued>,
-) -> Result<Json<ReportAnswer>, ApiError> {
-    Ok(Json(blocking(move || app.jobs.go_on(id, epoch)).await?))
+) -> Result<Json<ReportAnswer>, WorkError> {
+    Ok(Json(of_its_job(move || app.jobs.go_on(id, epoch)).await?))
 }
 
 /// The job as its worker has it, and its version.
-async fn held(app: &App, id: JobId, epoch: u64) -> Result<(Job, VersionName), ApiError> {
+async fn held(app: &App, id: JobId, epoch: u64) -> Result<(Job, VersionName), WorkError> {
     let jobs = app.jobs.clone();
-    let job = blocking(move || {
+    let job = of_its_job(move || {
         let job = jobs.get(id)?;
         job.held_under(epoch)?;
         Ok::<_, JobError>(job)
@@ -225,7 +275,7 @@ async fn held(app: &App, id: JobId, epoch: u64) -> Result<(Job, VersionName), Ap
     let job = job.await?;
     match job.version.clone() {
         Some(version) => Ok((job, version)),
-        None => Err(ApiError::Conflict(format!("{id} has no version yet"))),
+        None => Err(ApiError::Conflict(format!("{id} has no version yet")).into()),
     }
 }
 
@@ -236,7 +286,7 @@ async fn send(
     Extension(caller): Extension<Caller>,
     Params(SendQuery { epoch, sha256 }): Params<SendQuery>,
     body: Upload,
-) -> Result<(StatusCode, Json<FileAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<FileAnswer>), WorkError> {
     let (job, version) = held(&app, id, epoch).await?;
     let (jobs, of, at) = (app.jobs.clone(), job.clone(), path.clone());
     blocking(move || jobs.awaits(&of, &at, sha256)).await?;
@@ -252,11 +302,11 @@ async fn fetch(
     PathPart((id, path)): PathPart<(JobId, ArtifactPath)>,
     Params(LeaseQuery { epoch }): Params<LeaseQuery>,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> Result<Response, WorkError> {
     let (job, version) = held(&app, id, epoch).await?;
     let place = app.files.download_place()?;
     let (file, content) = blocking(move || files::open(&app, &job.model, &version, &path)).await?;
-    download::answer(&headers, &file, content, place)
+    Ok(download::answer(&headers, &file, content, place)?)
 }
 
 async fn log(
@@ -264,7 +314,7 @@ async fn log(
     PathPart(id): PathPart<JobId>,
     Params(LogQuery { epoch, offset }): Params<LogQuery>,
     records: axum::body::Bytes,
-) -> Result<Json<LogAnswer>, ApiError> {
-    let copied = blocking(move || app.jobs.append_log(id, epoch, offset, &records)).await?;
+) -> Result<Json<LogAnswer>, WorkError> {
+    let copied = of_its_job(move || app.jobs.append_log(id, epoch, offset, &records)).await?;
     Ok(Json(LogAnswer { next: copied.next }))
 }

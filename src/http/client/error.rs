@@ -5,6 +5,7 @@ use hyper::StatusCode;
 
 use crate::config::{DaemonUrl, SecretError};
 use crate::connect::ConnectError;
+use crate::domain::job::RefusalCode;
 use crate::http::peer::ADMIN_GROUP;
 
 /// Where a daemon is.
@@ -86,6 +87,8 @@ pub enum ClientError {
         status: StatusCode,
         /// In which words.
         detail: String,
+        /// What a worker is to make of it; none where it is no worker, or where somebody else than the daemon answers.
+        code: Option<RefusalCode>,
     },
     /// Another version answers.
     #[error(
@@ -116,6 +119,14 @@ impl ClientError {
         }
     }
 
+    /// The code that the daemon has put into its refusal.
+    pub fn code(&self) -> Option<RefusalCode> {
+        match self {
+            Self::Refused { code, .. } => *code,
+            _ => None,
+        }
+    }
+
     /// Whether nobody listens on the socket of this machine: no daemon of it is alive.
     pub fn is_down(&self) -> bool {
         matches!(self, Self::NoDaemon(_))
@@ -131,6 +142,12 @@ fn in_full(error: &SecretError) -> String {
         cause = next.source();
     }
     told
+}
+
+/// The daemon's code, if it is the daemon's.
+pub(super) fn code(body: &[u8]) -> Option<RefusalCode> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    serde_json::from_value(body.get("code")?.clone()).ok()
 }
 
 /// The daemon's words, or at least the status.

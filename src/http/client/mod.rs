@@ -255,7 +255,7 @@ impl Client {
             return Ok(response);
         }
         let body = self.whole(response).await?;
-        Err(ClientError::Refused { status, detail: error::detail(status, &body) })
+        Err(ClientError::Refused { status, detail: error::detail(status, &body), code: error::code(&body) })
     }
 
     async fn parse<T: DeserializeOwned>(&self, path: &str, response: Response<Incoming>) -> Result<T, ClientError> {

@@ -21,6 +21,7 @@ impl Bed {
             programs: Arc::new(Programs::of(&Config::default())),
             grace: Duration::ZERO,
             log_bytes: 1 << 20,
+            beats: tokio::runtime::Handle::current(),
             ends,
         };
         let place = Arc::new(Place::open(&directory.path().join("place")).unwrap());
