@@ -48,6 +48,41 @@ fn the_script_of_the_first_ten_minutes_keeps_to_the_contract_and_to_what_is_prom
     );
 }
 
+/// The first commands that the document shows below a heading.
+#[track_caller]
+fn commands(heading: &str) -> String {
+    let document = fs::read_to_string(here("docs/ADAPTERS.md")).unwrap();
+    let (_, below) = document.split_once(heading).unwrap_or_else(|| panic!("docs/ADAPTERS.md has no {heading}"));
+    let (_, rest) = below.split_once("```sh\n").unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_configuration_that_is_shown_checks_as_it_is_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["crossover.py", "prices.py"] {
+        written(directory.path(), name);
+    }
+    let script = ["python3 prices.py > closes.csv\n".to_owned(), commands("### 3."), commands("### 4.")].concat();
+    let binary = env!("CARGO_BIN_EXE_quantum-clm");
+    let script = script.replace("quantum-clm adapter", &format!("{binary} --config clm.toml adapter"));
+    let output = Command::new("sh")
+        .args(["-euc", &script])
+        .current_dir(directory.path())
+        // Cargo's variables of this build are none of the product's.
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("TMPDIR", directory.path())
+        .output()
+        .unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    // But for how long each took.
+    let lines: Vec<_> = said.lines().map(|line| line.split(" (").next().unwrap()).collect();
+    let shown = ["data: keeps to the contract", "train: keeps to the contract", "  artifact model.json"];
+    assert_eq!(lines, [&shown[..], &["evaluate: keeps to the contract"]].concat());
+}
+
 #[test]
 fn the_script_is_shown_before_as_it_is_used_after() {
     let document = fs::read_to_string(here("docs/ADAPTERS.md")).unwrap();
