@@ -71,8 +71,8 @@ impl Trainer {
 
 pub(crate) fn lease_request() -> Value {
     json!({
-        "worker": "trainer-1", "host": "gpu-7", "programs": { "xgboost": ["data", "train", "evaluate"] }, "hook": false,
-        "held": [], "wait_seconds": 0,
+        "worker": "trainer-1", "instance": "trainer-1", "host": "gpu-7", "held": [], "hook": false,
+        "programs": { "xgboost": ["data", "train", "evaluate"] }, "boot": "b1", "sent": 0, "wait_seconds": 0,
     })
 }
 

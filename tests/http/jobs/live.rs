@@ -90,8 +90,8 @@ fn a_try_that_is_over_ends_its_log_and_a_gap_is_told() {
     // The worker comes back without the job: its processes are gone, and this try is over.
     trainer.say(
         "/api/work/lease",
-        &json!({ "worker": "trainer-1", "host": "gpu-7", "programs": {}, "hook": true,
-        "held": [], "wait_seconds": 0 }),
+        &json!({ "worker": "trainer-1", "instance": "trainer-1", "host": "gpu-7", "programs": {}, "hook": true,
+        "held": [], "boot": "b1", "sent": 0, "wait_seconds": 0 }),
     );
     let end = loop {
         let told = reader.next().expect("an end");

@@ -117,7 +117,8 @@ impl Wire {
         let all = vec![Program::Data, Program::Train, Program::Evaluate];
         let programs = BTreeMap::from([(ModelType::Xgboost, all)]);
         let request = json!({
-            "worker": "w1", "host": "h1", "programs": programs, "hook": true, "held": [], "wait_seconds": 5,
+            "worker": "w1", "instance": "w1", "host": "h1", "programs": programs, "hook": true, "held": [],
+            "boot": "b1", "sent": 0, "wait_seconds": 5,
         });
         let deadline = Instant::now() + 4 * DEADLINE;
         loop {
