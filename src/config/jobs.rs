@@ -24,6 +24,8 @@ pub struct Jobs {
     pub waiting: u32,
     /// What is kept of a job's log.
     pub log_bytes: u64,
+    /// What is kept of all logs together.
+    pub logs_bytes: u64,
     /// Days that jobs which are over are kept.
     pub retention_days: u32,
 }
@@ -38,6 +40,7 @@ impl Default for Jobs {
             backoff: Duration::from_secs(30),
             waiting: 10_000,
             log_bytes: 64 << 20,
+            logs_bytes: 10 << 30,
             retention_days: 365,
         }
     }
@@ -104,6 +107,16 @@ pub(super) fn keys() -> Vec<Key> {
                 if fits { Ok(()) } else { Err("must be from 1MiB to 4GiB".into()) }
             },
             "What is kept of what a job's programs write, \"1MiB\" to \"4GiB\": its beginning and its end."
+        ),
+        key!(
+            jobs.logs_bytes,
+            value::Size,
+            |bytes| {
+                let fits = (64 << 20..=1 << 50).contains(bytes);
+                if fits { Ok(()) } else { Err("must be from 64MiB to 1024TiB".into()) }
+            },
+            "What the logs of all jobs together may take, 64MiB or more: each hour the oldest of jobs that are over go as long as it \
+             is more. Whatever this says, logs leave a sixteenth of the disk free, up to 1 GiB."
         ),
         key!(
             jobs.retention_days,

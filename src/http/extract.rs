@@ -21,10 +21,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = Bytes::from_request(request, state).await.map_err(|e| ApiError::Refused(e.body_text()))?;
-        if is_too_deep(&bytes) {
+        Self::read(&bytes)
+    }
+}
+
+impl<T: DeserializeOwned> Body<T> {
+    /// Reads what came.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, ApiError> {
+        if is_too_deep(bytes) {
             return Err(ApiError::unfit("body", "", format!("the JSON nests deeper than {DEPTH}")));
         }
-        let axum::Json(value) = axum::Json::from_bytes(&bytes)
+        let axum::Json(value) = axum::Json::from_bytes(bytes)
             .map_err(|error: JsonRejection| ApiError::unfit("body", "", error.body_text()))?;
         Ok(Self(value))
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use memchr::{memchr, memrchr};
 
 use super::LogLimits;
-use super::files::Files;
+use super::files::{Files, Unfinished};
 
 /// The same log in another place: takes records that were made elsewhere, at their offsets.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl LogCopy {
     /// Opens the copy in `directory`, which is made if need be. There must be no other writer.
     pub fn open(directory: &Path, limits: LogLimits) -> io::Result<Self> {
         let piece = usize::try_from(limits.segment).unwrap_or(usize::MAX);
-        Ok(Self { files: Files::open(directory, limits)?, piece })
+        Ok(Self { files: Files::open(directory, limits, Unfinished::Goes)?, piece })
     }
 
     /// The offset from which on it wants more.

@@ -73,9 +73,18 @@ pub(super) struct Files {
     end: u64,
 }
 
+/// What becomes of a record that a writer which died left unfinished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    /// It ends there: nobody has the rest of it.
+    Ends,
+    /// It goes: it comes again, and offsets have to stay those of the original.
+    Goes,
+}
+
 impl Files {
-    /// Opens the log in `directory`, which is made if need be. What a writer that died left unfinished ends there.
-    pub(super) fn open(directory: &Path, limits: LogLimits) -> io::Result<Self> {
+    /// Opens the log in `directory`, which is made if need be.
+    pub(super) fn open(directory: &Path, limits: LogLimits, unfinished: Unfinished) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let mut parts = list(directory)?;
         let mut files = Self {
@@ -89,8 +98,16 @@ impl Files {
         if let Some(mut part) = parts.pop() {
             let file = open(&part.path)?;
             if !ends_with_line_feed(&file, part.length)? {
-                file.write_all_at(b"\n", part.length)?;
-                part.length += 1;
+                match unfinished {
+                    Unfinished::Ends => {
+                        file.write_all_at(b"\n", part.length)?;
+                        part.length += 1;
+                    }
+                    Unfinished::Goes => {
+                        part.length = behind_the_last_line_feed(&file, part.length)?;
+                        file.set_len(part.length)?;
+                    }
+                }
             }
             files.end = part.end();
             files.last = Some((part, file));
@@ -179,6 +196,22 @@ fn is_head(part: &Part) -> bool {
 /// Nobody but this user reads logs as files: programs may print what is nobody's business.
 fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Where the last whole record ends.
+fn behind_the_last_line_feed(file: &File, length: u64) -> io::Result<u64> {
+    let mut end = length;
+    let mut bytes = [0; 16 << 10];
+    while end > 0 {
+        let start = end.saturating_sub(bytes.len() as u64);
+        let piece = &mut bytes[..usize::try_from(end - start).unwrap_or(0)];
+        file.read_exact_at(piece, start)?;
+        if let Some(at) = memchr::memrchr(b'\n', piece) {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 fn ends_with_line_feed(file: &File, length: u64) -> io::Result<bool> {

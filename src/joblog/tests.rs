@@ -213,6 +213,25 @@ fn a_copy_takes_everything_once_and_knows_what_it_never_got() {
 }
 
 #[test]
+fn what_a_copy_got_half_of_comes_again_at_the_same_offset() {
+    use std::io::Write as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let mut copy = LogCopy::open(path, LogLimits::default()).unwrap();
+    assert_eq!(copy.append_at(0, b"one\ntwo\n").unwrap().next, 8);
+    drop(copy);
+    let file = fs::read_dir(path).unwrap().next().unwrap().unwrap().path();
+    for half in ["thr", "thr\u{e9}", &"x".repeat(40_000)] {
+        fs::File::options().append(true).open(&file).unwrap().write_all(half.as_bytes()).unwrap();
+        assert_eq!(LogCopy::open(path, LogLimits::default()).unwrap().next(), 8, "{half:.10}");
+    }
+    let mut copy = LogCopy::open(path, LogLimits::default()).unwrap();
+    assert_eq!(copy.append_at(8, b"three\n").unwrap(), Copied { next: 14, missing: 0 });
+    assert_eq!(fs::read(&file).unwrap(), b"one\ntwo\nthree\n");
+}
+
+#[test]
 fn a_copy_is_bounded_however_much_comes_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let (from, to) = (directory.path().join("from"), directory.path().join("to"));

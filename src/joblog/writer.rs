@@ -1,7 +1,7 @@
 use std::io;
 use std::path::Path;
 
-use super::files::Files;
+use super::files::{Files, Unfinished};
 use super::fold::{Folder, Line};
 use super::record::prefix;
 use super::{LINE_BYTES, LogLimits, Stream, clean};
@@ -62,7 +62,7 @@ impl LogWriter {
     pub fn open(directory: &Path, limits: LogLimits) -> io::Result<Self> {
         let source = |stream| Source { stream, folder: Folder::default(), shown: Vec::new(), shown_at: Micros(0) };
         Ok(Self {
-            files: Files::open(directory, limits)?,
+            files: Files::open(directory, limits, Unfinished::Ends)?,
             streams: [source(Stream::Out), source(Stream::Err)],
             piece: Piece::default(),
             written: Written::default(),

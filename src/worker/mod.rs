@@ -305,18 +305,21 @@ impl Worker {
     async fn stop(&mut self, mut slots: Slots, on_stop: OnStop, stopping: &Stopping) {
         if on_stop == OnStop::Leave || slots.len() == 0 {
             if slots.len() > 0 {
-                tracing::info!("{} jobs go on; the next worker of this directory takes them over", slots.len());
+                tracing::info!(
+                    jobs = slots.len(),
+                    "what runs goes on; the next worker of this directory takes it over"
+                );
             }
             return slots.leave().await;
         }
         if on_stop == OnStop::Finish {
-            tracing::info!("{} jobs are waited for", slots.len());
+            tracing::info!(jobs = slots.len(), "it is waited for what runs");
             tokio::select! {
                 () = slots.all_ended() => return,
                 () = stopping.reached(Stop::GiveUp) => {}
             }
         }
-        tracing::info!("{} jobs are ended", slots.len());
+        tracing::info!(jobs = slots.len(), "what runs is ended");
         self.end.send_replace(true);
         let limit = self.context.grace + LAST_WORDS;
         if tokio::time::timeout(limit, slots.all_ended()).await.is_err() {

@@ -2,6 +2,7 @@ mod bed;
 mod cancel;
 mod concerns;
 mod life;
+mod logs;
 mod names;
 mod orchestrate;
 mod races;

@@ -137,7 +137,7 @@ fn a_worker_that_is_stopped_leaves_its_program_to_the_next() {
     worker.signal(Signal::TERM);
     let status = worker.wait_end();
     assert_eq!(status.code(), Some(0), "{status}: {}", worker.log());
-    assert!(worker.log().contains("1 jobs go on"), "{}", worker.log());
+    assert!(worker.log().contains("what runs goes on"), "{}", worker.log());
     assert!(scene.processes().iter().any(|(_, line)| line.contains("adapter.sh")), "{:?}", scene.processes());
     scene.touch("go");
     let worker = scene.start("worker-a", &[]);
@@ -155,7 +155,7 @@ fn a_worker_that_drains_finishes_what_it_has_and_takes_nothing_new() {
     let id = scene.train("BTCUSDT");
     scene.wait_file("waits");
     worker.signal(Signal::TERM);
-    wait_for("the worker says that it waits", || worker.log().contains("1 jobs are waited for"));
+    wait_for("the worker says that it waits", || worker.log().contains("it is waited for what runs"));
     let next = scene.train("ETHUSDT");
     scene.touch("go");
     let status = worker.wait_end();

@@ -60,11 +60,16 @@ impl Jobs {
     /// The report, or, where the answer in it breaks the contract, that of a program which failed by that: the same one
     /// again comes to the same.
     fn checked<'a>(&self, report: &'a Report, now: Micros) -> Cow<'a, Report> {
-        let StepEnd::Done(finished) = &report.end else { return Cow::Borrowed(report) };
-        match self.orchestrator.check(report.program, finished, now) {
-            Ok(()) => Cow::Borrowed(report),
-            Err(failure) => Cow::Owned(Report { end: StepEnd::Failed { failure }, ..report.clone() }),
-        }
+        let failure = match &report.end {
+            StepEnd::Failed { failure } => failure.clipped(),
+            StepEnd::Done(finished) => match self.orchestrator.check(report.program, finished, now) {
+                Ok(()) => return Cow::Borrowed(report),
+                Err(failure) => failure.clipped(),
+            },
+            StepEnd::Cancelled | StepEnd::Lost => return Cow::Borrowed(report),
+        };
+        let Report { epoch, program, inputs, reused, resources, .. } = *report;
+        Cow::Owned(Report { epoch, program, inputs, end: StepEnd::Failed { failure }, reused, resources })
     }
 
     /// A worker asks what comes next: after its uploads, and after its restart.

@@ -7,8 +7,9 @@ use super::{JobError, Jobs};
 use crate::domain::job::JobId;
 use crate::joblog::{Copied, LogCopy, LogLimits};
 
-/// What logs leave free on the disk: it is the data file's.
-const FREE_BYTES: u64 = 32 << 20;
+/// What logs leave free on the disk, which is the data file's: a part of it, within these bounds.
+const FREE_PART: u64 = 16;
+const FREE_BYTES: (u64, u64) = (32 << 20, 1 << 30);
 
 /// The largest offset: no log comes near it.
 const OFFSET_MOST: u64 = 1 << 53;
@@ -30,7 +31,8 @@ impl Jobs {
             |error: io::Error| JobError::Orchestration { what: "keeping a job's log", source: Box::new(error) };
         if !records.is_empty() {
             let disk = rustix::fs::statvfs(self.store.path()).map_err(|errno| not_now(errno.into()))?;
-            if disk.f_bavail.saturating_mul(disk.f_frsize) < FREE_BYTES {
+            let least = (disk.f_blocks.saturating_mul(disk.f_frsize) / FREE_PART).clamp(FREE_BYTES.0, FREE_BYTES.1);
+            if disk.f_bavail.saturating_mul(disk.f_frsize) < least {
                 return Err(not_now(io::Error::new(io::ErrorKind::StorageFull, "the disk is nearly full")));
             }
         }

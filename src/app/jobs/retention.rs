@@ -22,7 +22,32 @@ impl Jobs {
             next = trimmed.next;
         }
         self.sweep_logs()?;
+        self.shrink_logs()?;
         Ok(removed)
+    }
+
+    /// Removes the oldest logs of jobs that are over, as long as all of them together are larger than they may be.
+    fn shrink_logs(&self) -> Result<(), JobError> {
+        let Ok(entries) = std::fs::read_dir(self.logs_directory()) else { return Ok(()) };
+        let job = |entry: &std::fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse::<JobId>().ok());
+        let mut logs: Vec<_> = entries
+            .flatten()
+            .filter_map(|entry| Some((job(&entry)?, entry.path())))
+            .map(|(job, path)| (job, size(&path), path))
+            .collect();
+        logs.sort_unstable_by_key(|(job, ..)| *job);
+        let mut all: u64 = logs.iter().map(|(_, bytes, _)| bytes).sum();
+        for (job, bytes, path) in logs {
+            if all <= self.config.logs_bytes {
+                break;
+            }
+            if self.store.job(job)?.is_none_or(|job| job.state.is_over()) {
+                tracing::info!(%job, bytes, "its log is removed: all together are larger than jobs.logs_bytes");
+                remove_log(&path);
+                all -= bytes;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the logs of jobs that are kept no longer: of those that have just gone, and of those over which an earlier
@@ -56,6 +81,17 @@ pub fn log_directory(data_file: &Path, job: JobId) -> PathBuf {
 
 fn logs_directory(data_file: &Path) -> PathBuf {
     data_file.parent().unwrap_or(Path::new(".")).join("logs")
+}
+
+/// Bytes of the files below a directory, as far as they can be seen.
+fn size(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let of = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(about) if about.is_dir() => size(&entry.path()),
+        Ok(about) => about.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(of).sum()
 }
 
 fn remove_log(directory: &Path) {

@@ -2,6 +2,9 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+/// The longest name of a place, and the longest reason, in characters: both quote what somebody wrote.
+const MOST: (usize, usize) = (256, 1_000);
+
 /// Places that are told; whoever breaks the contract in more breaks it in these.
 const TOLD: usize = 20;
 
@@ -27,6 +30,14 @@ impl fmt::Display for Misfit {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, thiserror::Error)]
 pub struct Misfits(pub Vec<Misfit>);
 
+fn clipped(mut text: String, most: usize) -> String {
+    if let Some((at, _)) = text.char_indices().nth(most) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
 impl fmt::Display for Misfits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, misfit) in self.0.iter().enumerate() {
@@ -42,12 +53,14 @@ impl fmt::Display for Misfits {
 impl Misfits {
     /// One.
     pub(super) fn one(pointer: impl Into<String>, why: impl Into<String>) -> Self {
-        Self(vec![Misfit { pointer: pointer.into(), why: why.into() }])
+        let mut misfits = Self::default();
+        misfits.add(pointer, why);
+        misfits
     }
 
     pub(super) fn add(&mut self, pointer: impl Into<String>, why: impl Into<String>) {
         if self.0.len() < TOLD {
-            self.0.push(Misfit { pointer: pointer.into(), why: why.into() });
+            self.0.push(Misfit { pointer: clipped(pointer.into(), MOST.0), why: clipped(why.into(), MOST.1) });
         }
     }
 

@@ -186,6 +186,20 @@ pub struct Failure {
     pub why: String,
 }
 
+/// The longest reason that is kept, in characters: it stands in rows, lists and logs, and may quote what a program wrote.
+const WHY_CHARS: usize = 2_000;
+
+impl Failure {
+    /// With its reason in one line that is not endless.
+    pub fn clipped(&self) -> Self {
+        let mut why: String = self.why.chars().take(WHY_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if self.why.chars().nth(WHY_CHARS).is_some() {
+            why.push('…');
+        }
+        Self { kind: self.kind, why }
+    }
+}
+
 /// What a program took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {

@@ -392,3 +392,11 @@ fn an_imported_id_is_no_obstacle() {
     let line = OpenJob::from(&Job { model: id, ..job(1, "btcusdt") });
     assert_eq!(with_queue(&[line], &[], |queue| queue.next_for(&asking("w", &ALL))), Some(JobId(1)));
 }
+
+#[test]
+fn a_reason_is_one_line_and_not_endless() {
+    let failure = |why: &str| Failure { kind: FailureKind::Answer, why: why.to_owned() }.clipped().why;
+    assert_eq!(failure("a\nb\u{1b}[2J"), "a b [2J");
+    assert_eq!(failure(&"ä".repeat(2_000)), "ä".repeat(2_000));
+    assert_eq!(failure(&"ä".repeat(3_000)), "ä".repeat(2_000) + "…");
+}

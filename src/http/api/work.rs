@@ -7,6 +7,7 @@ use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::artifacts::{Bytes, receive};
 use super::{blocking, examples};
@@ -30,6 +31,12 @@ use crate::observe::now;
 
 /// A report holds a program's whole answer.
 const REPORT_BYTES: usize = 20 << 20;
+
+/// Values in it, all commas counted.
+const REPORT_VALUES: usize = 1_500_000;
+
+/// One report is read at a time.
+static REPORTS: Semaphore = Semaphore::const_new(1);
 
 /// What goes of a log at a time.
 const LOG_BYTES: usize = 1 << 20;
@@ -251,8 +258,16 @@ async fn beat(
 async fn report(
     State(app): State<App>,
     PathPart(id): PathPart<JobId>,
-    Body(report): Body<Report>,
+    json: axum::body::Bytes,
 ) -> Result<Json<ReportAnswer>, WorkError> {
+    // A value takes many times of its text in memory: so they are counted first, and one answer is read at a time.
+    if memchr::memchr_iter(b',', &json).count() > REPORT_VALUES {
+        let why = format!("has more than {REPORT_VALUES} values: put what is large into files of the version");
+        return Err(ApiError::unfit("body", "end", why).into());
+    }
+    let _alone = REPORTS.acquire().await.map_err(ApiError::internal)?;
+    let report = tokio::task::spawn_blocking(move || Body::<Report>::read(&json));
+    let Body(report) = report.await.map_err(ApiError::internal)??;
     Ok(Json(of_its_job(move || app.jobs.report(id, &report)).await?))
 }
 

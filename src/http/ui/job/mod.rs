@@ -107,6 +107,7 @@ impl JobPage {
 
     fn may_retry(&self) -> bool {
         let fits = matches!(self.detail.job.state, JobState::Failed | JobState::Cancelled);
-        self.frame.may(Role::Operator) && fits
+        // Each is done again once: what comes after it in its chain is what may be retried.
+        self.frame.may(Role::Operator) && fits && self.detail.later.is_empty()
     }
 }
