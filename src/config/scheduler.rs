@@ -11,6 +11,7 @@ use toml::de::DeValue;
 use super::key::{Key, key};
 use super::number::{Fraction, OFF};
 use super::value::{self, Codec, Fault, Item, ListOf, Switch, Time, Whole, anything, within};
+use crate::domain::job::MOST_SPAN_DAYS;
 use crate::domain::model::{ModelId, ModelName, ModelType};
 use crate::domain::schedule::{Cadence, Calendar, CronTimes, QuietHours, Rules};
 
@@ -300,7 +301,7 @@ pub(super) fn keys() -> Vec<Key> {
         key!(
             scheduler.span_days,
             Whole<u32>,
-            |days| within(u64::from(*days), 1, 36_600),
+            |days| within(u64::from(*days), 1, MOST_SPAN_DAYS.into()),
             "Days of data that a training takes which the scheduler asks for."
         ),
         key!(

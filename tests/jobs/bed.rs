@@ -12,7 +12,7 @@ use quantum_clm::domain::job::{
     Assignment, Beat, Ending, Failure, FailureKind, Finished, Held, HookRun, Job, JobId, JobKind, JobStep,
     LeaseRequest, NewJob, Priority, Program, Report, ReportAnswer, Resources, StepEnd, StepOutcome, Training, Trigger,
 };
-use quantum_clm::domain::model::{Digest, ModelName, ModelType, VersionName};
+use quantum_clm::domain::model::{Digest, ModelId, ModelName, ModelType, VersionName};
 use quantum_clm::domain::request_key::RequestKey;
 use quantum_clm::domain::role::Role;
 use quantum_clm::domain::time::Micros;
@@ -30,6 +30,8 @@ pub(crate) struct Steps {
     pub(crate) uploaded: Arc<Mutex<BTreeSet<VersionName>>>,
     /// Whether nothing can be done now.
     pub(crate) denied: Arc<AtomicBool>,
+    /// Whether the disk cannot follow what is in production.
+    pub(crate) obstacle: Arc<AtomicBool>,
 }
 
 impl Steps {
@@ -76,6 +78,10 @@ impl Orchestrate for Steps {
             }
             Program::Hook => Ok(Next::Complete),
         }
+    }
+
+    fn settle(&self, _model: &ModelId) -> Option<String> {
+        self.obstacle.load(Ordering::SeqCst).then(|| "the disk is full".into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Many jobs, and what is said of them.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use quantum_clm::app::jobs::JobQuery;
 use quantum_clm::domain::job::{Job, JobId, JobState, Program, Waiting};
@@ -98,4 +99,18 @@ fn every_change_is_told() {
     assert!(leased > 1);
     assert_eq!(bed.jobs().lease(&request("w2", &[])).unwrap(), None);
     assert_eq!(count(), leased, "nothing changed");
+}
+
+#[test]
+fn a_hook_begins_when_the_disk_has_followed_the_promotion() {
+    let bed = Bed::new();
+    let hook = bed.jobs().create(&bed.ask(), super::bed::hook("btcusdt")).unwrap().id;
+    let training = bed.create("btcusdt").id;
+    bed.steps.obstacle.store(true, Ordering::SeqCst);
+    let given = bed.lease("w1").expect("the training waits for nothing");
+    assert_eq!(given.job, training);
+    assert!(bed.lease("w2").is_none(), "whoever the hook calls would read the old files");
+    bed.steps.obstacle.store(false, Ordering::SeqCst);
+    bed.pass(6);
+    assert_eq!(bed.lease("w2").expect("the hook").job, hook);
 }

@@ -149,9 +149,13 @@ impl Bed {
     /// A worker that trains everything asks for work, and takes what there is.
     #[track_caller]
     pub(crate) fn worker(&self) -> Option<(JobId, u64)> {
+        self.worker_with(&[Program::Data, Program::Train, Program::Evaluate])
+    }
+
+    /// The same with these programs.
+    pub(crate) fn worker_with(&self, programs: &[Program]) -> Option<(JobId, u64)> {
         let kinds = quantum_clm::domain::model::ModelType::ALL;
-        let programs: BTreeMap<_, _> =
-            kinds.map(|kind| (kind, vec![Program::Data, Program::Train, Program::Evaluate])).into();
+        let programs: BTreeMap<_, _> = kinds.map(|kind| (kind, programs.to_vec())).into();
         let request = LeaseRequest {
             worker: "w".to_owned(),
             instance: "w".to_owned(),

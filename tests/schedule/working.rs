@@ -1,7 +1,7 @@
 //! By the clock: intervals, restarts, nights of being off, and what holds trainings back.
 
 use quantum_clm::config::Config;
-use quantum_clm::domain::job::Trigger;
+use quantum_clm::domain::job::{Program, Trigger};
 use quantum_clm::domain::schedule::{Decision, Hold, Target, Verdict};
 
 use super::bed::{Bed, HOUR, anna, by_hand, drift, named};
@@ -52,8 +52,10 @@ fn the_clock_begins_nothing_that_nobody_would_do() {
     assert_eq!(bed.step(bed.at(2)).started, 0);
     let entry = bed.entry(BTC, bed.at(3));
     assert!(matches!(entry.outlook.verdict, Verdict::Hold { why: Hold::NoWorker { .. }, .. }), "{entry:?}");
+    bed.worker_with(&[Program::Data, Program::Train]);
+    assert_eq!(bed.step(bed.at(4)).started, 0, "it could not evaluate");
     bed.worker();
-    assert_eq!(bed.step(bed.at(4)).started, 1, "a worker came");
+    assert_eq!(bed.step(bed.at(5)).started, 1, "a worker came");
 }
 
 #[test]

@@ -230,6 +230,11 @@ impl Clocks {
         (due, self.pauses.len() < paused)
     }
 
+    /// A job is not to begin for so long.
+    pub(super) fn pause(&mut self, job: JobId, pause: Duration) {
+        self.pauses.insert(job, pause);
+    }
+
     /// Whether a job's pause after a setback goes on.
     pub(super) fn is_paused(&self, job: JobId) -> bool {
         self.pauses.contains_key(&job)

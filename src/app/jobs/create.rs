@@ -6,12 +6,9 @@ use crate::app::registry::Ask;
 use crate::domain::account::hex;
 use crate::domain::audit::AuditEntry;
 use crate::domain::bus::BusEvent;
-use crate::domain::job::{Cancel, Job, JobId, JobKind, JobState, NewJob, Refusal, Training};
+use crate::domain::job::{Cancel, Job, JobId, JobKind, JobState, MOST_SPAN_DAYS, NewJob, Refusal, Training};
 use crate::domain::model::ModelId;
 use crate::store::{Carried, OutboxKind, WriteTxn, fingerprint};
-
-/// The longest span of data, in days.
-const SPAN_DAYS: u32 = 36_500;
 
 impl Jobs {
     /// Makes a job: its row, its audit record, its message to the bus and its key in one transaction.
@@ -144,8 +141,8 @@ fn check(txn: &WriteTxn, new: &NewJob) -> Result<(), JobError> {
     }
     let JobKind::Training(training) = &new.kind else { return Ok(()) };
     let Training { name, span_days, params, feature_config, parent, candidate } = training.as_ref();
-    if !(1..=SPAN_DAYS).contains(span_days) {
-        return Err(JobError::bad("dataset_span_days", format!("must be from 1 to {SPAN_DAYS}")));
+    if !(1..=MOST_SPAN_DAYS).contains(span_days) {
+        return Err(JobError::bad("dataset_span_days", format!("must be from 1 to {MOST_SPAN_DAYS}")));
     }
     object("training_params", params.as_ref())?;
     object("feature_config", feature_config.as_ref())?;

@@ -11,6 +11,9 @@ use crate::domain::job::{
 };
 use crate::store::StoreError;
 
+/// How long a hook waits for the disk before it is looked again.
+const OBSTACLE_PAUSE: Duration = Duration::from_secs(5);
+
 /// The longest that a worker is let wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(25);
 
@@ -77,10 +80,11 @@ impl Jobs {
         let asking = Asking { worker: request.worker.clone(), programs: request.programs.clone(), hook: request.hook };
         loop {
             // Most ask in vain, and those write nothing.
-            if self.choose(&self.store.open_jobs()?, &asking)?.is_none() {
-                return Ok(None);
+            let Some(next) = self.choose(&self.store.open_jobs()?, &asking)? else { return Ok(None) };
+            if !self.is_ready(next)? {
+                continue;
             }
-            let Some((id, epoch)) = self.take_lease(request, &asking)? else { return Ok(None) };
+            let Some((id, epoch)) = self.take_lease(request, &asking, next)? else { continue };
             match self.turns.take(id, || self.follow(id, epoch))? {
                 ReportAnswer::Run { assignment } => return Ok(Some(*assignment)),
                 // It lacked nothing but the daemon's own steps.
@@ -96,13 +100,29 @@ impl Jobs {
         }
     }
 
-    fn take_lease(&self, request: &LeaseRequest, asking: &Asking) -> Result<Option<(JobId, u64)>, JobError> {
+    /// Whether a job may begin now. Whoever a hook calls reads what is in production from the disk, which has to have
+    /// followed the promotion by then: where it cannot, the hook waits.
+    fn is_ready(&self, id: JobId) -> Result<bool, JobError> {
+        let Some(job) = self.store.job(id)?.filter(|job| matches!(job.kind, JobKind::Hook(_))) else { return Ok(true) };
+        let Some(obstacle) = self.orchestrator.settle(&job.model) else { return Ok(true) };
+        tracing::warn!(%id, model = %job.model, "the promotion hook waits: {obstacle}");
+        self.clocks()?.pause(id, OBSTACLE_PAUSE);
+        Ok(false)
+    }
+
+    /// Leases the job to the worker, if it is still the next one for it.
+    fn take_lease(
+        &self,
+        request: &LeaseRequest,
+        asking: &Asking,
+        next: JobId,
+    ) -> Result<Option<(JobId, u64)>, JobError> {
         let now = (self.now)();
         let LeaseRequest { worker, instance, host, .. } = request;
         let holder = Holder { worker, instance, host, seconds: self.lease_seconds() };
         let _order = self.in_order();
         let leased = self.store.write(|txn| {
-            let Some(id) = self.choose(&txn.open_jobs()?, asking)? else { return Ok(None) };
+            let Some(id) = self.choose(&txn.open_jobs()?, asking)?.filter(|id| *id == next) else { return Ok(None) };
             let mut job = txn.job(id)?.ok_or(JobError::NoJob(id))?;
             let before = job.clone();
             let (epoch, inputs) = (job.lease(holder, now)?, asked(&job)?);

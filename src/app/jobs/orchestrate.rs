@@ -7,7 +7,7 @@ use crate::app::registry::{Ask, NewVersion, Registry, RegistryError};
 use crate::domain::access::{Actor, Grant};
 use crate::domain::adapter::{Answer, TrainResult};
 use crate::domain::job::{Failure, FailureKind, Finished, Job, JobKind, JobStep, Program, StepOutcome, StepRecord};
-use crate::domain::model::{DataWindow, Importances, ModelStatus, Origin, Provenance, Stage, VersionName};
+use crate::domain::model::{DataWindow, Importances, ModelId, ModelStatus, Origin, Provenance, Stage, VersionName};
 use crate::domain::performance::EvaluationInput;
 use crate::domain::role::Role;
 use crate::domain::time::Micros;
@@ -43,6 +43,11 @@ pub trait Orchestrate: Send + Sync {
     /// under later leases: what was done already is done once ([`Jobs::own_step`]). An error means "not now": nothing of
     /// the job changes, and the worker asks again.
     fn after(&self, jobs: &Jobs, job: &Job, program: Program, finished: &Finished) -> Result<Next, JobError>;
+
+    /// Has the disk follow what is in production of a model; what is in the way of that.
+    fn settle(&self, _model: &ModelId) -> Option<String> {
+        None
+    }
 }
 
 /// Does them with the registry. Each step is one transaction with its place in the job's journal, so that it was done
@@ -70,6 +75,10 @@ impl Orchestrate for Orchestrator {
             Answer::Hook(_) => Ok(Next::Complete),
         };
         next.or_else(refused)
+    }
+
+    fn settle(&self, model: &ModelId) -> Option<String> {
+        self.registry.settle(model)
     }
 }
 

@@ -92,7 +92,9 @@ impl Registry {
         let judged = self.change(ask, id, Missing::Refuse, &request, |change| self.apply(change, name))?;
         if judged.status == ModelStatus::Production {
             crate::failpoint!("registry.promote.committed");
-            let _ = self.settle(id);
+            if let Some(obstacle) = self.settle(id) {
+                tracing::warn!(model = %id, version = %name, "{obstacle}");
+            }
         }
         Ok(judged)
     }

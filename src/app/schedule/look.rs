@@ -52,11 +52,12 @@ impl Schedule {
         Ok(subjects.into_values().collect())
     }
 
-    /// Model types for which a worker with the programs was heard of lately.
+    /// Model types for which a worker with all their programs was heard of lately: one does a whole training.
     pub(super) fn trainable(&self) -> Result<BTreeSet<ModelType>, super::ScheduleError> {
         let workers = self.jobs.workers()?;
         let here = workers.iter().filter(|worker| worker.is_here()).flat_map(|worker| &worker.programs);
-        Ok(here.filter(|(_, programs)| programs.contains(&Program::Train)).map(|(kind, _)| *kind).collect())
+        let whole = |programs: &[Program]| Program::OF_A_TRAINING.iter().all(|program| programs.contains(program));
+        Ok(here.filter(|(_, programs)| whole(programs)).map(|(kind, _)| *kind).collect())
     }
 
     /// One model as `txn` sees it.

@@ -26,6 +26,9 @@ impl JsonText {
     }
 }
 
+/// The longest span of data that a training may ask for, in days.
+pub const MOST_SPAN_DAYS: u32 = 36_500;
+
 /// What is to be trained.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Training {

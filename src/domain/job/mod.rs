@@ -23,7 +23,7 @@ mod tests;
 
 pub use self::concern::Concern;
 pub use self::id::{BadJobId, JobId};
-pub use self::kind::{HookRun, JobKind, JsonText, Training};
+pub use self::kind::{HookRun, JobKind, JsonText, MOST_SPAN_DAYS, Training};
 pub use self::life::{Holder, Refusal};
 pub use self::new::NewJob;
 pub use self::queue::{Asking, OpenJob, Queue};

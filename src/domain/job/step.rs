@@ -102,6 +102,9 @@ impl Program {
     /// Every one.
     pub const ALL: [Self; 4] = [Self::Data, Self::Train, Self::Evaluate, Self::Hook];
 
+    /// Those that a training takes, in their order; one worker has to have all of them.
+    pub const OF_A_TRAINING: [Self; 3] = [Self::Data, Self::Train, Self::Evaluate];
+
     /// Which step of a training job it is; none for a hook, whose job has no steps but this.
     pub fn step(self) -> Option<JobStep> {
         match self {

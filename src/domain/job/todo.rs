@@ -43,7 +43,7 @@ impl Job {
             JobKind::Hook(_) => &[Program::Hook],
             JobKind::Training(_) if self.stands(Some(JobStep::Evaluate)) => &[],
             JobKind::Training(_) if self.stands(Some(JobStep::Register)) => &[Program::Data, Program::Evaluate],
-            JobKind::Training(_) => &[Program::Data, Program::Train, Program::Evaluate],
+            JobKind::Training(_) => &Program::OF_A_TRAINING,
         }
     }
 
