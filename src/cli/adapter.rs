@@ -67,7 +67,7 @@ enum Last {
 
 pub(crate) fn run(args: AdapterArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let Command::Check(args) = args.command;
-    let loaded = global.load_for_demo()?;
+    let loaded = global.load_without_units()?;
     let params = args.params.as_deref().map(serde_json::from_str::<Value>).transpose().context("--params")?;
     if params.as_ref().is_some_and(|params| !params.is_object()) {
         bail!("--params is no JSON object: write it as '{{\"max_depth\": 6}}'");

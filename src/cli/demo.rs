@@ -17,7 +17,7 @@ use crate::tasks::feed::Origin;
 pub(crate) struct DemoArgs {}
 
 pub(crate) fn run(_args: DemoArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let mut loaded = global.load_for_demo()?;
+    let mut loaded = global.load_without_units()?;
     let directory = directory()?;
     let own_file = matches!(loaded.origin("data_file"), ValueOrigin::Default);
     if own_file {

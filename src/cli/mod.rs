@@ -77,7 +77,7 @@ impl Global {
     }
 
     /// As [`Global::load`]; no unit needs to be named.
-    pub(crate) fn load_for_demo(&self) -> Result<Loaded, ConfigError> {
+    pub(crate) fn load_without_units(&self) -> Result<Loaded, ConfigError> {
         Loaded::from(&Request { demo: true, ..self.request() })
     }
 

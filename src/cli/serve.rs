@@ -40,7 +40,7 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) fn run(args: ServeArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let loaded = if args.demo { global.load_for_demo()? } else { global.load()? };
+    let loaded = if args.demo { global.load_without_units()? } else { global.load()? };
     let origin = if args.demo { Origin::Demo } else { Origin::Journal };
     daemon(loaded, origin, |app, _| tell_how_to_begin(app))
 }

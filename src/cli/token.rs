@@ -52,7 +52,7 @@ struct GrantArgs {
     /// Let it do what this role may: viewer, operator or admin
     #[arg(long, value_parser = role)]
     role: Option<Grant>,
-    /// Let it do one thing only: publish (events in) or worker (versions of models in)
+    /// Let it do one thing only: publish (sends events in) or worker (takes jobs and reports on them, and registers, uploads and evaluates versions of models)
     #[arg(long, value_parser = scope)]
     scope: Option<Grant>,
 }

@@ -41,7 +41,7 @@ pub(crate) struct WorkerArgs {
 
 pub(crate) fn run(args: &WorkerArgs, global: &Global) -> anyhow::Result<ExitCode> {
     // A worker reads no journal, so no unit needs to be named.
-    let loaded = global.load_for_demo()?;
+    let loaded = global.load_without_units()?;
     logging::init()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;

@@ -15,7 +15,7 @@ use super::role::Role;
 pub enum Scope {
     /// Sends events in.
     Publish,
-    /// Registers, uploads and evaluates versions of models.
+    /// Takes jobs and reports on them, and registers, uploads and evaluates versions of models.
     Worker,
 }
 

@@ -16,8 +16,10 @@
 //! | `run.json` | start | what to run, and the secret by which its processes are known |
 //! | `order` | worker | until when the supervisor may go on, and whether it shall end; written in place, so it needs no room on the disk |
 //! | `lock` | supervisor | locked for as long as it lives |
+//! | `why.json` | worker | why the program is called off, in the worker's words; there before the order says so |
 //! | `running.json` | supervisor | who it and the program are |
 //! | `usage.json` | supervisor | what the program takes, every few seconds |
+//! | `not-started.json` | trampoline | why it could not become the program |
 //! | `exit.json` | supervisor, or who adopts the dead | how it ended; written once nobody is left, never changed |
 //! | `exit.reserve` | start | room for `exit.json` on a disk that is full by then |
 //! | `supervisor.log` | supervisor | its own complaints |

@@ -105,7 +105,7 @@ tables! {
     APPROVALS: "approvals", (&'static str, &'static str) => &'static [u8];
     /// Files that were taken in: digest → size, and how many versions use it.
     ARTIFACTS: "artifacts", &'static [u8] => &'static [u8];
-    /// Hooks of deployments that have not run: number.
+    /// What is to be run, or was, after a change of production: number.
     HOOKS: "hooks", u64 => &'static [u8];
     /// What was delivered to a webhook, or was not: its name, and the number of the attempt.
     DELIVERIES: "deliveries", (&'static str, u64) => &'static [u8];

@@ -7,6 +7,7 @@
 //!   jobs/<root>/            a job with its retries: they find what is there
 //!     task.json             what this worker was told to do; there for as long as it has the job
 //!     <program>/            the program's working directory: job.json, result.json, its files
+//!     fetched/              files of a version that was trained elsewhere
 //!     runs/<program>/       the run (src/runner)
 //!     kept/<program>.json   what the program left, and under which inputs
 //!     log/<job>.<epoch>/    what the programs of a lease wrote

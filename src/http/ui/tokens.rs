@@ -103,7 +103,9 @@ fn may_do(grant: Grant) -> &'static str {
     match grant {
         Grant::Role(role) => may(role),
         Grant::Scope(Scope::Publish) => "sends events in, and nothing else",
-        Grant::Scope(Scope::Worker) => "takes jobs and uploads results, and nothing else",
+        Grant::Scope(Scope::Worker) => {
+            "takes jobs and reports on them, and registers, uploads and evaluates versions of models; nothing else"
+        }
     }
 }
 
