@@ -2,7 +2,7 @@
 //! together with the job that follows from it.
 //!
 //! Everything here blocks. [`Schedule::trigger`] and [`Schedule::count_trades`] work in the caller's transaction, so what
-//! was read of a message and what follows from it are one; [`Schedule::step`] does everything else, a model a transaction.
+//! was read of a message and what follows from it are one; [`Schedule::step`] does everything else, some models a transaction.
 
 mod apply;
 mod look;

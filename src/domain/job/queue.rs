@@ -167,10 +167,9 @@ impl Queue<'_> {
 
     /// What is in a job's way, whoever asks.
     fn obstacle(&self, job: &OpenJob, held: &Held<'_>) -> Option<Waiting> {
-        if let Some(until) = job.not_before
-            && (self.pauses)(job.id)
-        {
-            return Some(Waiting::Backoff { until });
+        if (self.pauses)(job.id) {
+            // A hook that waits for the disk has no instant: it is looked every few seconds.
+            return Some(Waiting::Backoff { until: job.not_before.unwrap_or(self.now) });
         }
         if let Some(other) = held.lanes.get(&job.lane()) {
             return Some(Waiting::SameModel { job: *other });
