@@ -38,11 +38,11 @@ gates-table:
 check: test
 	cargo deny check bans licenses sources
 
-# The crash test five hundred times instead of twenty-five, and 300 jobs instead of 100 under fire. Takes about twenty minutes.
+# The crash test five hundred times instead of twenty-five, and 500 jobs instead of 200 under fire. Takes about twenty minutes.
 # QUANTUM_CLM_SOAK_SEED repeats what went wrong.
 soak: setup-test
 	QUANTUM_CLM_SOAK_KILLS=500 $(RUNNER) --locked --features failpoints exactly_once
-	QUANTUM_CLM_SOAK_JOBS=$${QUANTUM_CLM_SOAK_JOBS:-300} $(RUNNER) --locked --features failpoints whatever_is_killed_every_job
+	QUANTUM_CLM_SOAK_JOBS=$${QUANTUM_CLM_SOAK_JOBS:-500} $(RUNNER) --locked --features failpoints whatever_is_killed_every_job
 
 # Needs the nightly toolchain and cargo-fuzz.
 fuzz:

@@ -69,7 +69,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 #[test]
 fn whatever_is_killed_every_job_has_one_end_and_nobody_is_left() {
-    let count = number("QUANTUM_CLM_SOAK_JOBS", 100);
+    let count = number("QUANTUM_CLM_SOAK_JOBS", 200);
     let seed = number("QUANTUM_CLM_SOAK_SEED", quantum_clm::observe::now().0);
     // Shown when the test fails.
     println!("QUANTUM_CLM_SOAK_SEED={seed} QUANTUM_CLM_SOAK_JOBS={count}");
