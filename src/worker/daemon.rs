@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
-use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::domain::job::{
-    Assignment, Beat, BeatAnswer, Continued, JobId, LeaseRequest, RefusalCode, Report, ReportAnswer,
+    Assignment, Beat, BeatAnswer, Continued, JobId, LeaseRequest, LogAnswer, RefusalCode, Report, ReportAnswer,
 };
 use crate::domain::model::Digest;
 use crate::http::alive;
@@ -67,12 +66,6 @@ impl Trouble {
     pub(super) fn passes(&self) -> bool {
         !matches!(self, Self::Stale(_) | Self::Refused(_))
     }
-}
-
-/// How much of a log the daemon has.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct LogAnswer {
-    next: u64,
 }
 
 /// The daemon of this worker.

@@ -22,8 +22,6 @@ const SWEEP: Duration = Duration::from_secs(600);
 /// What is left of a job that does not end is looked at again after this.
 const PAUSE: Duration = Duration::from_millis(200);
 
-const PROGRAMS: [Program; 4] = [Program::Data, Program::Train, Program::Evaluate, Program::Hook];
-
 /// Why it is not known what an earlier worker left.
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
@@ -239,7 +237,7 @@ fn look(place: &Place, runner: &Runner) -> Result<Vec<Found>, LookError> {
             }
         }
         let root = job.root;
-        for program in PROGRAMS {
+        for program in Program::ALL {
             let held = match runner.adopt(&job.run(program)) {
                 Ok(Adopted::Nothing | Adopted::Exited(_)) => continue,
                 Ok(Adopted::Running(running)) => Held { job: running.spec().job, epoch: running.spec().epoch },
@@ -254,7 +252,7 @@ fn look(place: &Place, runner: &Runner) -> Result<Vec<Found>, LookError> {
 
 /// Ends every program in a job's directory, and forgets that there was something to be done.
 fn end(job: &JobPlace, runner: &Runner) -> Result<(), LookError> {
-    for program in PROGRAMS {
+    for program in Program::ALL {
         if let Adopted::Running(mut running) = runner.adopt(&job.run(program))? {
             running.kill()?;
             while running.wait(Duration::from_secs(1))?.is_none() {}

@@ -1,6 +1,7 @@
 use super::change::Who;
 use super::request::object;
 use super::{EVIDENCE_BYTES, JobError, Jobs, hook};
+use crate::app::change::once;
 use crate::app::intents::WHY_BYTES;
 use crate::app::registry::Ask;
 use crate::domain::account::hex;
@@ -8,7 +9,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::bus::BusEvent;
 use crate::domain::job::{Cancel, Job, JobId, JobKind, JobState, MOST_SPAN_DAYS, NewJob, Refusal, Training};
 use crate::domain::model::ModelId;
-use crate::store::{Carried, OutboxKind, WriteTxn, fingerprint};
+use crate::store::{OutboxKind, WriteTxn, fingerprint};
 
 impl Jobs {
     /// Makes a job: its row, its audit record, its message to the bus and its key in one transaction.
@@ -114,17 +115,18 @@ impl Jobs {
         request: &str,
         make: impl FnOnce() -> Result<Job, JobError>,
     ) -> Result<Job, JobError> {
-        let Some(key) = &ask.key else { return make() };
-        if let Some(carried) = txn.carried(key)? {
-            if carried.request != request {
-                return Err(JobError::KeyUsed);
-            }
-            let id: JobId = carried.answer.parse()?;
-            return Ok(txn.job(id)?.ok_or(JobError::NoJob(id))?.as_made());
+        // What is kept under the key is the job's id: the job itself changes.
+        let mut made = None;
+        let id = once(txn, ask.key.as_ref(), request, ask.now, || {
+            let job = make()?;
+            let id = job.id;
+            made = Some(job);
+            Ok::<JobId, JobError>(id)
+        })?;
+        match made {
+            Some(job) => Ok(job),
+            None => Ok(txn.job(id)?.ok_or(JobError::NoJob(id))?.as_made()),
         }
-        let job = make()?;
-        txn.carry(key, &Carried { at: ask.now, request: request.to_owned(), answer: job.id.to_string() })?;
-        Ok(job)
     }
 }
 

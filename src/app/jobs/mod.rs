@@ -29,6 +29,7 @@ use tokio::sync::watch;
 
 use self::clocks::Clocks;
 use self::turns::Turns;
+use crate::app::change::KeyUsed;
 use crate::config;
 use crate::domain::job::{BadJobId, Job, JobId, Refusal};
 use crate::domain::time::Micros;
@@ -158,7 +159,7 @@ pub enum JobError {
         host: String,
     },
     /// The key has done something else already.
-    #[error("this Idempotency-Key was used for another request")]
+    #[error("{KeyUsed}")]
     KeyUsed,
     /// What follows upon a program's answer could not be done now, and is to be tried again.
     #[error("{what}: {source}")]
@@ -180,6 +181,12 @@ pub enum JobError {
     /// The data file.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<KeyUsed> for JobError {
+    fn from(_: KeyUsed) -> Self {
+        Self::KeyUsed
+    }
 }
 
 impl JobError {

@@ -37,6 +37,6 @@ pub use self::step::{BadProgram, JobStep, Program};
 pub use self::todo::Todo;
 pub use self::trigger::{BadTrigger, Trigger};
 pub use self::work::{
-    AdapterRequest, Assignment, Beat, BeatAnswer, Continued, Ending, Finished, Held, LeaseRequest, RefusalCode, Report,
-    ReportAnswer, StepEnd,
+    AdapterRequest, Assignment, Beat, BeatAnswer, Continued, Ending, Finished, Held, LeaseRequest, LogAnswer,
+    RefusalCode, Report, ReportAnswer, StepEnd,
 };

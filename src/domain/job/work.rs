@@ -124,6 +124,13 @@ pub struct Beat {
     pub resources: Resources,
 }
 
+/// How far the daemon's copy of a log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogAnswer {
+    /// The offset from which on it is wanted.
+    pub next: u64,
+}
+
 /// What a worker is told then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BeatAnswer {

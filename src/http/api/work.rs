@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -17,7 +17,7 @@ use crate::app::jobs::JobError;
 use crate::app::registry::Ask;
 use crate::domain::access::{Actor, Scope};
 use crate::domain::job::{
-    Assignment, Beat, BeatAnswer, Continued, Job, JobId, LeaseRequest, RefusalCode, Report, ReportAnswer,
+    Assignment, Beat, BeatAnswer, Continued, Job, JobId, LeaseRequest, LogAnswer, RefusalCode, Report, ReportAnswer,
 };
 use crate::domain::model::{ArtifactPath, Digest, VersionName};
 use crate::http::doc::Doc;
@@ -163,13 +163,6 @@ struct LogQuery {
     epoch: u64,
     /// Where it stands in the worker's log, in bytes.
     offset: u64,
-}
-
-/// How far a log is here.
-#[derive(Serialize, JsonSchema)]
-struct LogAnswer {
-    /// The offset from which on it is wanted.
-    next: u64,
 }
 
 async fn lease(State(app): State<App>, Body(request): Body<LeaseRequest>) -> Result<Response, ApiError> {
