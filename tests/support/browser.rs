@@ -384,7 +384,21 @@ struct Driver {
 }
 
 impl Driver {
+    /// It takes a free port of IPv4 and then wants the same one of IPv6, which another process may have by then: another
+    /// try takes another port.
     fn start() -> Self {
+        let mut said = String::new();
+        for _ in 0..5 {
+            match Self::listen() {
+                Ok(driver) => return driver,
+                Err(words) => said.push_str(&words),
+            }
+        }
+        panic!("chromedriver ended before it listened, five times: {said}")
+    }
+
+    /// Or what it said before it ended.
+    fn listen() -> Result<Self, String> {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -393,18 +407,20 @@ impl Driver {
             .spawn()
             .expect("Debian's packages chromium and chromium-driver: make setup-test");
         let mut out = BufReader::new(child.stdout.take().unwrap());
-        let port = loop {
-            let mut line = String::new();
-            assert!(out.read_line(&mut line).unwrap() > 0, "chromedriver ended before it listened");
-            let said =
-                line.split_once("started successfully on port ").map(|(_, port)| port.trim().trim_end_matches('.'));
-            if let Some(port) = said {
-                break port.parse().unwrap();
+        let mut said = String::new();
+        loop {
+            let from = said.len();
+            if out.read_line(&mut said).unwrap() == 0 {
+                let status = child.wait().unwrap();
+                return Err(format!("{said}({status})\n"));
             }
-        };
-        // It writes on, to a pipe that somebody must read.
-        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-        Self { child, port }
+            if let Some((_, port)) = said[from..].split_once("started successfully on port ") {
+                let port = port.trim().trim_end_matches('.').parse().unwrap();
+                // It writes on, to a pipe that somebody must read.
+                std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+                return Ok(Self { child, port });
+            }
+        }
     }
 
     fn url(&self) -> String {
