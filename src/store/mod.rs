@@ -7,6 +7,7 @@
 mod approvals;
 mod artifacts;
 mod audit;
+mod backups;
 mod block;
 mod bloom;
 mod codec;
