@@ -7,7 +7,10 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=REVISION");
     let named = std::env::var("REVISION").ok().filter(|revision| !revision.trim().is_empty());
-    let revision = named.or_else(head).unwrap_or_else(|| "unknown".to_owned());
+    // Of a build for work on the program it would be the commit before, and each commit would build everything anew.
+    let release = std::env::var("OPT_LEVEL").is_ok_and(|level| level != "0");
+    let revision = named.or_else(|| if release { head() } else { Some("development".to_owned()) });
+    let revision = revision.unwrap_or_else(|| "unknown".to_owned());
     let short: String = revision.trim().chars().filter(char::is_ascii_graphic).take(12).collect();
     println!("cargo:rustc-env=QUANTUM_CLM_REVISION={short}");
 }
