@@ -24,7 +24,7 @@ mod version;
 mod tests;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 pub use self::beneath::Registered;
@@ -37,6 +37,11 @@ use self::layout::Layout;
 use crate::config;
 use crate::domain::model::{ArtifactPath, Digest};
 use crate::store::{RESERVE_BYTES, Store};
+
+/// Where the content with this digest lies beside a data file, whether it is there or not.
+pub fn content_path(data_file: &Path, digest: &Digest) -> PathBuf {
+    Layout::beside(data_file).content(digest)
+}
 
 /// Free space that a file being taken in leaves on the disk: twice what the data file needs to go on, so that no upload
 /// stops the feed.

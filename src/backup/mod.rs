@@ -17,6 +17,7 @@ mod error;
 pub mod layout;
 mod list;
 mod prune;
+mod restore;
 pub mod seal;
 mod verify;
 
@@ -25,4 +26,5 @@ pub use error::{BackupError, VerifyError};
 pub use layout::Place;
 pub use list::{Found, list};
 pub use prune::prune;
+pub use restore::{RestoreError, RestoreRequest, RestoreStep, Restored, restore};
 pub use verify::{Verifier, verify_backup, verify_file};

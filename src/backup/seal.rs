@@ -23,9 +23,9 @@ pub use keys::{Identity, Recipient};
 /// Why nothing was encrypted or decrypted. What was written until then is worth nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// Not a public key.
-    #[error("{0:?} is not an age public key: they begin with age1, and age-keygen prints them")]
-    BadRecipient(String),
+    /// Not a public key. The text is not repeated: it may be a private one.
+    #[error("that is not an age public key: they begin with age1, and age-keygen prints them")]
+    BadRecipient,
     /// There is nobody to encrypt to.
     #[error("there is no public key to encrypt to")]
     Nobody,

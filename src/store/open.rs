@@ -261,7 +261,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
     std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
 
-fn open_database(path: &Path) -> Result<Database, OpenError> {
+pub(super) fn open_database(path: &Path) -> Result<Database, OpenError> {
     let opened = guard::catch(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
@@ -304,7 +304,7 @@ fn refused(path: &Path) -> impl Fn(DatabaseError) -> OpenError {
 }
 
 /// Refuses a file of another program or a later schema; the schema of ours.
-fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
+pub(super) fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
     let foreign = |why: String| OpenError::Foreign { path: path.to_owned(), why };
     let known: BTreeSet<&str> = TABLES.iter().map(|table| table.name).collect();
     let identity = guard::catch(|| {

@@ -3,7 +3,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use super::StoreError;
 
 /// The version of the tables and records below. An older file is migrated, a newer one refused.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// One table as the registry knows it.
 pub(crate) struct TableInfo {

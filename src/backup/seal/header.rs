@@ -34,7 +34,7 @@ pub(super) fn write(file_key: &[u8; FILE_KEY], recipients: &[Recipient]) -> Resu
         let secret = StaticSecret::from(secret);
         let share = PublicKey::from(&secret);
         let key = wrapping_key(&secret, &PublicKey::from(recipient.0), &share, &PublicKey::from(recipient.0))
-            .ok_or_else(|| SealError::BadRecipient(recipient.to_string()))??;
+            .ok_or(SealError::BadRecipient)??;
         let mut wrapped = file_key.to_vec();
         // This key is used once, for this.
         encrypt(&cipher(&key)?, [0; 12], &mut wrapped)?;

@@ -1,10 +1,15 @@
 //! Backups: their names, what they say of themselves, which of them are kept, and what looking at one found.
 
+mod difference;
 mod id;
 mod manifest;
 mod report;
 mod retention;
 
+pub use difference::{
+    Count, Difference, HeldJob, HeldToken, HeldUser, Holdings, Instants, IntentChanges, JobChanges, ProductionChange,
+    RoleChange, TokenChanges, TokenName, UserChanges, difference,
+};
 pub use id::{BackupId, BadBackupId};
 pub use manifest::{AuditAt, FeedAt, KeptArtifact, LackingArtifact, MANIFEST_FORMAT, Manifest, ProgramId, StoredFile};
 pub use report::{Finding, Part, Report};
