@@ -95,6 +95,7 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
         last_job: last_job(&manifest, &then, now.as_ref(), request.at),
         kept: kept.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into()).unwrap_or_default(),
         noted: None,
+        bus_set_back: false,
     };
     Store::mark_restored(&candidate, &mark)?;
     crate::failpoint!("restore.marked");
