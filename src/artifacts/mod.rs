@@ -38,11 +38,6 @@ use crate::config;
 use crate::domain::model::{ArtifactPath, Digest};
 use crate::store::{RESERVE_BYTES, Store};
 
-/// Where the content with this digest lies beside a data file, whether it is there or not.
-pub fn content_path(data_file: &Path, digest: &Digest) -> PathBuf {
-    Layout::beside(data_file).content(digest)
-}
-
 /// Free space that a file being taken in leaves on the disk: twice what the data file needs to go on, so that no upload
 /// stops the feed.
 const LEAVE_BYTES: u64 = 2 * RESERVE_BYTES;
@@ -148,6 +143,11 @@ impl ArtifactError {
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
+}
+
+/// Where the content with this digest lies beside the data file, if that has it.
+pub fn content_path(data_file: &Path, digest: &Digest) -> PathBuf {
+    Layout::beside(data_file).content(digest)
 }
 
 /// The directory beside the data file.

@@ -118,14 +118,17 @@ fn last_job(manifest: &Manifest, then: &Holdings, now: Option<&Holdings>, at: Mi
 
 fn manifest_of(backup: &Path) -> Result<Manifest, RestoreError> {
     let unreadable = |why: String| RestoreError::NoBackup { path: backup.to_owned(), why };
-    let name = backup.file_name().unwrap_or_default().to_string_lossy();
-    let id: BackupId = name
-        .parse()
-        .map_err(|_| unreadable("its directory must have the backup's name, such as 2026-11-21T031500Z".into()))?;
-    let manifest = read_manifest(backup, id).map_err(unreadable)?;
+    // One that somebody renamed is none the worse.
+    let named = backup.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<BackupId>().ok());
+    let manifest = read_manifest(backup, named).map_err(unreadable)?;
     let known = store::SCHEMA_VERSION;
     if manifest.schema > known {
-        return Err(RestoreError::Newer { backup: id, schema: manifest.schema, by: manifest.program.version, known });
+        return Err(RestoreError::Newer {
+            backup: manifest.id,
+            schema: manifest.schema,
+            by: manifest.program.version,
+            known,
+        });
     }
     Ok(manifest)
 }

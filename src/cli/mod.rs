@@ -38,6 +38,7 @@ mod time;
 mod token;
 mod train;
 mod user;
+mod verify;
 mod worker;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
@@ -145,6 +146,8 @@ enum Command {
     Session(session::SessionArgs),
     /// List what was done and refused, and check that nobody has changed that log
     Audit(audit::AuditArgs),
+    /// Look at everything in a backup or a data file; exits with 1 if it is not whole
+    Verify(verify::VerifyArgs),
     /// Check the machine and say how to repair what is wrong
     Doctor(doctor::DoctorArgs),
     /// Check or show the configuration
@@ -188,6 +191,7 @@ pub fn main() -> ExitCode {
         Command::Token(args) => token::run(args, global),
         Command::Session(args) => session::run(args, global),
         Command::Audit(args) => audit::run(args, global),
+        Command::Verify(args) => verify::run(&args, global),
         Command::Doctor(args) => doctor::run(args, global),
         Command::Config(args) => config::run(args, global),
         Command::Completions(args) => completions::run(args, global),

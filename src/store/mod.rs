@@ -46,11 +46,13 @@ mod space;
 mod tokens;
 mod triggers;
 mod users;
+mod verify;
 mod versions;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, WriteTransaction};
@@ -86,6 +88,9 @@ pub use sessions::Session;
 pub use space::{RESERVE_BYTES, Room};
 pub use tokens::Token;
 pub use users::User;
+#[cfg(test)]
+pub(crate) use verify::spoil::spoil;
+pub use verify::verify;
 pub use versions::{Place, StoredVerdicts, VersionLine};
 
 /// redb's cache. Its default of 1 GiB is not for a VPS.
@@ -183,6 +188,8 @@ pub struct Store {
     writer: Mutex<Writer>,
     committed: watch::Sender<Committed>,
     counter_changes: CounterChanges,
+    /// Somebody waits for every snapshot to end.
+    is_wanted: AtomicBool,
 }
 
 /// redb's handle of the file.

@@ -14,7 +14,7 @@ use crate::domain::id::{EventId, IntentId};
 use crate::domain::time::Micros;
 
 /// The row of [`META`] that a restore leaves.
-const RESTORED: &str = "restored";
+pub(super) const RESTORED: &str = "restored";
 
 /// That the file was restored, and whether a daemon has taken note of it.
 #[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]

@@ -1,7 +1,7 @@
 //! What the event bus said between backup and restore is taken in again: Redis was told that it had been.
 
 use quantum_clm::domain::job::Trigger;
-use quantum_clm::store::{Scheduled as _, Store};
+use quantum_clm::store::Store;
 
 use super::{backup, restored};
 use crate::support::bus_in::{GROUP, STREAM, ask, pending};

@@ -146,7 +146,8 @@ fn each_of_several_backups_can_be_restored() {
         assert_eq!(events_of(&said).0, *events, "{said}");
         journal.append(10);
         // The note of this restore is the only one: those before it went with their files.
-        read(&bed, &mut journal, &mut redis, journal.next + 1);
+        let events = journal.next + 1;
+        read(&bed, &mut journal, &mut redis, events);
         assert_whole(&bed, &mut redis, &journal, 1);
         let name = if restores == 0 { String::new() } else { format!("-{}", restores + 1) };
         let kept = bed.data_file().with_file_name(format!("quantum.redb.pre-restore{name}"));

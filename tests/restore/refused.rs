@@ -81,7 +81,7 @@ fn a_damaged_backup() {
 #[test]
 fn what_is_no_backup() {
     let (bed, backups) = bed();
-    refused(&bed, backups.path(), &[], &["must have the backup's name"]);
+    refused(&bed, backups.path(), &[], &["is no backup that can be restored", "manifest.json"]);
     let taken = backup(&bed, backups.path(), &[]);
     fs::remove_file(taken.join("SHA256SUMS")).unwrap();
     refused(&bed, &taken, &[], &["SHA256SUMS"]);
