@@ -21,6 +21,7 @@ mod mirror;
 mod notify;
 mod product;
 mod registry;
+mod restore;
 mod runner;
 mod schedule;
 mod static_binary;

@@ -269,7 +269,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
     std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
 
-fn open_database(path: &Path) -> Result<Database, OpenError> {
+pub(super) fn open_database(path: &Path) -> Result<Database, OpenError> {
     let opened = guard::catch(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);

@@ -3,7 +3,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use super::StoreError;
 
 /// The version of the tables and records below. An older file is migrated, a newer one refused.
-pub(crate) const SCHEMA_VERSION: u32 = 5;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Whether to go on with something long.
 pub(crate) type GoOn<'a> = dyn Fn() -> Result<(), StoreError> + 'a;
