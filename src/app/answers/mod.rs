@@ -1,5 +1,6 @@
 //! The answers: what the API sends and the commands print, from the data file alone. One file a resource.
 
+pub mod backups;
 mod counters;
 mod dead_letters;
 mod events;
