@@ -12,6 +12,8 @@ pub mod pipeline;
 pub mod store;
 /// The files of models' versions: the directory beside the data file, and what is in production.
 pub mod artifacts;
+/// Backups: made, verified, kept and removed. Knows the data file and its directory, and nothing of the daemon.
+pub mod backup;
 /// Redis out: the events' stream, counters, intents, the event bus. The only follower that speaks Redis.
 pub mod mirror;
 /// Webhooks: signed requests to whoever wants to know. A follower of the outbox.

@@ -120,6 +120,7 @@ fn the_domain_knows_no_other_room() {
         "crate::process",
         "crate::config",
         "crate::artifacts",
+        "crate::backup",
         "crate::runner",
         "crate::joblog",
     ];
@@ -141,6 +142,7 @@ fn the_rooms_below_do_not_know_those_above() {
         "src/mirror/",
         "src/notify/",
         "src/artifacts/",
+        "src/backup/",
         "src/names.rs",
         "src/connect.rs",
         "src/pipeline",
@@ -151,8 +153,13 @@ fn the_rooms_below_do_not_know_those_above() {
     none(&breaches(inside(&["src/mirror/"]), &["crate::notify"], "followers know nothing of each other"));
     none(&breaches(inside(&["src/notify/"]), &["crate::mirror"], "followers know nothing of each other"));
     none(&breaches(
+        inside(&["src/backup/"]),
+        &["crate::sources", "crate::mirror", "crate::notify", "crate::pipeline", "crate::worker", "crate::runner"],
+        "backups know the data file and its directory, not who uses them",
+    ));
+    none(&breaches(
         inside(&["src/store/"]),
-        &["crate::sources", "crate::mirror", "crate::notify", "crate::artifacts", "crate::pipeline"],
+        &["crate::sources", "crate::mirror", "crate::notify", "crate::artifacts", "crate::backup", "crate::pipeline"],
         "it is above",
     ));
 }

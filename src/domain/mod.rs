@@ -10,6 +10,8 @@ pub mod adapter;
 pub mod audit;
 /// How long somebody who guesses has to wait.
 pub mod backoff;
+/// Backups: their names, what they say of themselves, which are kept, and what looking at one found.
+pub mod backup;
 /// A columnar run of events: what a source hands over, a block holds and a query reads.
 pub mod batch;
 /// Events that other programs are told: models trained, evaluated, promoted, rolled back.

@@ -1,0 +1,103 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::error::BackupError;
+use super::layout::{MANIFEST, Place, SUMS};
+use crate::domain::backup::{BackupId, MANIFEST_FORMAT, Manifest};
+use crate::domain::model::Digest;
+
+/// The longest manifest that is read: one of a hundred thousand models' files is a quarter of that.
+const MOST_MANIFEST: u64 = 128 << 20;
+
+/// A directory with a backup's name.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its name.
+    pub id: BackupId,
+    /// Its directory.
+    pub path: PathBuf,
+    /// What it says of itself, or why it is no backup. Neither the data file nor models' files were read for this.
+    pub manifest: Result<Manifest, String>,
+}
+
+/// Every backup of a place, oldest first. None where the directory does not exist.
+pub fn list(place: &Place) -> Result<Vec<Found>, BackupError> {
+    let looked = |error| BackupError::io("look into", &place.directory)(error);
+    let entries = match fs::read_dir(&place.directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(looked(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(looked)?;
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<BackupId>().ok()) else { continue };
+        let path = entry.path();
+        let manifest = read_manifest(&path, id);
+        found.push(Found { id, path, manifest });
+    }
+    found.sort_by_key(|backup| backup.id);
+    Ok(found)
+}
+
+/// The manifest of the backup in `path`, if its checksums are right and the data file is there with its size.
+pub(super) fn read_manifest(path: &Path, id: BackupId) -> Result<Manifest, String> {
+    let text = read(&path.join(MANIFEST))?;
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| format!("{MANIFEST}: {error}"))?;
+    if manifest.format > MANIFEST_FORMAT {
+        return Err(format!(
+            "{MANIFEST} has format {}, and this program reads up to {MANIFEST_FORMAT}: use a later one",
+            manifest.format
+        ));
+    }
+    let sums = read(&path.join(SUMS))?;
+    if sums != sums_of(&manifest, &text).as_bytes() {
+        return Err(format!("{SUMS} and {MANIFEST} do not agree: one of them was changed or damaged"));
+    }
+    if manifest.id != id {
+        return Err(format!("{MANIFEST} is that of {}", manifest.id));
+    }
+    let size = match fs::symlink_metadata(path.join(&manifest.data.name)) {
+        Ok(metadata) if metadata.is_file() => metadata.len(),
+        Ok(_) => return Err(format!("{} is not a file", manifest.data.name)),
+        Err(error) => return Err(format!("{}: {error}", manifest.data.name)),
+    };
+    if size != manifest.data.size {
+        return Err(format!("{} has {size} bytes and should have {}", manifest.data.name, manifest.data.size));
+    }
+    Ok(manifest)
+}
+
+/// What `SHA256SUMS` must be, in sha256sum's own format.
+pub(super) fn sums_of(manifest: &Manifest, text: &[u8]) -> String {
+    let digest = Digest(Sha256::digest(text).into());
+    format!("{}  {}\n{digest}  {MANIFEST}\n", manifest.data.sha256, manifest.data.name)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    use io::Read as _;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = fs::File::open(path).map_err(|error| format!("{name}: {error}"))?;
+    let mut bytes = Vec::new();
+    file.take(MOST_MANIFEST + 1).read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;
+    if bytes.len() as u64 > MOST_MANIFEST {
+        return Err(format!("{name} is longer than {MOST_MANIFEST} bytes"));
+    }
+    Ok(bytes)
+}
+
+impl Found {
+    /// Whether it says of itself that it is whole.
+    pub fn is_readable(&self) -> bool {
+        self.manifest.is_ok()
+    }
+
+    /// The path of a file of it, if the manifest names it: nothing else of the directory is anybody's business.
+    pub fn file(&self, name: &str) -> Option<PathBuf> {
+        let manifest = self.manifest.as_ref().ok()?;
+        [MANIFEST, SUMS, manifest.data.name.as_str()].contains(&name).then(|| self.path.join(name))
+    }
+}

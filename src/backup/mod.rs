@@ -1,0 +1,28 @@
+//! Backups: copies of the data file and of the models' files that are whole, verified and can be restored.
+//!
+//! ```text
+//! <directory>/2026-11-21T031500Z/quantum.redb     or quantum.redb.age
+//!                                manifest.json    what is in it
+//!                                SHA256SUMS       of the two, for sha256sum -c
+//!             artifacts/ab/cdef…                  models' files by the digest of their content, shared by all backups
+//!             .partial-<id>/                      being made; the next backup removes what was left
+//!             .lock                               held by whoever makes or removes backups here
+//! ```
+//!
+//! A directory with a backup's name exists only when the backup is whole: it is made under another name, every file and
+//! directory is on the disk, a child process has verified it, and then it gets its name.
+
+mod create;
+mod error;
+pub mod layout;
+mod list;
+mod prune;
+pub mod seal;
+mod verify;
+
+pub use create::{Created, Plan, Step, create};
+pub use error::{BackupError, VerifyError};
+pub use layout::Place;
+pub use list::{Found, list};
+pub use prune::prune;
+pub use verify::{Verifier, verify_backup, verify_file};
