@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::key::{self, VARIABLE_PREFIX, keys, nearest};
 use super::redis_target::RedisTarget;
-use super::{Config, file, predecessor};
+use super::{Config, backup, file, predecessor};
 
 /// The file that is read when none is named; it may be absent.
 pub const DEFAULT_FILE: &str = "/etc/quantum/clm.toml";
@@ -321,6 +321,7 @@ impl Loading {
         if password.is_some() && config.redis.password_file.is_some() {
             faults.push(("redis.url", "holds a password and redis.password_file is set: keep one of them"));
         }
+        faults.extend(backup::cross_checks(&config.backup, &config.data_file));
         let faults: Vec<_> =
             faults.into_iter().map(|(key, message)| format!("{}: {key} {message}", self.loaded.origin(key))).collect();
         self.error.faults.extend(faults);
@@ -465,6 +466,27 @@ mod tests {
                 "clm.toml:2: journal.units is empty, so there is nothing to read: name at least one unit",
                 "clm.toml:5: redis.intent_stream is the events' stream too: give the intents one of their own",
                 "QUANTUM_CLM_REDIS_URL: redis.url holds a password and redis.password_file is set: keep one of them",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_copy_of_backups_elsewhere_is_described_in_full() {
+        let bed = Bed::new(
+            &[(
+                "clm.toml",
+                "data_file = \"/v/q.redb\"\n[backup]\ndirectory = \"/v\"\n[backup.s3]\nurl = \"http://h\"\n",
+            )],
+            &[("QUANTUM_CLM_BACKUP_S3_BUCKET", "backups"), ("QUANTUM_CLM_BACKUP_S3_ACCESS_KEY_ID", "id")],
+        );
+        assert_eq!(
+            bed.faults(),
+            [
+                "QUANTUM_CLM_BACKUP_S3_BUCKET: backup.s3.bucket is set and backup.s3.secret_access_key_file is not: name \
+                 that file",
+                "clm.toml:5: backup.s3.url is not encrypted and leads off this machine: use https://, or set \
+                 backup.s3.allow_http = true",
+                "clm.toml:3: backup.directory holds data_file itself: name another directory",
             ]
         );
     }
