@@ -55,7 +55,9 @@ impl fmt::Display for S3Place {
 
 /// A text that is no such place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no place in a store: write it as s3://bucket/prefix, or s3://bucket/prefix/2026-11-21T031500Z for a backup")]
+#[error(
+    "{0:?} is no place in a store: write it as s3://bucket/prefix, or s3://bucket/prefix/2026-11-21T031500Z for a backup"
+)]
 pub struct BadS3Place(String);
 
 impl FromStr for S3Place {
@@ -63,10 +65,12 @@ impl FromStr for S3Place {
 
     fn from_str(text: &str) -> Result<Self, BadS3Place> {
         let bad = || BadS3Place(text.chars().take(200).collect());
-        let (bucket, rest) = text.strip_prefix(SCHEME).ok_or_else(bad)?.trim_end_matches('/').split_once('/').unwrap_or((
-            text.strip_prefix(SCHEME).unwrap_or_default().trim_end_matches('/'),
-            "",
-        ));
+        let (bucket, rest) = text
+            .strip_prefix(SCHEME)
+            .ok_or_else(bad)?
+            .trim_end_matches('/')
+            .split_once('/')
+            .unwrap_or((text.strip_prefix(SCHEME).unwrap_or_default().trim_end_matches('/'), ""));
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let part = |part: &str| !part.is_empty() && part != "." && part != ".." && part.chars().all(fits);
         if !part(bucket) || !(rest.is_empty() || rest.split('/').all(part)) {
@@ -100,7 +104,8 @@ impl Endpoint {
         let above = uri.path().trim_end_matches('/');
         // The bucket in the path works everywhere but with the few that want it in the name: whoever names it there is
         // taken at their word.
-        let in_name = uri.host().is_some_and(|host| host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.')));
+        let in_name =
+            uri.host().is_some_and(|host| host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.')));
         let base = if in_name { above.to_owned() } else { format!("{above}/{bucket}") };
         Ok(Self { base, uri })
     }
@@ -160,7 +165,10 @@ mod tests {
         let three = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
         assert_eq!(path(None), three("https://s3.eu-1.amazonaws.com", "/safe/a%20b", "/safe"));
         assert_eq!(path(Some("http://[::1]:9000/")), three("http://[::1]:9000", "/safe/a%20b", "/safe"));
-        assert_eq!(path(Some("https://x.example/v1/s3")), three("https://x.example", "/v1/s3/safe/a%20b", "/v1/s3/safe"));
+        assert_eq!(
+            path(Some("https://x.example/v1/s3")),
+            three("https://x.example", "/v1/s3/safe/a%20b", "/v1/s3/safe")
+        );
         assert_eq!(path(Some("https://safe.oss.example")), three("https://safe.oss.example", "/a%20b", "/"));
     }
 }

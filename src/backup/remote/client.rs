@@ -161,13 +161,11 @@ impl Client {
         .await
     }
 
-    /// Asks; the answer's body is the caller's to read. Where it breaks off, the caller asks for the rest.
-    pub(super) async fn open(&self, ask: &Ask<'_>) -> Result<Incomings<'_>, Problem> {
-        self.persistently(async || self.once(ask).await).await
-    }
-
     /// Tries until it succeeds, cannot succeed, or was tried often enough.
-    pub(super) async fn persistently<T>(&self, mut work: impl AsyncFnMut() -> Result<T, Problem>) -> Result<T, Problem> {
+    pub(super) async fn persistently<T>(
+        &self,
+        mut work: impl AsyncFnMut() -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         let mut failures = 0;
         loop {
             let problem = match work().await {
@@ -188,8 +186,9 @@ impl Client {
         }
     }
 
-    /// One try. A connection that lay idle may be gone, which says nothing of the store: that is tried anew at once.
-    async fn once(&self, ask: &Ask<'_>) -> Result<Incomings<'_>, Problem> {
+    /// One try, of which the answer's body is the caller's to read. A connection that lay idle may be gone, which says
+    /// nothing of the store: that is tried anew at once.
+    pub(super) async fn once(&self, ask: &Ask<'_>) -> Result<Incomings<'_>, Problem> {
         let waiting = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(line) = waiting
             && let Ok(pieces) = self.on(line, ask).await
@@ -199,8 +198,7 @@ impl Client {
         let connecting = connect(&self.endpoint.uri, self.ca_file.as_deref(), self.patience.connect);
         let stream = connecting.await.map_err(|error| Problem::Connect { error })?;
         let handshake = timeout(self.patience.connect, http1::handshake(stream));
-        let (sender, connection) =
-            handshake.await.map_err(|_| self.silent(1))?.map_err(|error| self.broken(&error))?;
+        let (sender, connection) = handshake.await.map_err(|_| self.silent(1))?.map_err(|error| self.broken(&error))?;
         // Its errors are those of the request that is on it.
         let task = tokio::spawn(async move {
             let _ = connection.await;
@@ -240,8 +238,7 @@ impl Client {
             headers.insert(*name, HeaderValue::from_str(value).map_err(|error| own(&error))?);
         }
         let (path, query) = (self.endpoint.path(ask.key), sign::query(ask.query));
-        let signed =
-            Signed { method: ask.method.as_str(), path: &path, query: &query, content: ask.content.digest() };
+        let signed = Signed { method: ask.method.as_str(), path: &path, query: &query, content: ask.content.digest() };
         self.signer.sign(&signed, &mut headers, now()).map_err(|error| own(&error))?;
         if matches!(ask.method, Method::PUT | Method::POST) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(ask.content.size()));

@@ -120,7 +120,9 @@ fn advice(error: &ConnectError) -> &'static str {
         }
         ConnectError::Certificates { .. } => ": mend backup.s3.ca_file",
         ConnectError::Unresolved(_) => ": look at backup.s3.url and the name servers",
-        ConnectError::Unreachable { .. } | ConnectError::Slow(_) => ": look at backup.s3.url and whether the store runs",
+        ConnectError::Unreachable { .. } | ConnectError::Slow(_) => {
+            ": look at backup.s3.url and whether the store runs"
+        }
         ConnectError::Own(_) => "",
     }
 }

@@ -158,11 +158,8 @@ mod tests {
 
     #[test]
     fn nothing_that_is_printed_has_the_secret() {
-        let signer = Signer {
-            region: "r".into(),
-            access_key_id: "id".into(),
-            secret: Secret::new("wJalrXUtnFEMI".into()),
-        };
+        let signer =
+            Signer { region: "r".into(), access_key_id: "id".into(), secret: Secret::new("wJalrXUtnFEMI".into()) };
         assert!(!format!("{signer:?}").contains("wJal"), "{signer:?}");
     }
 }

@@ -51,10 +51,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Element, BadXml> {
     let mut elements = 0;
     loop {
         let event = reader.read_event().map_err(|error| bad(&error))?;
+        let depth = open.len();
         let Some(current) = open.last_mut() else { return Err(bad(&"it ends too often")) };
         match event {
             Event::Start(_) | Event::Empty(_) if elements == ELEMENTS => return Err(bad(&"it has too many elements")),
-            Event::Start(_) if open.len() > DEPTH => return Err(bad(&"it is too deep")),
+            Event::Start(_) if depth > DEPTH => return Err(bad(&"it is too deep")),
             Event::Start(start) => {
                 elements += 1;
                 open.push(named(start.local_name().as_ref()));
