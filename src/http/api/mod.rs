@@ -32,6 +32,8 @@ mod versions;
 mod webhooks;
 mod work;
 
+use std::any::Any;
+
 use axum::extract::FromRef;
 
 use super::error::ApiError;
@@ -134,5 +136,15 @@ where
     E: Send + 'static,
     ApiError: From<E>,
 {
-    tokio::task::spawn_blocking(look).await.map_err(ApiError::internal)?.map_err(ApiError::from)
+    let seen = on_a_thread(Box::new(move || Box::new(look()))).await?;
+    let seen = seen.downcast::<Result<T, E>>().map_err(|_| ApiError::internal("an answer of another type"))?;
+    seen.map_err(ApiError::from)
+}
+
+/// What was seen, whatever it is.
+type Seen = Box<dyn Any + Send>;
+
+/// One task for all looks: the runtime's code for a task of each would be a twentieth of the program.
+async fn on_a_thread(look: Box<dyn FnOnce() -> Seen + Send>) -> Result<Seen, ApiError> {
+    tokio::task::spawn_blocking(look).await.map_err(ApiError::internal)
 }
