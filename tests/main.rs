@@ -8,6 +8,7 @@ mod strategy;
 
 mod adapter;
 mod adapters;
+mod backup;
 mod browser;
 mod cli;
 mod gates;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::error::BackupError;
-use super::layout::{MANIFEST, Place, SUMS};
-use crate::domain::backup::{BackupId, MANIFEST_FORMAT, Manifest};
+use super::layout::{DATA, MANIFEST, Place, SEALED, SUMS, plain_name, sealed_name};
+use crate::domain::backup::{BackupId, KeptArtifact, MANIFEST_FORMAT, Manifest};
 use crate::domain::model::Digest;
 
 /// The longest manifest that is read: one of a hundred thousand models' files is a quarter of that.
-const MOST_MANIFEST: u64 = 128 << 20;
+pub(super) const MOST_MANIFEST: u64 = 128 << 20;
 
 /// A directory with a backup's name.
 #[derive(Clone, Debug)]
@@ -45,21 +45,7 @@ pub fn list(place: &Place) -> Result<Vec<Found>, BackupError> {
 
 /// The manifest of the backup in `path`, if its checksums are right and the data file is there with its size.
 pub(super) fn read_manifest(path: &Path, id: BackupId) -> Result<Manifest, String> {
-    let text = read(&path.join(MANIFEST))?;
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| format!("{MANIFEST}: {error}"))?;
-    if manifest.format > MANIFEST_FORMAT {
-        return Err(format!(
-            "{MANIFEST} has format {}, and this program reads up to {MANIFEST_FORMAT}: use a later one",
-            manifest.format
-        ));
-    }
-    let sums = read(&path.join(SUMS))?;
-    if sums != sums_of(&manifest, &text).as_bytes() {
-        return Err(format!("{SUMS} and {MANIFEST} do not agree: one of them was changed or damaged"));
-    }
-    if manifest.id != id {
-        return Err(format!("{MANIFEST} is that of {}", manifest.id));
-    }
+    let manifest = checked(&read(&path.join(MANIFEST))?, &read(&path.join(SUMS))?, id)?;
     let size = match fs::symlink_metadata(path.join(&manifest.data.name)) {
         Ok(metadata) if metadata.is_file() => metadata.len(),
         Ok(_) => return Err(format!("{} is not a file", manifest.data.name)),
@@ -67,6 +53,34 @@ pub(super) fn read_manifest(path: &Path, id: BackupId) -> Result<Manifest, Strin
     };
     if size != manifest.data.size {
         return Err(format!("{} has {size} bytes and should have {}", manifest.data.name, manifest.data.size));
+    }
+    Ok(manifest)
+}
+
+/// What a backup says of itself, if its words agree with each other and name no file outside of it.
+pub(super) fn checked(text: &[u8], sums: &[u8], id: BackupId) -> Result<Manifest, String> {
+    let manifest: Manifest = serde_json::from_slice(text).map_err(|error| format!("{MANIFEST}: {error}"))?;
+    if manifest.format > MANIFEST_FORMAT {
+        return Err(format!(
+            "{MANIFEST} has format {}, and this program reads up to {MANIFEST_FORMAT}: use a later one",
+            manifest.format
+        ));
+    }
+    if sums != sums_of(&manifest, text).as_bytes() {
+        return Err(format!("{SUMS} and {MANIFEST} do not agree: one of them was changed or damaged"));
+    }
+    if manifest.id != id {
+        return Err(format!("{MANIFEST} is that of {}", manifest.id));
+    }
+    if ![DATA.to_owned(), format!("{DATA}{SEALED}")].contains(&manifest.data.name) {
+        return Err(format!("{MANIFEST} names {:?} as the data file, which no backup does", manifest.data.name));
+    }
+    let foreign = |artifact: &&KeptArtifact| {
+        let KeptArtifact { sha256, stored_name, stored_sha256, .. } = artifact;
+        *stored_name != plain_name(sha256) && *stored_name != sealed_name(sha256, stored_sha256)
+    };
+    if let Some(artifact) = manifest.artifacts.iter().find(foreign) {
+        return Err(format!("{MANIFEST} has {:?} as the name of a model's file", artifact.stored_name));
     }
     Ok(manifest)
 }

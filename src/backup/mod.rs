@@ -17,6 +17,7 @@ mod error;
 pub mod layout;
 mod list;
 mod prune;
+pub mod remote;
 pub mod seal;
 mod verify;
 

@@ -1,0 +1,3 @@
+//! Backups, made by the real binary, and their copies.
+
+mod s3;
