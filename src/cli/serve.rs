@@ -25,7 +25,9 @@ use crate::sources::journal;
 use crate::stop::{self, Stop};
 use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, accounts, jobs, mirror, scheduler, subscriptions, tail, trade_path, upkeep, webhooks};
+use crate::tasks::{
+    Tasks, accounts, backups, jobs, mirror, scheduler, subscriptions, tail, trade_path, upkeep, webhooks,
+};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -162,6 +164,7 @@ async fn serve(
     accounts::spawn(&mut tasks, &app);
     scheduler::spawn(&mut tasks, &app);
     jobs::spawn(&mut tasks, &app);
+    backups::spawn(&mut tasks, &app);
 
     let door = Door::new(admins).with_accounts(app.accounts.clone()).behind(Border::new(&app.config.http));
     let router = routes::router(api::routes(), app.clone(), door, Times::default());

@@ -1,5 +1,7 @@
 //! The answers: what the API sends and the commands print, from the data file alone. One file a resource.
 
+/// Backups and what was attempted.
+pub mod backups;
 mod counters;
 mod dead_letters;
 mod events;

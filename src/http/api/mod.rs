@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod audit;
+pub(in crate::http) mod backups;
 mod clm;
 mod clm_jobs;
 mod compare;
@@ -71,6 +72,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
     routes.extend(dead_letters::routes());
+    routes.extend(backups::routes());
     routes.extend(import::routes());
     routes.extend(work::routes());
     routes.extend(me::routes());
