@@ -8,6 +8,7 @@ mod strategy;
 
 mod adapter;
 mod adapters;
+mod appliance;
 mod browser;
 mod cli;
 mod gates;

@@ -67,7 +67,7 @@ impl Addresses {
 /// Where the configuration says something else than the unit, which wins: a daemon cannot give back what systemd listens on.
 pub(super) fn overruled(passed: &Addresses, http: &config::Http, is_set: impl Fn(&str) -> bool) -> Vec<String> {
     const HOW: &str =
-        "change the unit (systemctl edit quantum-clm.socket), or disable it to listen as the configuration says";
+        "change the unit (systemctl edit quantum-clm.socket), or mask it to listen as the configuration says";
     let mut lines = Vec::new();
     let is_passed = http.listen.parse().is_ok_and(|listen: SocketAddr| passed.tcp.contains(&listen));
     if !passed.tcp.is_empty() && !is_passed && is_set("http.listen") {
