@@ -55,6 +55,10 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
+    pub(super) fn any(&self) -> bool {
+        !self.tcp.is_empty() || !self.unix.is_empty()
+    }
+
     pub(super) fn of(tcp: &[TcpListener], unix: &[UnixListener]) -> Self {
         let path = |socket: &UnixListener| socket.local_addr().ok()?.as_pathname().map(Path::to_owned);
         Self {

@@ -18,12 +18,13 @@ fn secrets_a_hang_other_addresses_and_what_cannot_start() {
 /// A file in /etc/quantum/credentials is a credential by its name; without it the daemon runs and says what is missing.
 fn credentials(system: &System) {
     system.wait_active("quantum-clm.service");
-    let mirror = "quantum-clm --json health | tr '{' '\\n' | grep '\"mirror\"'";
-    system.wait("the mirror lacks its password", &format!("{mirror} | grep -q redis.password"));
+    let mirror = "quantum-clm health --verbose | grep '^mirror'";
+    system
+        .wait("the mirror lacks its password", &format!("{mirror} | grep -q 'there is no credential redis.password'"));
     system.sh("redis-cli config set requirepass 'a secret' >/dev/null");
     system.write("/etc/quantum/credentials/redis.password", 0o600, "a secret\n");
     system.sh("systemctl restart quantum-clm.service");
-    system.wait("the mirror has its password", &format!("{mirror} | grep -q '\"ok\"'"));
+    system.wait("the mirror has its password", &format!("{mirror} | grep -q ' ok '"));
     assert_ne!(system.try_sh("runuser -u quantum-clm -- cat /etc/quantum/credentials/redis.password").code, Some(0));
     system.sh("redis-cli -a 'a secret' --no-auth-warning config set requirepass '' >/dev/null; rm /etc/quantum/credentials/redis.password");
 }

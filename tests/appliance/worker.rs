@@ -32,8 +32,8 @@ fn programs_outlive_an_upgrade_see_nothing_of_the_daemons_and_restart_one_servic
     system.sh(&format!("install -d -o quantum-worker /tmp/bed; systemctl enable --quiet --now {WORKER}"));
 
     hidden(&system);
-    upgraded(&system);
-    restarts_one_service(&system, root);
+    let version = upgraded(&system);
+    restarts_one_service(&system, root, &version);
 }
 
 fn hidden(system: &System) {
@@ -51,7 +51,8 @@ fn hidden(system: &System) {
     assert_eq!(said, "", "the data file's directory is to be an empty one");
 }
 
-fn upgraded(system: &System) {
+/// Trains over an upgrade; the version that came of it.
+fn upgraded(system: &System) -> String {
     let job = system
         .sh("quantum-clm --json train xgboost --symbol BTCUSDT --timeframe 1h | grep -o 'job-[0-9]*' | head -n 1");
     system.wait("the training is under way", "[ -s /tmp/bed/waits ]");
@@ -67,10 +68,11 @@ fn upgraded(system: &System) {
     system
         .wait("the job is over", &format!("quantum-clm --json jobs show {job} | grep -q '\"state\": *\"completed\"'"));
     assert_eq!(system.sh("cat /tmp/bed/trained"), job, "trained once");
-    assert_eq!(system.try_sh("pgrep -f adapter").code, Some(1), "somebody is left of it");
+    assert_eq!(system.try_sh("pgrep -f /usr/local/bin/adapter").code, Some(1), "somebody is left of it");
+    system.sh(&format!("quantum-clm --json jobs show {job} | grep -o 'v[0-9]*_[0-9]*' | sort -u"))
 }
 
-fn restarts_one_service(system: &System, root: &Path) {
+fn restarts_one_service(system: &System, root: &Path, version: &str) {
     system.put(&root.join("packaging/polkit/50-quantum-clm.rules"), "/etc/polkit-1/rules.d/50-quantum-clm.rules");
     system.sh("systemctl restart polkit.service");
     let before = system.property("quantum-ai-engine.service", "InvocationID");
