@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use tokio::task::JoinHandle;
 
 use super::Global;
 use crate::app::{App, files as models_files, restored};
@@ -22,7 +23,7 @@ use crate::observe::status::StatusBoard;
 use crate::observe::{logging, now, signals};
 use crate::process::unless_inherited;
 use crate::sources::journal;
-use crate::stop::{self, Stop};
+use crate::stop::{self, Stop, Stopper, Stopping};
 use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
 use crate::tasks::{
@@ -147,7 +148,7 @@ async fn serve(
     let admins = Admins::default();
     let listeners = prepared.finish(&admins)?;
     let listening = listeners.describe();
-    let addresses = listeners.tcp_addresses();
+    let (addresses, outlive_us) = (listeners.tcp_addresses(), listeners.outlive_us());
     for notice in notices {
         tracing::info!("{notice}");
     }
@@ -188,16 +189,23 @@ async fn serve(
     signals.asked().await;
     Notify.stopping();
     tracing::info!("stopping: what was read is being stored");
-    let drained = tasks.drain(DRAIN, &signals).await;
+    let server = (http_stopper, server);
+    let drained = if outlive_us {
+        // Whoever comes from here on waits for the next daemon; whoever was let in is answered while everything still works.
+        close(server, &signals).await?;
+        tasks.drain(DRAIN, &signals).await
+    } else {
+        // The listeners stop last, so that `health` answers during the drain.
+        let drained = tasks.drain(DRAIN, &signals).await;
+        close(server, &signals).await?;
+        drained
+    };
     if !drained.late.is_empty() {
         tracing::warn!(
             tasks = drained.late.join(", "),
             "not finished; what was not stored is read again from the journal"
         );
     }
-    // The listeners stop last, so that `health` answers during the drain.
-    http_stopper.ask(signals.now().max(Stop::Drain));
-    server.await.context("the listeners ended badly")?;
     tokio::task::spawn_blocking(move || {
         // The listeners answered, and refused, until just now.
         if let Err(error) = app.accounts.flush() {
@@ -209,4 +217,17 @@ async fn serve(
     .context("closing the data file failed")?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Accepts nobody any more, and lets requests under way finish, unless that is given up.
+async fn close((stopper, mut server): (Stopper, JoinHandle<usize>), signals: &Stopping) -> anyhow::Result<()> {
+    stopper.ask(Stop::Drain);
+    let ended = tokio::select! {
+        ended = &mut server => ended,
+        () = signals.reached(Stop::GiveUp) => {
+            stopper.ask(Stop::GiveUp);
+            server.await
+        }
+    };
+    ended.map(drop).context("the listeners ended badly")
 }
