@@ -26,6 +26,7 @@ mod publish;
 mod schedule;
 mod sessions;
 mod status;
+mod takeover;
 mod tokens;
 mod users;
 mod versions;
@@ -70,6 +71,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(webhooks::routes());
     routes.extend(dead_letters::routes());
     routes.extend(import::routes());
+    routes.extend(takeover::routes());
     routes.extend(work::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
