@@ -82,6 +82,7 @@ async fn serve(
     ready: impl FnOnce(&App, &str) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let started = now();
+    let inherited = loaded.from_predecessor();
     let Loaded { config, notices, .. } = loaded;
     let signals = signals::listen().context("cannot listen for signals")?;
     // Everything that can be refused is refused before the first byte of the data file is touched.
@@ -109,6 +110,10 @@ async fn serve(
     }
 
     let board = StatusBoard::new();
+    if !inherited.is_empty() {
+        // In the log by its first report, and in health for whoever looks later.
+        board.reporter("config").ok(inherited.join("; "));
+    }
     let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
     let app = App::new(config, store, board.clone(), metrics, started);
     let begun = app.clone();

@@ -89,6 +89,8 @@ pub struct Mirror {
     trouble: [Option<Trouble>; 3],
     counters_at: Instant,
     returned: Returned,
+    /// Whether the next save is the first after a takeover.
+    begins: bool,
 }
 
 /// A part that Redis refuses, and when it is tried again.
@@ -141,6 +143,7 @@ impl Mirror {
             trouble: [None, None, None],
             counters_at: Instant::now(),
             returned,
+            begins: false,
         }
     }
 
@@ -335,6 +338,7 @@ impl Mirror {
         self.taken = Some(taken.clone());
         // What was sent to another stream or server says nothing of this one.
         self.saved.event = from;
+        self.begins = true;
         // Before the first entry, so that no later look takes our own beginning for somebody else's.
         if let Err(error) = self.save().await {
             self.taken = None;
@@ -440,7 +444,7 @@ impl Mirror {
             return Ok(());
         }
         let (store, row) = (self.store.clone(), position.clone());
-        let begins = self.saved.note != position.note;
+        let begins = std::mem::take(&mut self.begins);
         let saving = move || {
             store.write::<_, StoreError>(|txn| {
                 if begins {
