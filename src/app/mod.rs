@@ -27,6 +27,8 @@ pub mod sample;
 pub mod tail;
 /// When which model is trained.
 pub mod schedule;
+/// What the predecessor left, taken over.
+pub mod takeover;
 /// What the pages show.
 pub mod views;
 /// What operators do with webhooks.
@@ -98,6 +100,8 @@ pub struct App {
     /// What pages keep in memory.
     pub views: Arc<views::Memory>,
     growth: Arc<Mutex<Option<u64>>>,
+    /// Held by who takes the predecessor's history in.
+    taking_over: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl App {
@@ -139,6 +143,7 @@ impl App {
             publisher: publish::Publisher::default(),
             views: Arc::default(),
             growth: Arc::default(),
+            taking_over: Arc::default(),
         }
     }
 

@@ -117,6 +117,7 @@ async fn serve(
         .filter(|key| loaded.origin(key) != config::Origin::Default)
         .collect();
     let is_set = |key: &str| set.contains(&key);
+    let inherited = loaded.from_predecessor();
     let Loaded { config, notices, .. } = loaded;
     let signals = signals::listen().context("cannot listen for signals")?;
     // Everything that can be refused is refused before the first byte of the data file is touched.
@@ -154,6 +155,10 @@ async fn serve(
     }
 
     let board = StatusBoard::new();
+    if !inherited.is_empty() {
+        // In the log by its first report, and in health for whoever looks later.
+        board.reporter("config").ok(inherited.join("; "));
+    }
     let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
     let app = App::new(config, store, board.clone(), metrics, started);
     let begun = app.clone();
