@@ -6,13 +6,14 @@ use clap::Args;
 
 use super::Global;
 use crate::app::{App, files as models_files};
-use crate::config::Loaded;
+use crate::config::{self, Loaded};
 use crate::http::accept::{self, Limits};
 use crate::http::api;
 use crate::http::border::Border;
 use crate::http::door::Door;
 use crate::http::files;
-use crate::http::listen::{self, Passed};
+use crate::http::listen::{self, ListenError};
+use crate::http::passed::Passed;
 use crate::http::peer::Admins;
 use crate::http::routes::{self, Times};
 use crate::observe::metrics::Metrics;
@@ -29,8 +30,9 @@ use crate::tasks::{Tasks, accounts, jobs, mirror, scheduler, subscriptions, tail
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// How long opening a data file may take until systemd is told again to wait: a repair after a crash reads it whole.
-const OPENING: Duration = Duration::from_secs(600);
+/// The exit code of what another start may mend: sysexits' EX_TEMPFAIL. Everything else is 2, which the unit takes as a reason to
+/// stay down (`RestartPreventExitStatus=`).
+const MAY_PASS: u8 = 75;
 
 #[derive(Args)]
 pub(crate) struct ServeArgs {
@@ -42,7 +44,32 @@ pub(crate) struct ServeArgs {
 pub(crate) fn run(args: ServeArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let loaded = if args.demo { global.load_without_units()? } else { global.load()? };
     let origin = if args.demo { Origin::Demo } else { Origin::Journal };
-    daemon(loaded, origin, |app, _| tell_how_to_begin(app))
+    daemon(loaded, origin, |app, _| tell_how_to_begin(app)).or_else(|error| {
+        if stays(&error) {
+            return Err(error);
+        }
+        super::complain(&crate::observe::in_full(&error));
+        Ok(ExitCode::from(MAY_PASS))
+    })
+}
+
+/// Whether a start would fail in the same way until somebody changes something.
+fn stays(error: &anyhow::Error) -> bool {
+    let of_file = error.downcast_ref::<OpenError>().map(|error| match error {
+        OpenError::InUse { .. } | OpenError::Io { .. } => false,
+        OpenError::Migration { source, .. } => !source.is_full(),
+        OpenError::Foreign { .. }
+        | OpenError::Newer { .. }
+        | OpenError::NotReady { .. }
+        | OpenError::Damaged { .. } => true,
+    });
+    let of_sockets = error.downcast_ref::<ListenError>().map(|error| {
+        matches!(
+            error,
+            ListenError::Address(_) | ListenError::TooLong(_) | ListenError::NoSocket(_) | ListenError::Passed { .. }
+        )
+    });
+    of_file.or(of_sockets).unwrap_or(false)
 }
 
 /// There is no default password: who starts a new appliance is told how the first user is added.
@@ -82,6 +109,11 @@ async fn serve(
     ready: impl FnOnce(&App, &str) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let started = now();
+    let set: Vec<_> = ["http.listen", "http.socket"]
+        .into_iter()
+        .filter(|key| loaded.origin(key) != config::Origin::Default)
+        .collect();
+    let is_set = |key: &str| set.contains(&key);
     let Loaded { config, notices, .. } = loaded;
     let signals = signals::listen().context("cannot listen for signals")?;
     // Everything that can be refused is refused before the first byte of the data file is touched.
@@ -92,14 +124,16 @@ async fn serve(
         }
     }
     let prepared = listen::prepare(&config.http, passed)?;
+    for line in prepared.overruled(&config.http, is_set) {
+        tracing::warn!("{line}");
+    }
     let path = config.data_file.clone();
-    Notify.extend(OPENING);
-    let store = tokio::task::spawn_blocking(move || {
+    let opening = tokio::task::spawn_blocking(move || {
         // Opening writes, into a file that is another's as well.
         unless_inherited(|| Store::inspect(&path), |error| matches!(error, OpenError::InUse { .. }))?;
         Store::open(&path)
-    })
-    .await??;
+    });
+    let store = Notify.extending("opening the data file; a repair or a migration takes its time", opening).await??;
     let admins = Admins::default();
     let listeners = prepared.finish(&admins)?;
     let listening = listeners.describe();
@@ -112,7 +146,8 @@ async fn serve(
     let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
     let app = App::new(config, store, board.clone(), metrics, started);
     let begun = app.clone();
-    tokio::task::spawn_blocking(move || models_files::start(&begun)).await?;
+    let tidying = tokio::task::spawn_blocking(move || models_files::start(&begun));
+    Notify.extending("looking after the files of models", tidying).await?;
     let mut tasks = Tasks::new(board);
     let pulse = feed::spawn(&mut tasks, &app, origin);
     if origin == Origin::Journal {

@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -80,6 +81,10 @@ pub enum SecretError {
     Url(String),
 }
 
+/// What stands before the name of each file of `/etc/quantum/credentials`, as the units hand them on
+/// (`LoadCredential=clm:/etc/quantum/credentials`): so that a new secret needs no change of a unit.
+const DIRECTORY_OF_CREDENTIALS: &str = "clm_";
+
 /// Reads the secret in the file `path`, without its last line end. A relative path is a credential's name, looked up in
 /// `credentials` (systemd's `$CREDENTIALS_DIRECTORY`).
 pub fn read_secret(path: &Path, credentials: Option<&Path>) -> Result<Secret, SecretError> {
@@ -122,7 +127,10 @@ fn resolved(path: &Path, credentials: Option<&Path>) -> Result<PathBuf, SecretEr
     if path.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
         return Err(SecretError::Outside(path.to_owned()));
     }
-    Ok(directory.join(path))
+    let mut name = OsString::from(DIRECTORY_OF_CREDENTIALS);
+    name.push(path);
+    let (own, one_of_many) = (directory.join(path), directory.join(name));
+    Ok(if !own.exists() && one_of_many.exists() { one_of_many } else { own })
 }
 
 #[cfg(test)]
@@ -161,6 +169,10 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         assert_eq!(read_secret(Path::new("redis"), Some(directory.path())).unwrap().expose(), "word");
         assert!(matches!(read_secret(Path::new("redis"), None), Err(SecretError::NoCredentials(_))));
+        let many = directory.path().join("clm_s3.key");
+        fs::write(&many, "another").unwrap();
+        fs::set_permissions(&many, fs::Permissions::from_mode(0o400)).unwrap();
+        assert_eq!(read_secret(Path::new("s3.key"), Some(directory.path())).unwrap().expose(), "another");
         assert!(matches!(read_secret(Path::new("../redis"), Some(directory.path())), Err(SecretError::Outside(_))));
     }
 

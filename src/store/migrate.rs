@@ -1,6 +1,6 @@
 //! Migration: an older schema is copied whole to `pre-v<N>.redb` beside the file, then moved on one version at a time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use redb::Database;
 
@@ -26,8 +26,13 @@ pub(super) fn migrate(path: &Path, database: Database, schema: u32) -> Result<Da
     run(path, database, schema, STEPS)
 }
 
+/// Where the file is copied to before it becomes one of schema `to`.
+pub(super) fn copy_of(path: &Path, to: u32) -> PathBuf {
+    path.with_file_name(format!("pre-v{to}.redb"))
+}
+
 fn run(path: &Path, database: Database, schema: u32, steps: &[Step]) -> Result<Database, OpenError> {
-    let copy = path.with_file_name(format!("pre-v{}.redb", steps.len() + 1));
+    let copy = copy_of(path, steps.len() as u32 + 1);
     let failed = |source| OpenError::Migration { path: path.to_owned(), from: schema, copy: copy.clone(), source };
     copy::copy_file(&database, &copy).map_err(failed)?;
     let migrated = super::guard::catch(|| {

@@ -45,7 +45,7 @@ pub enum OpenError {
     },
     /// Written by a later program.
     #[error("{} has schema version {schema}, written by quantum-clm {written_by}; this program reads up to \
-             {SCHEMA_VERSION}: install that version or later", path.display())]
+             {SCHEMA_VERSION}: install that version or later{}", path.display(), way_back(copy.as_deref()))]
     Newer {
         /// The file.
         path: PathBuf,
@@ -53,6 +53,8 @@ pub enum OpenError {
         schema: u32,
         /// Who wrote it.
         written_by: String,
+        /// The copy from before a migration that this program can read, where there is one.
+        copy: Option<PathBuf>,
     },
     /// It would have to be changed before it can be read.
     #[error("{} cannot be read as it is: {why}; only the daemon changes a data file, so start quantum-clm on it, or on a \
@@ -305,6 +307,16 @@ fn refused(path: &Path) -> impl Fn(DatabaseError) -> OpenError {
 
 /// Refuses a file of another program or a later schema; the schema of ours.
 fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
+    read_identity(path, database).map_err(|error| match error {
+        OpenError::Newer { path, schema, written_by, .. } => {
+            let copy = older_copy(&path, schema);
+            OpenError::Newer { path, schema, written_by, copy }
+        }
+        error => error,
+    })
+}
+
+fn read_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
     let foreign = |why: String| OpenError::Foreign { path: path.to_owned(), why };
     let known: BTreeSet<&str> = TABLES.iter().map(|table| table.name).collect();
     let identity = guard::catch(|| {
@@ -335,10 +347,34 @@ fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, 
             Err(foreign(format!("it belongs to {}", identity.program)))
         }
         Some(identity) if identity.schema > SCHEMA_VERSION => {
-            Err(OpenError::Newer { path: path.to_owned(), schema: identity.schema, written_by: identity.written_by })
+            let (schema, written_by) = (identity.schema, identity.written_by);
+            Err(OpenError::Newer { path: path.to_owned(), schema, written_by, copy: None })
         }
         Some(identity) => Ok(identity.schema),
     }
+}
+
+/// The newest of the copies that migrations up to `schema` left beside the file, of those that this program can read.
+fn older_copy(path: &Path, schema: u32) -> Option<PathBuf> {
+    let copies = (SCHEMA_VERSION + 1..=schema).rev().map(|to| migrate::copy_of(path, to));
+    let is_ours = |copy: &PathBuf| {
+        let database = check_magic(copy, false)
+            .ok()
+            .filter(|is_there| *is_there)
+            .and_then(|_| open_read_only(copy).ok().flatten());
+        database.is_some_and(|database| read_identity(copy, &database).is_ok())
+    };
+    copies.into_iter().find(is_ours)
+}
+
+/// What an operator does who wants the older version all the same.
+fn way_back(copy: Option<&Path>) -> String {
+    copy.map_or_else(String::new, |copy| {
+        format!(
+            ", or put {} in its place, which was copied before the migration and has nothing that came since",
+            copy.display()
+        )
+    })
 }
 
 /// The row that says whose file it is, in which schema.
