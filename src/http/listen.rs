@@ -188,7 +188,7 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
             _ => ListenError::Unix { step, path, source },
         }
     };
-    let group = admins.group_id();
+    let group = reached_by(admins);
     // Workers of this machine are users of their own, in another group than admins; a file has but one. Who connects may do
     // what the kernel says of whom it is, so a socket that others reach opens nothing to them.
     let (directory_mode, mode) = if admins.has_workers() { (0o711, 0o666) } else { (0o750, 0o660) };
@@ -216,7 +216,7 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
 
 fn hold_lock(path: &Path, admins: &Admins) -> io::Result<File> {
     let mode = if admins.has_workers() { 0o644 } else { 0o640 };
-    alive::hold(path, mode, |lock| give_to_admins(lock, admins.group_id()))
+    alive::hold(path, mode, |lock| give_to_admins(lock, reached_by(admins)))
 }
 
 /// The same beside a socket of systemd's, which stays where we are no more. Without it a worker takes a daemon that is gone for
@@ -279,6 +279,12 @@ fn probe(path: &Path) -> Result<(), Errno> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     connect(&socket, &SocketAddrUnix::new(path)?)
+}
+
+/// The group that a socket and what lies beside it are given to. Where there are workers everybody reaches them anyhow, and the
+/// package's unit forbids to give files away.
+fn reached_by(admins: &Admins) -> Option<u32> {
+    admins.group_id().filter(|_| !admins.has_workers())
 }
 
 /// Lets the admin group reach it. The daemon's user has to be in that group for this; without it only root and the

@@ -186,7 +186,7 @@ impl Store {
     }
 
     fn of(path: &Path, handle: Handle, tip: feed::Tip, outbox: u64) -> Self {
-        let committed = Committed { last: tip.feed.last, events: tip.feed.events, outbox };
+        let committed = Committed { last: tip.feed.last, events: tip.feed.events, backfilled: 0, outbox };
         Self {
             path: path.to_owned(),
             database: RwLock::new(Some(handle)),
@@ -205,12 +205,14 @@ impl Store {
             Ok(())
         });
         let new = open_database(&self.path).map_err(|error| StoreError::Closed(error.to_string()))?;
-        let (tip, outbox) = guard::catch(|| {
+        let (mut tip, outbox) = guard::catch(|| {
             let txn = new.begin_read()?;
             Ok((feed::Tip::load(&txn)?, outbox::last_read(&txn)?))
         })?;
+        tip.backfilled = writer.tip.backfilled;
         // The failed commit may have reached the disk all the same: the file is what counts.
-        self.committed.send_replace(Committed { last: tip.feed.last, events: tip.feed.events, outbox });
+        let (last, events, backfilled) = (tip.feed.last, tip.feed.events, tip.backfilled);
+        self.committed.send_replace(Committed { last, events, backfilled, outbox });
         self.counter_changes.all();
         writer.tip = tip;
         writer.broken = None;

@@ -1,11 +1,15 @@
 //! Backups: their names, what they say of themselves, which of them are kept, and what looking at one found.
 
+mod attempt;
 mod id;
 mod manifest;
 mod report;
 mod retention;
+mod watch;
 
+pub use attempt::{Attempt, AttemptKind, AttemptState, CopyState, RemoteCopy, Stage};
 pub use id::{BackupId, BadBackupId};
 pub use manifest::{AuditAt, FeedAt, KeptArtifact, LackingArtifact, MANIFEST_FORMAT, Manifest, ProgramId, StoredFile};
 pub use report::{Finding, Part, Report};
 pub use retention::{Held, Keep, to_remove};
+pub use watch::{Staleness, Trouble};
