@@ -85,7 +85,8 @@ impl Machines {
                 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=$name -keyout $name.key -out $name.csr
                 printf 'subjectAltName=DNS:%s' $name >$name.ext
                 openssl x509 -req -in $name.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile $name.ext -out $name.pem
-            done";
+            done
+            ssh-keygen -q -t ed25519 -N '' -C operator -f ../operator";
         self.host(Command::new("sh").args(["-c", script, "sh"]).arg(self.directory.path().join("given")));
     }
 
