@@ -128,6 +128,27 @@ pub(super) fn pieces(document: &str) -> Result<Vec<Piece>, Mistake> {
     Ok(pieces)
 }
 
+/// `file`, with what `shown` has in its tables added to those of the same name, or behind all others.
+pub(super) fn with_tables(file: &str, shown: &str) -> String {
+    let mut lines: Vec<&str> = file.lines().collect();
+    let mut place = 0;
+    for line in shown.lines() {
+        if line.starts_with('[') {
+            place = lines.iter().position(|known| *known == line).map_or_else(
+                || {
+                    lines.push(line);
+                    lines.len()
+                },
+                |at| at + 1,
+            );
+        } else if !line.trim().is_empty() {
+            lines.insert(place, line);
+            place += 1;
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
 /// Whether `said` is what the document shows: `…` in a line stands for anything in it, a line of only `…` for any lines.
 /// Blanks in a row count as one, because columns are as wide as what stands in them.
 pub(super) fn is_shown(shown: &str, said: &str) -> bool {
@@ -189,6 +210,12 @@ mod tests {
             let mistake = pieces(document).unwrap_err().to_string();
             assert!(mistake.contains(says), "{mistake}");
         }
+    }
+
+    #[test]
+    fn a_table_is_added_to_the_one_that_is_there() {
+        let file = "a = 1\n[one]\n#k = 1\n[two]\n";
+        assert_eq!(with_tables(file, "[one]\nk = 2\nl = 3\n\n[new]\nm = 4\n"), "a = 1\n[one]\nk = 2\nl = 3\n#k = 1\n[two]\n[new]\nm = 4\n");
     }
 
     #[test]

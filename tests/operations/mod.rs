@@ -85,10 +85,17 @@ fn types(machines: &Machines, world: &World, piece: &Piece, exit: i32) -> String
     said.text
 }
 
-/// Puts what the document shows into its file; to TOML it is added, as the configuration has it in several places.
+/// Puts what the document shows into its file; of TOML each table to the table that is there, as an operator does.
 fn puts(machines: &Machines, piece: &Piece, path: &str) {
-    let (add, text) = (if path.ends_with(".toml") { ">>" } else { ">" }, &piece.text);
-    let script = format!("mkdir -p \"$(dirname '{path}')\"\ncat {add}'{path}' <<'END-OF-FILE'\n{text}END-OF-FILE\n");
-    let (said, _) = machines.type_in(&piece.on, &script, &[]);
-    assert_eq!(said.code, Some(0), "docs/OPERATIONS.md:{}: {path} cannot be written: {}", piece.line, said.text);
+    let run = |script: &str| {
+        let (said, _) = machines.type_in(&piece.on, script, &[]);
+        assert_eq!(said.code, Some(0), "docs/OPERATIONS.md:{}: {path}: {}", piece.line, said.text);
+        said.text
+    };
+    let text = if path.ends_with(".toml") {
+        document::with_tables(&run(&format!("cat '{path}'")), &piece.text)
+    } else {
+        piece.text.clone()
+    };
+    run(&format!("mkdir -p \"$(dirname '{path}')\"\ncat >'{path}' <<'END-OF-FILE'\n{text}END-OF-FILE\n"));
 }
