@@ -8,6 +8,7 @@ mod strategy;
 
 mod adapter;
 mod adapters;
+mod backup;
 mod browser;
 mod cli;
 mod gates;
@@ -21,6 +22,7 @@ mod notify;
 mod operations;
 mod product;
 mod registry;
+mod restore;
 mod runner;
 mod schedule;
 mod static_binary;

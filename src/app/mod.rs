@@ -17,6 +17,8 @@ pub mod jobs;
 pub mod publish;
 /// Models, versions, gates, promotion.
 pub mod registry;
+/// What follows from a restore.
+pub mod restored;
 /// A small registry for newcomers.
 pub mod sample;
 /// Events as they are stored, for all who read along.

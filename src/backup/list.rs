@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::artifacts::is_named_well;
 use super::error::BackupError;
-use super::layout::{MANIFEST, Place, SUMS};
+use super::layout::{DATA, MANIFEST, Place, SEALED, SUMS};
 use crate::domain::backup::{BackupId, MANIFEST_FORMAT, Manifest};
 use crate::domain::model::Digest;
 
@@ -36,15 +37,15 @@ pub fn list(place: &Place) -> Result<Vec<Found>, BackupError> {
         let entry = entry.map_err(looked)?;
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<BackupId>().ok()) else { continue };
         let path = entry.path();
-        let manifest = read_manifest(&path, id);
+        let manifest = read_manifest(&path, Some(id));
         found.push(Found { id, path, manifest });
     }
     found.sort_by_key(|backup| backup.id);
     Ok(found)
 }
 
-/// The manifest of the backup in `path`, if its checksums are right and the data file is there with its size.
-pub(super) fn read_manifest(path: &Path, id: BackupId) -> Result<Manifest, String> {
+/// The manifest of the backup in `path`, which is named `id` where its directory is named at all, if its checksums are right and the data file is there with its size.
+pub(super) fn read_manifest(path: &Path, id: Option<BackupId>) -> Result<Manifest, String> {
     let text = read(&path.join(MANIFEST))?;
     let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| format!("{MANIFEST}: {error}"))?;
     if manifest.format > MANIFEST_FORMAT {
@@ -57,8 +58,12 @@ pub(super) fn read_manifest(path: &Path, id: BackupId) -> Result<Manifest, Strin
     if sums != sums_of(&manifest, &text).as_bytes() {
         return Err(format!("{SUMS} and {MANIFEST} do not agree: one of them was changed or damaged"));
     }
-    if manifest.id != id {
+    if id.is_some_and(|id| manifest.id != id) {
         return Err(format!("{MANIFEST} is that of {}", manifest.id));
+    }
+    let data = if manifest.recipients.is_empty() { DATA.to_owned() } else { format!("{DATA}{SEALED}") };
+    if manifest.data.name != data || !manifest.artifacts.iter().all(is_named_well) {
+        return Err(format!("{MANIFEST} names files that no backup has"));
     }
     let size = match fs::symlink_metadata(path.join(&manifest.data.name)) {
         Ok(metadata) if metadata.is_file() => metadata.len(),

@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::Global;
-use crate::app::{App, files as models_files};
+use crate::app::{App, files as models_files, restored};
 use crate::config::{self, Loaded};
 use crate::http::accept::{self, Limits};
 use crate::http::api;
@@ -127,11 +127,19 @@ async fn serve(
     for line in prepared.overruled(&config.http, is_set) {
         tracing::warn!("{line}");
     }
-    let path = config.data_file.clone();
+    let (path, jobs) = (config.data_file.clone(), config.jobs.clone());
     let opening = tokio::task::spawn_blocking(move || {
         // Opening writes, into a file that is another's as well.
         unless_inherited(|| Store::inspect(&path), |error| matches!(error, OpenError::InUse { .. }))?;
-        Store::open(&path)
+        let store = Store::open(&path)?;
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        // Before anything else writes into it or answers a worker.
+        if restored::take_note(&store, &jobs, &host, now())
+            .context("that the data file was restored cannot be noted")?
+        {
+            tracing::warn!("the data file was restored from a backup; see the audit log and health");
+        }
+        anyhow::Ok(store)
     });
     let store = Notify.extending("opening the data file; a repair or a migration takes its time", opening).await??;
     let admins = Admins::default();

@@ -402,6 +402,9 @@ impl Mirror {
         self.stats.set_lag(lag);
         self.reporter.figure("lag_events", lag);
         self.reporter.figure("sent_events", self.stats.events_sent());
+        if self.stats.entries_removed() > 0 {
+            self.reporter.figure("removed_entries", self.stats.entries_removed());
+        }
         if let Some(position) = self.events.position() {
             self.reporter.figure("position_ms", position.ms());
         }

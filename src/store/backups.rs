@@ -26,7 +26,12 @@ impl Store {
     /// Attempts below `before`, newest first.
     pub fn backup_attempts(&self, before: u64, limit: usize) -> Result<Vec<Attempt>, StoreError> {
         self.read(|ReadTxn { txn }| {
-            txn.open_table(BACKUPS)?.range(..before)?.rev().take(limit).map(|row| codec::decode(row?.1.value())).collect()
+            txn.open_table(BACKUPS)?
+                .range(..before)?
+                .rev()
+                .take(limit)
+                .map(|row| codec::decode(row?.1.value()))
+                .collect()
         })
     }
 

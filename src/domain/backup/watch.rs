@@ -120,8 +120,15 @@ mod tests {
         assert_eq!(judge(Some(NOW), 2), judge(Some(NOW), 30));
         assert_eq!(judge(Some(NOW), 2).reason, "No backup for 36 hours: the newest is 2026-11-21T031500Z");
         let next = NOW.plus(3 * Micros::DAY);
-        assert_ne!(judge(Some(NOW), 2).key, judge(Some(next), 30).key, "after a good one it is another time of trouble");
+        assert_ne!(
+            judge(Some(NOW), 2).key,
+            judge(Some(next), 30).key,
+            "after a good one it is another time of trouble"
+        );
         let short = Staleness { after: Some(90 * Micros::SECOND), ..staleness(None) };
-        assert_eq!(short.judge(NOW.plus(Micros::DAY)).expect("stale").reason, "No backup for 90 seconds: there is none at all");
+        assert_eq!(
+            short.judge(NOW.plus(Micros::DAY)).expect("stale").reason,
+            "No backup for 90 seconds: there is none at all"
+        );
     }
 }
