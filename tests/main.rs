@@ -23,6 +23,7 @@ mod journal;
 mod kubernetes;
 mod mirror;
 mod notify;
+mod operations;
 mod product;
 mod registry;
 mod restore;
