@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. The rest is for those who work on it.
 
-.PHONY: run test build bench gates-table check soak fuzz setup-test clean
+.PHONY: run test build deb apt-repo bench gates-table check soak fuzz setup-test clean
 
 TARGET := x86_64-unknown-linux-gnu
 # nextest runs each test in a process of its own; without it cargo's own runner does the same tests.
@@ -21,10 +21,18 @@ setup-test:
 
 # The static release binary.
 build:
-	cargo build --locked --release
+	sh packaging/scripts/build-binary --release
 	mkdir -p dist
 	cp target/$(TARGET)/release/quantum-clm dist/quantum-clm
 	@ldd dist/quantum-clm 2>&1 | grep -q 'statically linked' && ls -l dist/quantum-clm
+
+# The Debian package, dist/quantum-clm_<version>_amd64.deb: from the release binary, or from the one that QUANTUM_CLM_BINARY names.
+deb: $(if $(QUANTUM_CLM_BINARY),,build)
+	sh packaging/scripts/build-deb dist
+
+# A signed repository for apt with it, in dist/apt (README, Install).
+apt-repo: deb
+	sh packaging/scripts/apt-repo dist/apt dist/quantum-clm_$$(dpkg-parsechangelog --show-field Version)_amd64.deb
 
 # The figures of docs/BENCHMARKS.md. QUANTUM_CLM_BENCH_LINES names a file of real lines, `unit<TAB>message` each.
 bench: build setup-test

@@ -22,6 +22,8 @@ pub mod layout;
 mod list;
 mod lock;
 mod prune;
+pub mod remote;
+mod restore;
 pub mod seal;
 mod verify;
 
@@ -31,4 +33,5 @@ pub use error::{BackupError, VerifyError};
 pub use layout::Place;
 pub use list::{Found, list};
 pub use prune::prune;
+pub use restore::{RestoreError, RestoreRequest, RestoreStep, Restored, restore};
 pub use verify::{Verifier, verify_backup, verify_file};

@@ -68,6 +68,8 @@ pub(super) fn with_secrets(loaded: Loaded) -> Result<(Loaded, Vec<String>), Conf
     };
     let config = &loaded.config;
     look("redis.password_file", "redis.password_file".to_owned(), config.redis.target().map(drop));
+    let key = "backup.s3.secret_access_key_file";
+    look(key, key.to_owned(), config.backup.s3.secret_access_key().map(drop));
     let mut no_keys = Vec::new();
     for (name, webhook) in &config.notify.webhooks {
         let key = format!("notify.webhooks.{name}.secret_file");

@@ -6,8 +6,8 @@ use toml::de::DeValue;
 
 use super::value::{Codec, Fault};
 use super::{
-    Config, adapters, artifacts, auth, events, gates, http, jobs, journal, notify, promotion, redis, rules, scheduler,
-    worker,
+    Config, adapters, artifacts, auth, backup, events, gates, http, jobs, journal, notify, promotion, redis, rules,
+    scheduler, worker,
 };
 
 /// One key: its name, what it means, and how it is read into [`Config`] and shown.
@@ -97,6 +97,7 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         worker::keys(),
         adapters::keys(),
         scheduler::keys(),
+        backup::keys(),
     ];
     sections.into_iter().flatten().collect()
 });

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::key::{self, VARIABLE_PREFIX, keys, nearest};
 use super::redis_target::RedisTarget;
-use super::{Config, file, predecessor};
+use super::{Config, backup, file, predecessor};
 
 /// The file that is read when none is named; it may be absent.
 pub const DEFAULT_FILE: &str = "/etc/quantum/clm.toml";
@@ -162,6 +162,23 @@ impl Loaded {
             .iter()
             .map(|key| Setting { key: &key.name, value: key.show(&self.config), origin: self.origin(&key.name) })
             .collect()
+    }
+
+    /// A sentence for each file of the predecessor that values were taken from, and one for its variables in the
+    /// environment: which keys they set.
+    pub fn from_predecessor(&self) -> Vec<String> {
+        let mut by_place: BTreeMap<Option<&Path>, Vec<String>> = BTreeMap::new();
+        for (variable, key) in predecessor::VARIABLES {
+            if let Some(Origin::Predecessor { file, .. }) = self.origins.get(key) {
+                let place = file.as_ref().map(|(path, _)| path.as_path());
+                by_place.entry(place).or_default().push(format!("{key} ({variable})"));
+            }
+        }
+        let told = by_place.into_iter().map(|(place, keys)| {
+            let place = place.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
+            format!("the predecessor's settings in {place} are used for {}", keys.join(", "))
+        });
+        told.collect()
     }
 
     /// Where the value of `key` comes from.
@@ -321,6 +338,7 @@ impl Loading {
         if password.is_some() && config.redis.password_file.is_some() {
             faults.push(("redis.url", "holds a password and redis.password_file is set: keep one of them"));
         }
+        faults.extend(backup::cross_checks(&config.backup, &config.data_file));
         let faults: Vec<_> =
             faults.into_iter().map(|(key, message)| format!("{}: {key} {message}", self.loaded.origin(key))).collect();
         self.error.faults.extend(faults);
@@ -465,6 +483,27 @@ mod tests {
                 "clm.toml:2: journal.units is empty, so there is nothing to read: name at least one unit",
                 "clm.toml:5: redis.intent_stream is the events' stream too: give the intents one of their own",
                 "QUANTUM_CLM_REDIS_URL: redis.url holds a password and redis.password_file is set: keep one of them",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_copy_of_backups_elsewhere_is_described_in_full() {
+        let bed = Bed::new(
+            &[(
+                "clm.toml",
+                "data_file = \"/v/q.redb\"\n[backup]\ndirectory = \"/v\"\n[backup.s3]\nurl = \"http://h\"\n",
+            )],
+            &[("QUANTUM_CLM_BACKUP_S3_BUCKET", "backups"), ("QUANTUM_CLM_BACKUP_S3_ACCESS_KEY_ID", "id")],
+        );
+        assert_eq!(
+            bed.faults(),
+            [
+                "QUANTUM_CLM_BACKUP_S3_BUCKET: backup.s3.bucket is set and backup.s3.secret_access_key_file is not: name \
+                 that file",
+                "clm.toml:5: backup.s3.url is not encrypted and leads off this machine: use https://, or set \
+                 backup.s3.allow_http = true",
+                "clm.toml:3: backup.directory holds data_file itself: name another directory",
             ]
         );
     }

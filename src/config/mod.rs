@@ -6,6 +6,7 @@ use std::path::PathBuf;
 mod adapters;
 mod artifacts;
 mod auth;
+mod backup;
 mod events;
 mod file;
 mod gates;
@@ -21,15 +22,18 @@ mod promotion;
 mod redis;
 mod redis_target;
 mod rules;
+mod s3;
 mod sample;
 mod scheduler;
 mod secret;
+mod url;
 mod value;
 mod worker;
 
 pub use self::adapters::{Adapter, Adapters};
 pub use self::artifacts::Artifacts;
 pub use self::auth::Auth;
+pub use self::backup::{AgeRecipient, Backup};
 pub use self::events::Events;
 pub use self::gates::Gates;
 pub use self::http::Http;
@@ -41,6 +45,7 @@ pub use self::promotion::Promotion;
 pub use self::redis::{MirrorMode, Redis};
 pub use self::redis_target::{BadRedisUrl, RedisAddress, RedisTarget};
 pub use self::rules::{ErrorLimits, ErrorRate, Rules};
+pub use self::s3::{S3, S3Url};
 pub use self::sample::sample;
 pub use self::scheduler::{Interval, Scheduler, Whose};
 pub use self::secret::{Secret, SecretError, read_secret};
@@ -79,6 +84,8 @@ pub struct Config {
     pub adapters: Adapters,
     /// When which model is trained.
     pub scheduler: Scheduler,
+    /// Backups.
+    pub backup: Backup,
 }
 
 impl Default for Config {
@@ -99,6 +106,7 @@ impl Default for Config {
             worker: Worker::default(),
             adapters: Adapters::default(),
             scheduler: Scheduler::default(),
+            backup: Backup::default(),
         }
     }
 }

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::key::{Key, key, nearest};
 use super::secret::{Secret, SecretError, read_secret};
+use super::url;
 use super::value::{self, Codec, Fault};
 use crate::domain::bus::PUBLISHED;
 use crate::domain::webhook::WebhookName;
@@ -78,14 +78,12 @@ impl WebhookUrl {
 
     /// Whether it is encrypted.
     pub fn is_https(&self) -> bool {
-        self.0.scheme_str() == Some("https")
+        url::is_https(&self.0)
     }
 
     /// Whether it stays on this machine.
     fn is_loopback(&self) -> bool {
-        let host = self.0.host().unwrap_or_default();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        url::is_loopback(&self.0)
     }
 }
 

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use super::key::{Key, key};
 use super::number::{Fraction, OrOff};
 use super::secret::{Secret, SecretError, read_secret};
+use super::url;
 use super::value::{self, Codec, anything, within};
 
 /// `[worker]`: for `quantum-clm worker`, which runs the adapters. The daemon reads nothing of it.
@@ -74,13 +74,11 @@ impl DaemonUrl {
 
     /// Whether what is said is encrypted.
     fn is_https(&self) -> bool {
-        self.0.scheme_str() == Some("https")
+        url::is_https(&self.0)
     }
 
     fn is_loopback(&self) -> bool {
-        let host = self.0.host().unwrap_or_default();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        url::is_loopback(&self.0)
     }
 }
 

@@ -279,6 +279,11 @@ impl WriteTxn {
         Ok(JobId(last))
     }
 
+    /// Gives no number up to `last` to a job any more.
+    pub fn skip_jobs(&self, last: u64) -> Result<(), StoreError> {
+        self.count_jobs(|counts| counts.last = counts.last.max(last))
+    }
+
     /// Stores a job as it now is, and what lists and queue know of it.
     pub fn put_job(&self, job: &Job) -> Result<(), StoreError> {
         let mut jobs = self.txn.open_table(JOBS)?;

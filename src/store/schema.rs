@@ -3,7 +3,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use super::StoreError;
 
 /// The version of the tables and records below. An older file is migrated, a newer one refused.
-pub(crate) const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Whether to go on with something long.
 pub(crate) type GoOn<'a> = dyn Fn() -> Result<(), StoreError> + 'a;
@@ -140,4 +140,6 @@ tables! {
     INBOX: "inbox", (&'static str, u64, u64) => &'static [u8];
     /// Messages of the bus that nobody could make sense of: number.
     DEAD_LETTERS: "dead_letters", u64 => &'static [u8];
+    /// Backups that were to be made, and looks at those that are there: number.
+    BACKUPS: "backups", u64 => &'static [u8];
 }

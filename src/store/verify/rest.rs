@@ -8,6 +8,7 @@ use super::super::jobs::{self, JobCounts};
 use super::super::open::Identity;
 use super::super::outbox::OutboxMessage;
 use super::super::publications::{Fingerprint, Publication};
+use super::super::restored::{self, Restored};
 use super::super::schema::{
     DEAD_LETTERS, DELIVERIES, FOLLOWERS, IDEMPOTENCY, INBOX, INTENT_KEYS, INTENTS, META, OUTBOX, PUBLICATIONS, RULES,
 };
@@ -32,6 +33,7 @@ pub(super) fn meta(walk: &mut Walk<'_>, ledger: &mut Ledger) -> Result<(), Store
             jobs::NUMBERS => ledger.work.said(decode::<JobCounts>(row)?),
             models::NUMBERS => ledger.models.last_evaluation(decode::<models::Numbers>(row)?.evaluation),
             sessions::NUMBERS => drop(decode::<sessions::Numbers>(row)?),
+            restored::RESTORED => drop(decode::<Restored>(row)?),
             other => unknown.push(other.to_owned()),
         }
         Ok(())
