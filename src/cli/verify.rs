@@ -8,11 +8,11 @@ use super::Global;
 use super::output::{self, Screen, Style};
 use crate::backup::seal::Identity;
 use crate::backup::{self, Verifier};
-use crate::domain::backup::{Part, Report};
+use crate::domain::backup::{BackupId, Part, Report};
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
-    /// A backup's directory, or a data file that no daemon has
+    /// A backup: its directory, or its id in backup.directory; or a data file that no daemon has
     #[arg(value_name = "FILE|BACKUP")]
     path: PathBuf,
     /// Also compare the models' files of this data directory (its `artifacts`) with their digests; a backup has its own
@@ -36,11 +36,12 @@ struct Verdict<'a> {
 }
 
 pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let (path, artifacts) = (&args.path, args.artifacts.as_deref());
+    let artifacts = args.artifacts.as_deref();
     if args.child {
-        output::print(&backup::answer(path, artifacts)?)?;
+        output::print(&backup::answer(&args.path, artifacts)?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let path = &locate(&args.path, global)?;
     let verifier = Verifier::this_program();
     let report = if path.is_dir() {
         anyhow::ensure!(
@@ -58,6 +59,16 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
         output::print(told(path, &report, &Screen::stdout()).as_bytes())?;
     }
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// An id without a path names a backup where the configuration says that they lie.
+fn locate(path: &Path, global: &Global) -> anyhow::Result<PathBuf> {
+    match path.to_str().and_then(|name| name.parse::<BackupId>().ok()) {
+        Some(id) if !path.exists() => {
+            Ok(global.load_without_units()?.config.backup.directory.join(id.to_string()))
+        }
+        _ => Ok(path.to_owned()),
+    }
 }
 
 /// The report for people.
