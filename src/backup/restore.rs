@@ -13,6 +13,7 @@ use std::path::Path;
 
 use self::files::{Models, copy_data, models};
 use self::place::{Present, Workplace};
+pub use self::place::sweep;
 pub use self::request::{RestoreError, RestoreRequest, RestoreStep, Restored};
 use super::list::read_manifest;
 use super::verify::{verify_backup, verify_file};
