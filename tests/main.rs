@@ -8,6 +8,7 @@ mod strategy;
 
 mod adapter;
 mod adapters;
+mod appliance;
 mod backup;
 mod browser;
 mod cli;
@@ -19,6 +20,7 @@ mod journal;
 mod kubernetes;
 mod mirror;
 mod notify;
+mod operations;
 mod product;
 mod registry;
 mod restore;
