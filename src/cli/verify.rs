@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::output::{self, Screen, Style};
+use crate::backup::seal::Identity;
 use crate::backup::{self, Verifier};
 use crate::domain::backup::{Part, Report};
 
@@ -17,6 +18,9 @@ pub(crate) struct VerifyArgs {
     /// Also compare the models' files of this data directory (its `artifacts`) with their digests; a backup has its own
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
+    /// The file with the private key of an encrypted backup, as age-keygen writes it; without it only digests are compared
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
     /// Look at one file and answer in JSON (started by whoever verifies)
     #[arg(long, hide = true)]
     child: bool,
@@ -43,7 +47,8 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
             artifacts.is_none(),
             "--artifacts is for a data file: a backup has its models' files beside it"
         );
-        backup::verify_backup(path, true, None, &verifier)?
+        let identity = args.identity.as_deref().map(Identity::read).transpose()?;
+        backup::verify_backup(path, true, identity.as_ref(), &verifier)?
     } else {
         backup::verify_file(path, artifacts, &verifier)?
     };

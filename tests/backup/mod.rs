@@ -6,4 +6,5 @@ mod create;
 mod interrupted;
 mod load;
 mod s3;
+mod sealed;
 mod verify;
