@@ -12,8 +12,8 @@ mod request;
 use std::path::Path;
 
 use self::files::{Models, copy_data, models};
-use self::place::{Present, Workplace};
 pub use self::place::sweep;
+use self::place::{Present, Workplace};
 pub use self::request::{RestoreError, RestoreRequest, RestoreStep, Restored};
 use super::list::read_manifest;
 use super::verify::{verify_backup, verify_file};
