@@ -2,6 +2,7 @@
 
 mod age;
 mod bus_in;
+mod daemon;
 #[cfg(feature = "failpoints")]
 mod deaths;
 mod jobs;
