@@ -33,5 +33,5 @@ pub use error::{BackupError, VerifyError};
 pub use layout::Place;
 pub use list::{Found, list};
 pub use prune::prune;
-pub use restore::{RestoreError, RestoreRequest, RestoreStep, Restored, restore};
+pub use restore::{RestoreError, RestoreRequest, RestoreStep, Restored, restore, sweep};
 pub use verify::{Verifier, verify_backup, verify_file};
