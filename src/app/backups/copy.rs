@@ -1,11 +1,9 @@
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Backups;
 use super::finish::resolve;
 use crate::backup::{self, Place};
-use crate::config;
 use crate::domain::backup::{Attempt, AttemptState, CopyState, Manifest, Trouble};
 use crate::domain::rules::Finding;
 use crate::domain::time::Micros;
@@ -34,11 +32,6 @@ pub trait Elsewhere: Send + Sync {
 
     /// Copies a whole backup of `from` to the place `to`, and removes what retention wants no more there.
     fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, to: &'a str) -> Copying<'a>;
-}
-
-/// The store that is configured.
-pub(super) fn configured(_: &config::S3) -> Option<Arc<dyn Elsewhere>> {
-    None
 }
 
 /// How long to wait before a copy is tried again; when there is no pause left it is given up.
