@@ -8,7 +8,11 @@ mod strategy;
 
 mod adapter;
 mod adapters;
+
 mod backup;
+
+mod appliance;
+
 mod browser;
 mod cli;
 mod gates;
@@ -19,8 +23,10 @@ mod journal;
 mod kubernetes;
 mod mirror;
 mod notify;
+mod operations;
 mod product;
 mod registry;
+mod restore;
 mod runner;
 mod schedule;
 mod static_binary;

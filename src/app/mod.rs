@@ -19,12 +19,16 @@ pub mod jobs;
 pub mod publish;
 /// Models, versions, gates, promotion.
 pub mod registry;
+/// What follows from a restore.
+pub mod restored;
 /// A small registry for newcomers.
 pub mod sample;
 /// Events as they are stored, for all who read along.
 pub mod tail;
 /// When which model is trained.
 pub mod schedule;
+/// What the predecessor left, taken over.
+pub mod takeover;
 /// What the pages show.
 pub mod views;
 /// What operators do with webhooks.
@@ -96,6 +100,8 @@ pub struct App {
     /// What pages keep in memory.
     pub views: Arc<views::Memory>,
     growth: Arc<Mutex<Option<u64>>>,
+    /// Held by who takes the predecessor's history in.
+    taking_over: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl App {
@@ -137,6 +143,7 @@ impl App {
             publisher: publish::Publisher::default(),
             views: Arc::default(),
             growth: Arc::default(),
+            taking_over: Arc::default(),
         }
     }
 

@@ -6,6 +6,7 @@ mod counters;
 mod dead_letters;
 mod events;
 mod health;
+mod history;
 mod hooks;
 mod intents;
 mod publish;
@@ -21,6 +22,7 @@ pub use counters::{CounterAnswer, CounterList, CounterQuery};
 pub use dead_letters::{DeadLetterAnswer, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, FieldAnswer};
 pub use events::{EventAnswer, EventPage, EventQuery, StreamQuery, events_json};
 pub use health::{GapAnswer, HealthAnswer};
+pub use history::{HistoryAnswer, OddEntry};
 pub use hooks::{HookAnswer, HookPage, HookQuery};
 pub use intents::{
     Evidence, HistoryEntry, HourAnswer, IntentAnswer, IntentDetail, IntentPage, IntentQuery, NoteAnswer, open_intents,

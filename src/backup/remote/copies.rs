@@ -75,7 +75,7 @@ impl Remote {
         let Some(text) = text.map_err(self.at(&manifest_at))? else {
             return Ok(Some(Err(format!("{MANIFEST} is not there"))));
         };
-        Ok(Some(checked(&text, &sums, id).map(|manifest| Words { manifest, text, sums })))
+        Ok(Some(checked(&text, &sums, Some(id)).map(|manifest| Words { manifest, text, sums })))
     }
 
     /// Removes the backups that no rule wants any more, what did not arrive and was followed by one that did, and then the

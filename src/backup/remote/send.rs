@@ -36,7 +36,7 @@ impl Remote {
             move |source| Problem::Local { step, path, source }
         };
         // Small, and so is the work.
-        if let Err(why) = read_manifest(&directory, id) {
+        if let Err(why) = read_manifest(&directory, Some(id)) {
             let source = std::io::Error::new(std::io::ErrorKind::InvalidData, why);
             return Err(self.at(&id.to_string())(local("send", "")(source)));
         }

@@ -18,6 +18,9 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Failed, Self::Stale, Self::NotCopied, Self::Damaged];
+
     /// Those that are over with the next good backup.
     pub const UNTIL_THE_NEXT: [Self; 2] = [Self::Failed, Self::Stale];
 

@@ -27,6 +27,7 @@ mod publish;
 mod schedule;
 mod sessions;
 mod status;
+mod takeover;
 mod tokens;
 mod users;
 mod versions;
@@ -74,6 +75,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(dead_letters::routes());
     routes.extend(backups::routes());
     routes.extend(import::routes());
+    routes.extend(takeover::routes());
     routes.extend(work::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
