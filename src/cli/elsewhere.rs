@@ -6,11 +6,13 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use sha2::{Digest as _, Sha256};
 
 use crate::backup::Place;
 use crate::backup::remote::{Patience, Remote, S3Place};
 use crate::config::Config;
 use crate::domain::backup::BackupId;
+use crate::domain::model::Digest;
 
 /// A backup that was fetched, with its models' files beside it. Dropped, it goes again.
 pub(super) struct Fetched {
@@ -65,12 +67,19 @@ pub(super) fn fetch(place: &S3Place, config: &Config, beside: &Path) -> anyhow::
         bail!("{place} names no backup: put its id behind it, as {place}/2026-11-21T031500Z")
     };
     let remote = remote(config, Some(place))?;
-    let to = Place::new(beside.join(format!(".quantum-clm-fetched-{id}")));
+    let to = Place::new(beside.join(name(place, config)));
     let lock = own(&to.directory).with_context(|| format!("cannot fetch to {}", to.directory.display()))?;
     // From here on it goes when this ends.
     let fetched = Fetched { place: to, id, _lock: lock };
     waiting(async { Ok(remote.get(id, &fetched.place).await?) })?;
     Ok(fetched)
+}
+
+/// The same for the same backup, so that who comes after one who was interrupted finds what is left; and for no other.
+fn name(place: &S3Place, config: &Config) -> String {
+    let store = config.backup.s3.url.as_ref().map(ToString::to_string).unwrap_or_default();
+    let digest = Digest(Sha256::digest(format!("{store} {place}")).into()).to_string();
+    format!(".quantum-clm-fetched-{}", digest.get(..16).unwrap_or(&digest))
 }
 
 /// Makes a directory that nobody else can look or write into, and holds it.

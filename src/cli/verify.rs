@@ -4,14 +4,15 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::Global;
 use super::output::{self, Screen, Style};
+use super::{Global, elsewhere};
+use crate::backup::remote::{Problem, RemoteError, S3Place};
 use crate::backup::{self, Verifier};
 use crate::domain::backup::{Part, Report};
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
-    /// A backup's directory, or a data file that no daemon has
+    /// A backup's directory, a data file that no daemon has, or a backup elsewhere: s3://bucket/prefix/ID
     #[arg(value_name = "FILE|BACKUP")]
     path: PathBuf,
     /// Also compare the models' files of this data directory (its `artifacts`) with their digests; a backup has its own
@@ -38,7 +39,14 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let verifier = Verifier::this_program();
-    let report = if path.is_dir() {
+    let elsewhere = elsewhere::place_of(&path.to_string_lossy())?;
+    let report = if let Some(place) = elsewhere {
+        anyhow::ensure!(
+            artifacts.is_none(),
+            "--artifacts is for a data file: a backup has its models' files beside it"
+        );
+        verify_elsewhere(&place, global, &verifier)?
+    } else if path.is_dir() {
         anyhow::ensure!(
             artifacts.is_none(),
             "--artifacts is for a data file: a backup has its models' files beside it"
@@ -53,6 +61,23 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
         output::print(told(path, &report, &Screen::stdout()).as_bytes())?;
     }
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Fetches the backup first. What is damaged there shows on the way already.
+fn verify_elsewhere(place: &S3Place, global: &Global, verifier: &Verifier) -> anyhow::Result<Report> {
+    let config = global.load_without_units()?.config;
+    let fetched = match elsewhere::fetch(place, &config, &elsewhere::temporary()) {
+        Ok(fetched) => fetched,
+        Err(error) => match error.downcast_ref::<RemoteError>() {
+            Some(RemoteError { at, problem }) if matches!(**problem, Problem::Damaged(_)) => {
+                let mut report = Report::default();
+                report.add(Part::Backup, at, problem.to_string());
+                return Ok(report);
+            }
+            _ => return Err(error),
+        },
+    };
+    Ok(backup::verify_backup(&fetched.path(), true, None, verifier)?)
 }
 
 /// The report for people.

@@ -2,6 +2,7 @@
 
 mod bed;
 mod create;
+mod elsewhere;
 #[cfg(feature = "failpoints")]
 mod interrupted;
 mod load;
