@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::daemon::{Bed, Said};
-use crate::support::journal::Journal;
+use crate::support::journal::JournalWriter;
 use crate::support::receiver::write_secret;
 use crate::support::s3::Moto;
 
@@ -45,7 +45,9 @@ fn from_the_daemon_to_the_store_and_onto_another_machine() {
     let (moto, here, there) = (Moto::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     moto.make_bucket("safe");
     let (from, to) = (bed(here.path(), &moto), bed(there.path(), &moto));
-    Journal::new(&from.journal()).number(UNIT, 0..100);
+    let mut journal = JournalWriter::new(&from.journal());
+    journal.number(UNIT, 0..100);
+    journal.sync();
     let mut daemon = from.start();
     daemon.wait_events(100);
     let made = told(&from.run(&["backup", "--json"]), 0);
