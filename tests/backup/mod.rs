@@ -3,6 +3,7 @@
 mod bed;
 mod create;
 mod elsewhere;
+mod daemon;
 #[cfg(feature = "failpoints")]
 mod interrupted;
 mod load;

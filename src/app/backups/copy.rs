@@ -34,13 +34,14 @@ pub trait Elsewhere: Send + Sync {
     fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, to: &'a str) -> Copying<'a>;
 }
 
-/// How long to wait before a copy is tried again; when there is no pause left it is given up.
+/// How long to wait before a copy is tried again, each request of which is tried for a minute and more; when there is no
+/// pause left it is given up.
 #[derive(Clone, Debug)]
 pub struct Pauses(pub Vec<Duration>);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self([10, 60, 300, 900].map(Duration::from_secs).to_vec())
+        Self([60, 300, 900].map(Duration::from_secs).to_vec())
     }
 }
 

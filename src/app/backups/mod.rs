@@ -186,10 +186,6 @@ impl Backups {
         Arc::clone(&self.downloads).try_acquire_owned().ok()
     }
 
-    fn keep(&self) -> Keep {
-        keep(&self.settings)
-    }
-
     fn staleness(&self, newest: Option<BackupId>, first_start: Micros) -> Staleness {
         let after = self.settings.stale_after.map(|after| u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
         Staleness { newest, first_start, after }

@@ -2,8 +2,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::app::answers::backups::{BackupAnswer, BackupPage, BackupQuery};
 use super::elsewhere;
+use crate::app::answers::backups::{BackupAnswer, BackupPage, BackupQuery};
 use crate::cli::ask::Daemon;
 use crate::cli::output::{self, Screen, Style, Table};
 use crate::cli::{Global, complain};
