@@ -64,5 +64,5 @@ impl Bucket {
 }
 
 fn failure(error: RemoteError) -> CopyFailure {
-    CopyFailure { may_pass: error.problem.may_pass(true), why: error.to_string() }
+    CopyFailure { may_pass: error.may_pass(), why: error.to_string() }
 }
