@@ -5,19 +5,30 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{self, Screen, Style};
+<<<<<<< HEAD
 use super::{Global, elsewhere};
 use crate::backup::remote::{Problem, RemoteError, S3Place};
+=======
+use crate::backup::seal::Identity;
+>>>>>>> int
 use crate::backup::{self, Verifier};
-use crate::domain::backup::{Part, Report};
+use crate::domain::backup::{BackupId, Part, Report};
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
+<<<<<<< HEAD
     /// A backup's directory, a data file that no daemon has, or a backup elsewhere: s3://bucket/prefix/ID
+=======
+    /// A backup: its directory, or its id in backup.directory; or a data file that no daemon has
+>>>>>>> int
     #[arg(value_name = "FILE|BACKUP")]
     path: PathBuf,
     /// Also compare the models' files of this data directory (its `artifacts`) with their digests; a backup has its own
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
+    /// The file with the private key of an encrypted backup, as age-keygen writes it; without it only digests are compared
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
     /// Look at one file and answer in JSON (started by whoever verifies)
     #[arg(long, hide = true)]
     child: bool,
@@ -33,11 +44,12 @@ struct Verdict<'a> {
 }
 
 pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let (path, artifacts) = (&args.path, args.artifacts.as_deref());
+    let artifacts = args.artifacts.as_deref();
     if args.child {
-        output::print(&backup::answer(path, artifacts)?)?;
+        output::print(&backup::answer(&args.path, artifacts)?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let path = &locate(&args.path, global)?;
     let verifier = Verifier::this_program();
     let elsewhere = elsewhere::place_of(&path.to_string_lossy())?;
     let report = if let Some(place) = elsewhere {
@@ -51,7 +63,8 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
             artifacts.is_none(),
             "--artifacts is for a data file: a backup has its models' files beside it"
         );
-        backup::verify_backup(path, true, None, &verifier)?
+        let identity = args.identity.as_deref().map(Identity::read).transpose()?;
+        backup::verify_backup(path, true, identity.as_ref(), &verifier)?
     } else {
         backup::verify_file(path, artifacts, &verifier)?
     };
@@ -63,6 +76,7 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+<<<<<<< HEAD
 /// Fetches the backup first. What is damaged there shows on the way already.
 fn verify_elsewhere(place: &S3Place, global: &Global, verifier: &Verifier) -> anyhow::Result<Report> {
     let config = global.load_without_units()?.config;
@@ -78,6 +92,16 @@ fn verify_elsewhere(place: &S3Place, global: &Global, verifier: &Verifier) -> an
         },
     };
     Ok(backup::verify_backup(&fetched.path(), true, None, verifier)?)
+=======
+/// An id without a path names a backup where the configuration says that they lie.
+fn locate(path: &Path, global: &Global) -> anyhow::Result<PathBuf> {
+    match path.to_str().and_then(|name| name.parse::<BackupId>().ok()) {
+        Some(id) if !path.exists() => {
+            Ok(global.load_without_units()?.config.backup.directory.join(id.to_string()))
+        }
+        _ => Ok(path.to_owned()),
+    }
+>>>>>>> int
 }
 
 /// The report for people.

@@ -8,4 +8,5 @@ mod daemon;
 mod interrupted;
 mod load;
 mod s3;
+mod sealed;
 mod verify;
