@@ -2,6 +2,7 @@
 
 mod bed;
 mod create;
+mod elsewhere;
 mod daemon;
 #[cfg(feature = "failpoints")]
 mod interrupted;
