@@ -18,6 +18,7 @@ mod journal;
 mod kubernetes;
 mod mirror;
 mod notify;
+mod package;
 mod product;
 mod registry;
 mod runner;

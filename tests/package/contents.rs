@@ -114,7 +114,7 @@ fn a_page_for_each_command_and_completions_that_shells_take() {
     assert_eq!(names(unpacked.path().join("usr/share/man/man1")), wanted);
 
     let bash = unpacked.path().join("usr/share/bash-completion/completions/quantum-clm");
-    let script = "source \"$1\" && COMP_WORDS=(quantum-clm he) COMP_CWORD=1 && _quantum-clm quantum-clm he quantum-clm && echo \"${COMPREPLY[@]}\"";
+    let script = "source \"$1\" && COMP_WORDS=(quantum-clm he) COMP_CWORD=1 && _quantum__clm quantum-clm he quantum-clm && echo \"${COMPREPLY[@]}\"";
     let said = succeed(Command::new("bash").args(["--norc", "-c", script, "bash"]).arg(bash));
     assert!(said.split_whitespace().any(|word| word == "health"), "{said}");
     let zsh = fs::read_to_string(unpacked.path().join("usr/share/zsh/vendor-completions/_quantum-clm")).unwrap();
