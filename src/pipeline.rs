@@ -268,6 +268,9 @@ fn write(
     if let Some(at) = tick {
         txn.tick(at)?;
     }
+    if let Some(places) = &pending.places {
+        txn.put_places(places)?;
+    }
     txn.finish_feed(pending.position.as_ref())?;
     Ok(())
 }

@@ -8,6 +8,11 @@ mod strategy;
 
 mod adapter;
 mod adapters;
+
+mod backup;
+
+mod appliance;
+
 mod browser;
 mod cli;
 mod gates;
@@ -18,9 +23,11 @@ mod journal;
 mod kubernetes;
 mod mirror;
 mod notify;
+mod operations;
 mod package;
 mod product;
 mod registry;
+mod restore;
 mod runner;
 mod schedule;
 mod static_binary;

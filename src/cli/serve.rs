@@ -3,16 +3,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use tokio::task::JoinHandle;
 
 use super::Global;
-use crate::app::{App, files as models_files};
-use crate::config::Loaded;
+use crate::app::{App, files as models_files, restored};
+use crate::config::{self, Loaded};
 use crate::http::accept::{self, Limits};
 use crate::http::api;
 use crate::http::border::Border;
 use crate::http::door::Door;
 use crate::http::files;
-use crate::http::listen::{self, Passed};
+use crate::http::listen::{self, ListenError};
+use crate::http::passed::Passed;
 use crate::http::peer::Admins;
 use crate::http::routes::{self, Times};
 use crate::observe::metrics::Metrics;
@@ -21,16 +23,19 @@ use crate::observe::status::StatusBoard;
 use crate::observe::{logging, now, signals};
 use crate::process::unless_inherited;
 use crate::sources::journal;
-use crate::stop::{self, Stop};
+use crate::stop::{self, Stop, Stopper, Stopping};
 use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, accounts, jobs, mirror, scheduler, subscriptions, tail, trade_path, upkeep, webhooks};
+use crate::tasks::{
+    Tasks, accounts, backups, jobs, mirror, scheduler, subscriptions, tail, trade_path, upkeep, webhooks,
+};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// How long opening a data file may take until systemd is told again to wait: a repair after a crash reads it whole.
-const OPENING: Duration = Duration::from_secs(600);
+/// The exit code of what another start may mend: sysexits' EX_TEMPFAIL. Everything else is 2, which the unit takes as a reason to
+/// stay down (`RestartPreventExitStatus=`).
+const MAY_PASS: u8 = 75;
 
 #[derive(Args)]
 pub(crate) struct ServeArgs {
@@ -42,7 +47,32 @@ pub(crate) struct ServeArgs {
 pub(crate) fn run(args: ServeArgs, global: &Global) -> anyhow::Result<ExitCode> {
     let loaded = if args.demo { global.load_without_units()? } else { global.load()? };
     let origin = if args.demo { Origin::Demo } else { Origin::Journal };
-    daemon(loaded, origin, |app, _| tell_how_to_begin(app))
+    daemon(loaded, origin, |app, _| tell_how_to_begin(app)).or_else(|error| {
+        if stays(&error) {
+            return Err(error);
+        }
+        super::complain(&crate::observe::in_full(&error));
+        Ok(ExitCode::from(MAY_PASS))
+    })
+}
+
+/// Whether a start would fail in the same way until somebody changes something.
+fn stays(error: &anyhow::Error) -> bool {
+    let of_file = error.downcast_ref::<OpenError>().map(|error| match error {
+        OpenError::InUse { .. } | OpenError::Io { .. } => false,
+        OpenError::Migration { source, .. } => !source.is_full(),
+        OpenError::Foreign { .. }
+        | OpenError::Newer { .. }
+        | OpenError::NotReady { .. }
+        | OpenError::Damaged { .. } => true,
+    });
+    let of_sockets = error.downcast_ref::<ListenError>().map(|error| {
+        matches!(
+            error,
+            ListenError::Address(_) | ListenError::TooLong(_) | ListenError::NoSocket(_) | ListenError::Passed { .. }
+        )
+    });
+    of_file.or(of_sockets).unwrap_or(false)
 }
 
 /// There is no default password: who starts a new appliance is told how the first user is added.
@@ -82,6 +112,12 @@ async fn serve(
     ready: impl FnOnce(&App, &str) -> anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let started = now();
+    let set: Vec<_> = ["http.listen", "http.socket"]
+        .into_iter()
+        .filter(|key| loaded.origin(key) != config::Origin::Default)
+        .collect();
+    let is_set = |key: &str| set.contains(&key);
+    let inherited = loaded.from_predecessor();
     let Loaded { config, notices, .. } = loaded;
     let signals = signals::listen().context("cannot listen for signals")?;
     // Everything that can be refused is refused before the first byte of the data file is touched.
@@ -92,27 +128,42 @@ async fn serve(
         }
     }
     let prepared = listen::prepare(&config.http, passed)?;
-    let path = config.data_file.clone();
-    Notify.extend(OPENING);
-    let store = tokio::task::spawn_blocking(move || {
+    for line in prepared.overruled(&config.http, is_set) {
+        tracing::warn!("{line}");
+    }
+    let (path, jobs) = (config.data_file.clone(), config.jobs.clone());
+    let opening = tokio::task::spawn_blocking(move || {
         // Opening writes, into a file that is another's as well.
         unless_inherited(|| Store::inspect(&path), |error| matches!(error, OpenError::InUse { .. }))?;
-        Store::open(&path)
-    })
-    .await??;
+        let store = Store::open(&path)?;
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        // Before anything else writes into it or answers a worker.
+        if restored::take_note(&store, &jobs, &host, now())
+            .context("that the data file was restored cannot be noted")?
+        {
+            tracing::warn!("the data file was restored from a backup; see the audit log and health");
+        }
+        anyhow::Ok(store)
+    });
+    let store = Notify.extending("opening the data file; a repair or a migration takes its time", opening).await??;
     let admins = Admins::default();
     let listeners = prepared.finish(&admins)?;
     let listening = listeners.describe();
-    let addresses = listeners.tcp_addresses();
+    let (addresses, outlive_us) = (listeners.tcp_addresses(), listeners.outlive_us());
     for notice in notices {
         tracing::info!("{notice}");
     }
 
     let board = StatusBoard::new();
+    if !inherited.is_empty() {
+        // In the log by its first report, and in health for whoever looks later.
+        board.reporter("config").ok(inherited.join("; "));
+    }
     let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
     let app = App::new(config, store, board.clone(), metrics, started);
     let begun = app.clone();
-    tokio::task::spawn_blocking(move || models_files::start(&begun)).await?;
+    let tidying = tokio::task::spawn_blocking(move || models_files::start(&begun));
+    Notify.extending("looking after the files of models", tidying).await?;
     let mut tasks = Tasks::new(board);
     let pulse = feed::spawn(&mut tasks, &app, origin);
     if origin == Origin::Journal {
@@ -127,6 +178,7 @@ async fn serve(
     accounts::spawn(&mut tasks, &app);
     scheduler::spawn(&mut tasks, &app);
     jobs::spawn(&mut tasks, &app);
+    backups::spawn(&mut tasks, &app);
 
     let door = Door::new(admins).with_accounts(app.accounts.clone()).behind(Border::new(&app.config.http));
     let router = routes::router(api::routes(), app.clone(), door, Times::default());
@@ -142,16 +194,23 @@ async fn serve(
     signals.asked().await;
     Notify.stopping();
     tracing::info!("stopping: what was read is being stored");
-    let drained = tasks.drain(DRAIN, &signals).await;
+    let server = (http_stopper, server);
+    let drained = if outlive_us {
+        // Whoever comes from here on waits for the next daemon; whoever was let in is answered while everything still works.
+        close(server, &signals).await?;
+        tasks.drain(DRAIN, &signals).await
+    } else {
+        // The listeners stop last, so that `health` answers during the drain.
+        let drained = tasks.drain(DRAIN, &signals).await;
+        close(server, &signals).await?;
+        drained
+    };
     if !drained.late.is_empty() {
         tracing::warn!(
             tasks = drained.late.join(", "),
             "not finished; what was not stored is read again from the journal"
         );
     }
-    // The listeners stop last, so that `health` answers during the drain.
-    http_stopper.ask(signals.now().max(Stop::Drain));
-    server.await.context("the listeners ended badly")?;
     tokio::task::spawn_blocking(move || {
         // The listeners answered, and refused, until just now.
         if let Err(error) = app.accounts.flush() {
@@ -163,4 +222,17 @@ async fn serve(
     .context("closing the data file failed")?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Accepts nobody any more, and lets requests under way finish, unless that is given up.
+async fn close((stopper, mut server): (Stopper, JoinHandle<usize>), signals: &Stopping) -> anyhow::Result<()> {
+    stopper.ask(Stop::Drain);
+    let ended = tokio::select! {
+        ended = &mut server => ended,
+        () = signals.reached(Stop::GiveUp) => {
+            stopper.ask(Stop::GiveUp);
+            server.await
+        }
+    };
+    ended.map(drop).context("the listeners ended badly")
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use super::key::{Key, key};
 use super::value::{self, Choice};
 use crate::domain::event::OWN_SOURCE;
+use crate::domain::source::has_unit_type;
 
 /// `[journal]`
 #[derive(Clone, Debug, PartialEq)]
@@ -89,16 +90,8 @@ pub(super) fn keys() -> Vec<Key> {
 /// The unit that the appliance runs as. It never reads its own lines: each would make another.
 const OWN_UNIT: &str = "quantum-clm.service";
 
-const UNIT_TYPES: [&str; 11] =
-    ["service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"];
-
 /// The longest name systemd takes.
 const UNIT_NAME_BYTES: usize = 255;
-
-/// Whether `name` ends in the type of a unit (`.service`).
-pub(super) fn has_unit_type(name: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(_, suffix)| UNIT_TYPES.contains(&suffix))
-}
 
 /// A name or glob as `systemctl` takes it.
 fn a_unit(name: &str) -> Result<(), String> {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::journal::has_unit_type;
+use crate::domain::source::has_unit_type;
 
 /// The predecessor's variables and the keys they become.
 pub(super) const VARIABLES: [(&str, &str); 7] = [

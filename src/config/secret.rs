@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -43,6 +44,12 @@ pub enum SecretError {
     /// A relative path outside a unit with credentials.
     #[error("the secret file {0} is a relative path and $CREDENTIALS_DIRECTORY is not set: give an absolute path")]
     NoCredentials(PathBuf),
+    /// A credential that the unit was not given.
+    #[error(
+        "there is no credential {0}: put a file of that name into /etc/quantum/credentials (a worker's into \
+         /etc/quantum/worker-credentials), mode 600, and restart the unit"
+    )]
+    Missing(PathBuf),
     /// A path that leaves the credentials directory.
     #[error("the secret file {0} leads out of $CREDENTIALS_DIRECTORY: give an absolute path")]
     Outside(PathBuf),
@@ -80,8 +87,15 @@ pub enum SecretError {
     Url(String),
 }
 
+/// What stands before the name of each file of `/etc/quantum/credentials`, as the units hand them on
+/// (`LoadCredential=clm:/etc/quantum/credentials`): so that a new secret needs no change of a unit.
+const DIRECTORY_OF_CREDENTIALS: &str = "clm_";
+
+/// The directories that the units take credentials from: for root, who checks a configuration outside of any unit.
+const DIRECTORIES_OF_UNITS: [&str; 2] = ["/etc/quantum/credentials", "/etc/quantum/worker-credentials"];
+
 /// Reads the secret in the file `path`, without its last line end. A relative path is a credential's name, looked up in
-/// `credentials` (systemd's `$CREDENTIALS_DIRECTORY`).
+/// `credentials` (systemd's `$CREDENTIALS_DIRECTORY`), and without that where the units have it from.
 pub fn read_secret(path: &Path, credentials: Option<&Path>) -> Result<Secret, SecretError> {
     let path = resolved(path, credentials)?;
     let failed = |error| SecretError::Read { path: path.clone(), error };
@@ -118,11 +132,18 @@ fn resolved(path: &Path, credentials: Option<&Path>) -> Result<PathBuf, SecretEr
     if path.is_absolute() {
         return Ok(path.to_owned());
     }
-    let directory = credentials.ok_or_else(|| SecretError::NoCredentials(path.to_owned()))?;
     if path.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
         return Err(SecretError::Outside(path.to_owned()));
     }
-    Ok(directory.join(path))
+    let Some(directory) = credentials else {
+        let mut there = DIRECTORIES_OF_UNITS.iter().map(|directory| Path::new(directory).join(path));
+        return there.find(|file| file.exists()).ok_or_else(|| SecretError::NoCredentials(path.to_owned()));
+    };
+    let mut name = OsString::from(DIRECTORY_OF_CREDENTIALS);
+    name.push(path);
+    let (own, one_of_many) = (directory.join(path), directory.join(name));
+    let given = [own, one_of_many].into_iter().find(|credential| credential.exists());
+    given.ok_or_else(|| SecretError::Missing(path.to_owned()))
 }
 
 #[cfg(test)]
@@ -161,6 +182,11 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         assert_eq!(read_secret(Path::new("redis"), Some(directory.path())).unwrap().expose(), "word");
         assert!(matches!(read_secret(Path::new("redis"), None), Err(SecretError::NoCredentials(_))));
+        assert!(matches!(read_secret(Path::new("none"), Some(directory.path())), Err(SecretError::Missing(_))));
+        let many = directory.path().join("clm_s3.key");
+        fs::write(&many, "another").unwrap();
+        fs::set_permissions(&many, fs::Permissions::from_mode(0o400)).unwrap();
+        assert_eq!(read_secret(Path::new("s3.key"), Some(directory.path())).unwrap().expose(), "another");
         assert!(matches!(read_secret(Path::new("../redis"), Some(directory.path())), Err(SecretError::Outside(_))));
     }
 

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::batch::EventBatch;
+use super::history::Places;
 use super::id::EventId;
 use super::time::{Micros, rfc3339, rfc3339_option};
 
@@ -17,6 +18,8 @@ pub struct Delivery {
     pub position: Option<Position>,
     /// Stretches that were lost, for the gap log.
     pub gaps: Vec<Gap>,
+    /// What is still to be passed over behind the position, where that has changed.
+    pub places: Option<Places>,
     /// How far time has come in this source.
     pub progress: Progress,
 }

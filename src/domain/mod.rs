@@ -34,6 +34,8 @@ pub mod feed;
 pub mod gates;
 /// Components, their states, and the verdict over them.
 pub mod health;
+/// What the predecessor left in its stream: what of it is taken in, and what the journal need not give again.
+pub mod history;
 /// Hourly counters as series for a chart.
 pub mod hourly;
 /// Typed identifiers.

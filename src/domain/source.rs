@@ -26,6 +26,14 @@ pub fn source_of<'a>(unit: &str, configured: &'a BTreeMap<String, String>) -> &'
     }
 }
 
+const UNIT_TYPES: [&str; 11] =
+    ["service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"];
+
+/// Whether `name` ends in the type of a unit (`.service`).
+pub fn has_unit_type(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, suffix)| UNIT_TYPES.contains(&suffix))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,6 +43,8 @@ pub struct Limits {
     pub headers: usize,
     /// How long a client may read nothing of an answer that waits for it.
     pub stall: Duration,
+    /// How long, once the daemon stops, a connection that was just accepted is waited for to send its request.
+    pub first_word: Duration,
     /// How long requests under way may go on once the daemon stops.
     pub drain: Duration,
 }
@@ -57,6 +59,7 @@ impl Default for Limits {
             head_bytes: 16 << 10,
             headers: 64,
             stall: Duration::from_secs(30),
+            first_word: Duration::from_millis(500),
             drain: Duration::from_secs(2),
         }
     }
@@ -72,7 +75,7 @@ pub async fn serve(
     evicted: Counter,
     stopping: Stopping,
 ) -> usize {
-    let Listeners { tcp, unix, file } = listeners;
+    let Listeners { tcp, unix, file, lock, .. } = listeners;
     let server = Arc::new(Server::new(router, limits, stopping.clone()));
     let mut loops = JoinSet::new();
     let places = Places::new(limits.tcp_connections, evicted.clone());
@@ -94,7 +97,7 @@ pub async fn serve(
         }
     }
     // Nobody is to find a socket on which nobody accepts any more.
-    drop(file);
+    drop((file, lock));
     let drained = async {
         let mut cut = 0;
         while let Some(left) = connections.join_next().await {
@@ -159,14 +162,25 @@ impl Server {
             ended = connection.as_mut() => ended,
             () = seat.told_to_leave() => return,
             () = self.stopping.asked() => {
+                // Who was accepted a moment ago would otherwise be closed without an answer, and who comes a moment later waits
+                // in systemd's socket for the next daemon: a restart is to fail nobody.
+                tokio::select! {
+                    ended = connection.as_mut() => return tell(ended, ends.peer),
+                    () = seat.heard() => {}
+                    () = sleep(self.limits.first_word) => {}
+                }
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
         };
-        if let Err(error) = ended {
-            // The client's doing (gone, slow, not HTTP), so nothing that the operator should read about by default.
-            tracing::debug!(peer = ?ends.peer, "a connection ended: {error}");
-        }
+        tell(ended, ends.peer);
+    }
+}
+
+fn tell(ended: hyper::Result<()>, peer: Peer) {
+    if let Err(error) = ended {
+        // The client's doing (gone, slow, not HTTP), so nothing that the operator should read about by default.
+        tracing::debug!(?peer, "a connection ended: {error}");
     }
 }
 

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use listenfd::ListenFd;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::alive;
+use super::passed::{self, Addresses, Passed};
 use super::peer::{ADMIN_GROUP, Admins};
 use crate::config;
 use crate::process::unless_inherited;
@@ -79,58 +79,27 @@ pub enum ListenError {
     },
 }
 
-/// Sockets that systemd passed (`LISTEN_FDS`), taken out of the environment.
-#[derive(Default)]
-pub struct Passed {
-    sockets: Option<ListenFd>,
-    names: Vec<String>,
-}
-
-impl Passed {
-    /// Takes them. Must be called once, before the first thread starts: it changes the environment, so that no child
-    /// process takes the sockets for its own.
-    pub fn from_env() -> Self {
-        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-        // The crate also takes sockets without LISTEN_PID, a convenience of development tools that a service must not have.
-        let ours = std::env::var("LISTEN_PID").is_ok_and(|pid| pid.parse() == Ok(std::process::id()));
-        let sockets = ours.then(ListenFd::from_env);
-        Self { sockets, names: names.split(':').map(str::to_owned).collect() }
-    }
-
-    fn take(mut self) -> Result<(Vec<TcpListener>, Vec<UnixListener>), ListenError> {
-        let (mut tcp, mut unix) = (Vec::new(), Vec::new());
-        let Some(sockets) = &mut self.sockets else { return Ok((tcp, unix)) };
-        for index in 0..sockets.len() {
-            let unusable = || {
-                let name = self.names.get(index).filter(|name| !name.is_empty());
-                ListenError::Passed { name: name.cloned().unwrap_or_else(|| format!("number {index}")) }
-            };
-            if let Ok(Some(listener)) = sockets.take_tcp_listener(index) {
-                listens(&listener).then_some(()).ok_or_else(unusable)?;
-                tcp.push(tokio_tcp(listener).map_err(|_| unusable())?);
-            } else if let Ok(Some(listener)) = sockets.take_unix_listener(index) {
-                listens(&listener).then_some(()).ok_or_else(unusable)?;
-                unix.push(tokio_unix(listener).map_err(|_| unusable())?);
-            } else {
-                return Err(unusable());
-            }
-        }
-        Ok((tcp, unix))
-    }
-}
-
 /// Sockets ready to accept from. The socket file that was made here goes when this is dropped.
 #[derive(Debug, Default)]
 pub struct Listeners {
     pub(super) tcp: Vec<TcpListener>,
     pub(super) unix: Vec<UnixListener>,
     pub(super) file: Option<SocketFile>,
+    /// Beside a unix socket that systemd has made: it answers whether we live or not.
+    pub(super) lock: Option<File>,
+    /// Whether systemd has them open, too.
+    passed: bool,
 }
 
 impl Listeners {
     /// The addresses that were bound: where the port was 0, with the one that the system chose.
     pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
         self.tcp.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Whether who connects when we are gone waits for the next daemon, because systemd keeps the sockets open.
+    pub fn outlive_us(&self) -> bool {
+        self.passed
     }
 
     /// The path of the unix socket, where one has a path.
@@ -151,6 +120,7 @@ pub struct Prepared {
     tcp: Vec<TcpListener>,
     unix: Vec<UnixListener>,
     path: Option<PathBuf>,
+    passed: Addresses,
 }
 
 /// Binds the TCP address and looks whether the unix socket can be made, so that what would be refused is refused before
@@ -158,6 +128,7 @@ pub struct Prepared {
 /// takes a moment where something is taken.
 pub fn prepare(http: &config::Http, passed: Passed) -> Result<Prepared, ListenError> {
     let (mut tcp, unix) = passed.take()?;
+    let passed = Addresses::of(&tcp, &unix);
     if tcp.is_empty() && !http.listen.is_empty() {
         let taken = |error: &ListenError| matches!(error, ListenError::InUse(_));
         tcp.push(unless_inherited(|| bind_tcp(&http.listen), taken)?);
@@ -167,10 +138,16 @@ pub fn prepare(http: &config::Http, passed: Passed) -> Result<Prepared, ListenEr
         unless_inherited(|| look(path), |error| matches!(error, ListenError::Answered(_)))?;
         can_be_made(path)?;
     }
-    Ok(Prepared { tcp, unix, path })
+    Ok(Prepared { tcp, unix, path, passed })
 }
 
 impl Prepared {
+    /// What is listened on instead of `http.listen` and `http.socket`, as far as systemd passed anything else than they say; a
+    /// line each. `is_set` tells whether somebody wrote that key: what nobody did is no contradiction.
+    pub fn overruled(&self, http: &config::Http, is_set: impl Fn(&str) -> bool) -> Vec<String> {
+        passed::overruled(&self.passed, http, is_set)
+    }
+
     /// Makes the unix socket, in the place of a dead one.
     pub fn finish(mut self, admins: &Admins) -> Result<Listeners, ListenError> {
         let mut file = None;
@@ -179,7 +156,11 @@ impl Prepared {
             self.unix.push(listener);
             file = Some(made);
         }
-        Ok(Listeners { tcp: self.tcp, unix: self.unix, file })
+        let mut listeners = Listeners { tcp: self.tcp, unix: self.unix, file, lock: None, passed: self.passed.any() };
+        if let Some(path) = listeners.unix_path().filter(|_| listeners.file.is_none()) {
+            listeners.lock = hold_beside(&path, admins);
+        }
+        Ok(listeners)
     }
 }
 
@@ -214,7 +195,7 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
             _ => ListenError::Unix { step, path, source },
         }
     };
-    let group = admins.group_id();
+    let group = reached_by(admins);
     // Workers of this machine are users of their own, in another group than admins; a file has but one. Who connects may do
     // what the kernel says of whom it is, so a socket that others reach opens nothing to them.
     let (directory_mode, mode) = if admins.has_workers() { (0o711, 0o666) } else { (0o750, 0o660) };
@@ -226,9 +207,7 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
             .map_err(failed("create the directory", parent))?;
         give_to_admins(parent, group);
     }
-    let lock_mode = if admins.has_workers() { 0o644 } else { 0o640 };
-    let lock = alive::hold(path, lock_mode, |lock| give_to_admins(lock, group));
-    let lock = lock.map_err(failed("create a lock beside", path))?;
+    let lock = hold_lock(path, admins).map_err(failed("create a lock beside", path))?;
     if found == InTheWay::Dead {
         fs::remove_file(path).map_err(failed("replace", path))?;
         tracing::info!("{} was left behind by a daemon that is gone: replaced", path.display());
@@ -240,6 +219,21 @@ fn bind_unix(path: &Path, admins: &Admins) -> Result<(UnixListener, SocketFile),
     give_to_admins(path, group);
     let listener = tokio_unix(listener).map_err(failed("listen on", path))?;
     Ok((listener, file))
+}
+
+fn hold_lock(path: &Path, admins: &Admins) -> io::Result<File> {
+    let mode = if admins.has_workers() { 0o644 } else { 0o640 };
+    alive::hold(path, mode, |lock| give_to_admins(lock, reached_by(admins)))
+}
+
+/// The same beside a socket of systemd's, which stays where we are no more. Without it a worker takes a daemon that is gone for
+/// one that is slow, and that is no reason not to start.
+fn hold_beside(path: &Path, admins: &Admins) -> Option<File> {
+    hold_lock(path, admins)
+        .inspect_err(|error| {
+            tracing::warn!("workers cannot see that we live: no lock beside {}: {error}", path.display())
+        })
+        .ok()
 }
 
 /// What stands where the unix socket will be.
@@ -294,6 +288,12 @@ fn probe(path: &Path) -> Result<(), Errno> {
     connect(&socket, &SocketAddrUnix::new(path)?)
 }
 
+/// The group that a socket and what lies beside it are given to. Where there are workers everybody reaches them anyhow, and the
+/// package's unit forbids to give files away.
+fn reached_by(admins: &Admins) -> Option<u32> {
+    admins.group_id().filter(|_| !admins.has_workers())
+}
+
 /// Lets the admin group reach it. The daemon's user has to be in that group for this; without it only root and the
 /// daemon's own user can connect, which is safe, so it is no error.
 fn give_to_admins(path: &Path, group: Option<u32>) {
@@ -334,16 +334,16 @@ impl Drop for SocketFile {
     }
 }
 
-fn listens(socket: &impl std::os::fd::AsFd) -> bool {
+pub(super) fn listens(socket: &impl std::os::fd::AsFd) -> bool {
     rustix::net::sockopt::socket_acceptconn(socket).unwrap_or(false)
 }
 
-fn tokio_tcp(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+pub(super) fn tokio_tcp(listener: std::net::TcpListener) -> io::Result<TcpListener> {
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
 }
 
-fn tokio_unix(listener: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
+pub(super) fn tokio_unix(listener: std::os::unix::net::UnixListener) -> io::Result<UnixListener> {
     listener.set_nonblocking(true)?;
     UnixListener::from_std(listener)
 }

@@ -36,6 +36,8 @@ pub mod extract;
 mod headers;
 /// Sockets to listen on: bound here or passed by systemd.
 pub mod listen;
+/// What systemd passed, and where that is something else than configured.
+pub mod passed;
 /// How many files the process may open, and how many connections that allows.
 pub mod files;
 /// `GET /health` and `GET /metrics`, which need no credential.

@@ -55,6 +55,8 @@ pub(super) struct Seat {
     /// A body was not read to its end.
     unread: AtomicBool,
     leave: Notify,
+    spoke: AtomicBool,
+    heard: Notify,
     places: Arc<Places>,
 }
 
@@ -90,6 +92,8 @@ impl Places {
                 stage: Mutex::new((Stage::Idle, now)),
                 unread: AtomicBool::new(false),
                 leave: Notify::new(),
+                spoke: AtomicBool::new(false),
+                heard: Notify::new(),
                 places: Arc::clone(self),
             });
             let number = seats.next;
@@ -127,6 +131,19 @@ impl Seat {
         self.enter(if body.is_end_stream() { Stage::Working } else { Stage::Receiving });
         let ended = body.is_end_stream();
         Body::new(Received { body, ended, seat: Arc::clone(self) })
+    }
+
+    /// The client sent something.
+    pub(super) fn spoke(&self) {
+        if !self.spoke.swap(true, Ordering::Relaxed) {
+            // Kept for whoever asks later.
+            self.heard.notify_one();
+        }
+    }
+
+    /// Once the client has sent something; for one caller.
+    pub(super) async fn heard(&self) {
+        self.heard.notified().await;
     }
 
     /// The answer that goes out; the connection is idle once it is written.

@@ -73,7 +73,12 @@ impl<T: AsyncRead + Unpin> Stall<T> {
 
 impl<T: AsyncRead + Unpin> AsyncRead for Stall<T> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(context, into);
+        if into.filled().len() > before {
+            self.seat.spoke();
+        }
+        read
     }
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::resp;
@@ -36,6 +37,8 @@ pub(super) struct Encoder {
     pub(super) last: EntryId,
     json: Vec<u8>,
     id: Vec<u8>,
+    /// Events that the predecessor had sent: up to which one, by unit.
+    held: BTreeMap<String, EventId>,
 }
 
 impl Encoder {
@@ -44,7 +47,23 @@ impl Encoder {
         for argument in [b"XADD", key.as_bytes(), b"MAXLEN", b"~", maxlen.to_string().as_bytes()] {
             resp::bulk(&mut head, argument);
         }
-        Self { store, head, read: EventBatch::new(), at: 0, after, last, json: Vec::new(), id: Vec::new() }
+        Self {
+            store,
+            head,
+            read: EventBatch::new(),
+            at: 0,
+            after,
+            last,
+            json: Vec::new(),
+            id: Vec::new(),
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// The same, leaving out what the predecessor had sent.
+    pub(super) fn without(mut self, held: &BTreeMap<String, EventId>) -> Self {
+        self.held.clone_from(held);
+        self
     }
 
     /// The next run, of at most `most` events; `None` when there is nothing to send.
@@ -60,6 +79,11 @@ impl Encoder {
                 }
                 continue;
             };
+            if self.held.get(event.unit).is_some_and(|upto| event.id <= *upto) {
+                self.after = event.id;
+                self.at += 1;
+                continue;
+            }
             if events == 0 {
                 bytes.reserve(MAX_BYTES / 8);
                 stream::begin(&mut bytes);

@@ -52,6 +52,10 @@ pub(super) struct Events {
     pub(super) foreign: Option<Foreign>,
     /// The feed's events up to the place, counted from the first ever.
     pub(super) sent: u64,
+    /// Events that had been put in front of others when `sent` was counted.
+    pub(super) backfilled: u64,
+    /// Whether the stream was found without anything that it had: nothing of the predecessor's is in it any more.
+    pub(super) emptied: bool,
 }
 
 impl Events {
@@ -67,6 +71,8 @@ impl Events {
             size: BatchSize::new(answer),
             foreign: None,
             sent: 0,
+            backfilled: 0,
+            emptied: false,
         }
     }
 
@@ -103,7 +109,11 @@ impl Events {
                     let fits = |known: &Encoder| known.after == place.event && known.last == place.last;
                     let encoder = match self.encoder.take().filter(fits) {
                         Some(encoder) => encoder,
-                        None => Encoder::new(self.store.clone(), &self.key, self.maxlen, place.event, place.last),
+                        None => {
+                            let (store, key) = (self.store.clone(), &self.key);
+                            let encoder = Encoder::new(store, key, self.maxlen, place.event, place.last);
+                            if self.emptied { encoder } else { encoder.without(&taken.held) }
+                        }
                     };
                     match self.pack(encoder).await? {
                         Some(packed) => packed,
@@ -271,9 +281,10 @@ impl Events {
             entries = unknown.len(),
             stream = self.key,
             "the stream holds events that the data file does not know, as after the restore of an older one: they are \
-             removed, and those that are read from the journal again take their place"
+             removed, programs may have read them, and those that are read from the journal again come under new ids"
         );
         stream::remove(connection, &self.key, &unknown).await?;
+        self.stats.add_entries_removed(unknown.len() as u64);
         self.reconciled = true;
         Ok(None)
     }
@@ -289,7 +300,9 @@ impl Events {
     ) -> Result<(), MirrorError> {
         // Without any entry of ours the stream was emptied, except just after a takeover.
         let begin = if filled && hint <= taken.from { taken.from } else { EventId::ZERO };
+        self.emptied |= own.is_none() && begin < taken.from;
         let (store, maxlen) = (self.store.clone(), self.maxlen);
+        self.backfilled = self.store.committed().borrow().backfilled;
         let (event, sent) = tokio::task::spawn_blocking(move || {
             let window = store.window_start(maxlen)?;
             let event = own.map_or(begin, |(event, _)| event).max(window);

@@ -13,22 +13,26 @@ mod counters;
 mod cut;
 mod encode;
 mod events;
+mod history;
 mod intents;
 mod place;
 mod probe;
 mod resp;
+mod returned;
 mod settings;
 mod stats;
 mod stream;
 mod subscribe;
 mod takeover;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 
+pub use self::history::{HistoryEntry, HistoryReader, Writer, predecessor_runs};
 pub use self::probe::{Seen, Trouble as ProbeTrouble, probe};
 pub use self::settings::{MirrorSettings, Timing};
 pub use self::stats::MirrorStats;
@@ -41,15 +45,29 @@ use self::connection::Connection;
 use self::events::Events;
 use self::intents::Intents;
 use self::place::Taken;
+use self::returned::Returned;
 use self::takeover::Quiet;
 use crate::config::{MirrorMode, RedisAddress, RedisTarget};
 use crate::domain::id::EventId;
 use crate::observe::now;
 use crate::observe::status::Reporter;
-use crate::store::{FollowerPosition, Store, StoreError};
+use crate::store::{FollowerPosition, Store, StoreError, WriteTxn};
 
 /// The follower's name in the store.
 pub const FOLLOWER: &str = "redis";
+
+/// The row that says, in its note, that the stream was given back to the predecessor: the next mirror takes it over anew.
+const GIVEN_BACK: &str = "redis-given-back";
+
+/// Notes that the stream is given back. The mirror that runs meanwhile goes on until it is stopped.
+pub fn give_back(txn: &WriteTxn) -> Result<(), StoreError> {
+    txn.put_follower(GIVEN_BACK, &FollowerPosition { note: "yes".to_owned(), ..everything_sent() })
+}
+
+/// A row that keeps no message of the outbox waiting.
+fn everything_sent() -> FollowerPosition {
+    FollowerPosition { event: EventId::ZERO, outbox: u64::MAX, note: String::new() }
+}
 
 /// The mirror, before it runs.
 pub struct Mirror {
@@ -70,6 +88,9 @@ pub struct Mirror {
     /// What fails although Redis answers: the counters, the intents or the bus, apart from the events.
     trouble: [Option<Trouble>; 3],
     counters_at: Instant,
+    returned: Returned,
+    /// Whether the next save is the first after a takeover.
+    begins: bool,
 }
 
 /// A part that Redis refuses, and when it is tried again.
@@ -106,6 +127,7 @@ impl Mirror {
         };
         let bus = Bus::new(store.clone(), stats.clone(), settings.timing.backoff_most);
         let server = RedisTarget::parse(&settings.redis.url).map(|target| target.place()).unwrap_or_default();
+        let returned = Returned::new(store.clone(), settings.systemctl.clone(), settings.timing.predecessor);
         Self {
             store,
             settings,
@@ -120,6 +142,8 @@ impl Mirror {
             taken: None,
             trouble: [None, None, None],
             counters_at: Instant::now(),
+            returned,
+            begins: false,
         }
     }
 
@@ -200,6 +224,8 @@ impl Mirror {
                 self.part(BUS, sent.map(|()| false))?;
             }
             self.events.send(&mut connection, &taken, self.saved.event).await?;
+            self.let_go();
+            self.returned.look().await;
             self.show_lag().await;
             if self.may_try(INTENTS) {
                 let sent = self.intents.send(&mut connection).await;
@@ -250,13 +276,15 @@ impl Mirror {
         }
         self.bus.load().await?;
         let store = self.store.clone();
-        let (saved, sent) = tokio::task::spawn_blocking(move || {
+        self.events.backfilled = self.store.committed().borrow().backfilled;
+        let (saved, sent, given_back) = tokio::task::spawn_blocking(move || {
             let saved = store.follower(FOLLOWER)?;
             let sent = place::ordinal(&store, saved.event)?;
-            Ok::<_, StoreError>((saved, sent))
+            let given_back = !store.follower(GIVEN_BACK)?.note.is_empty();
+            Ok::<_, StoreError>((saved, sent, given_back))
         })
         .await??;
-        self.taken = Taken::of(&saved, &self.server, &self.settings.redis.stream);
+        self.taken = Taken::of(&saved, &self.server, &self.settings.redis.stream).filter(|_| !given_back);
         self.events.sent = sent;
         self.intents.sent = saved.outbox;
         self.saved = saved;
@@ -296,19 +324,21 @@ impl Mirror {
             }
         };
         let (store, window) = (self.store.clone(), self.settings.redis.maxlen);
-        let from = match ending.until {
-            Some(until) => {
+        let (from, held) = match ending.until {
+            Some(_) => {
                 // The predecessor sent its intents, too. What the bus tells is our registry's alone: nobody else has
                 // sent it, so nothing of it is left out.
                 self.intents.skip_to(self.store.committed().borrow().outbox);
-                tokio::task::spawn_blocking(move || place::after_predecessor(&store, window, until)).await??
+                let places = history::places(connection, &self.settings.redis.stream).await?;
+                tokio::task::spawn_blocking(move || place::after_predecessor(&store, window, places)).await??
             }
-            None => EventId::ZERO,
+            None => (EventId::ZERO, BTreeMap::new()),
         };
-        let taken = Taken { server: self.server.clone(), stream: self.settings.redis.stream.clone(), from };
+        let taken = Taken { server: self.server.clone(), stream: self.settings.redis.stream.clone(), from, held };
         self.taken = Some(taken.clone());
         // What was sent to another stream or server says nothing of this one.
         self.saved.event = from;
+        self.begins = true;
         // Before the first entry, so that no later look takes our own beginning for somebody else's.
         if let Err(error) = self.save().await {
             self.taken = None;
@@ -316,6 +346,15 @@ impl Mirror {
         }
         tracing::info!(stream = taken.stream, from = %taken.from, "the mirror writes to the stream from here on");
         Ok(Some(taken))
+    }
+
+    /// Forgets what the predecessor had sent once the mirror is behind it all, or the stream has lost it.
+    fn let_go(&mut self) {
+        let behind = self.events.position().unwrap_or_default();
+        let over = |taken: &Taken| !taken.held.is_empty() && taken.held.values().all(|held| *held <= behind);
+        if let Some(taken) = self.taken.as_mut().filter(|taken| over(taken) || self.events.emptied) {
+            taken.held.clear();
+        }
     }
 
     fn may_try(&self, part: usize) -> bool {
@@ -347,6 +386,16 @@ impl Mirror {
             self.reporter.failed(format!("{name}: {}", trouble.summary), trouble.remedy.clone());
             return;
         }
+        if let Some(unit) = &self.returned.unit {
+            self.reporter.warn(
+                format!("{unit} runs again and writes to {stream}, which was taken over from it"),
+                format!(
+                    "stop it: systemctl disable --now {unit}; its start has cleared {stream}, which is filled again by \
+                     itself. To go back to it for good: quantum-clm takeover --undo"
+                ),
+            );
+            return;
+        }
         match self.events.foreign.filter(|foreign| foreign.seen.elapsed() < self.settings.timing.foreign_shown) {
             Some(foreign) => self.reporter.warn(
                 format!(
@@ -364,10 +413,16 @@ impl Mirror {
     }
 
     async fn show_lag(&self) {
-        let lag = self.store.committed().borrow().events.saturating_sub(self.events.sent);
+        let committed = *self.store.committed().borrow();
+        // What was put in front of others meanwhile waits for nobody.
+        let behind = committed.backfilled.saturating_sub(self.events.backfilled);
+        let lag = committed.events.saturating_sub(self.events.sent.saturating_add(behind));
         self.stats.set_lag(lag);
         self.reporter.figure("lag_events", lag);
         self.reporter.figure("sent_events", self.stats.events_sent());
+        if self.stats.entries_removed() > 0 {
+            self.reporter.figure("removed_entries", self.stats.entries_removed());
+        }
         if let Some(position) = self.events.position() {
             self.reporter.figure("position_ms", position.ms());
         }
@@ -392,7 +447,15 @@ impl Mirror {
             return Ok(());
         }
         let (store, row) = (self.store.clone(), position.clone());
-        let saving = move || store.write::<_, StoreError>(|txn| txn.put_follower(FOLLOWER, &row));
+        let begins = std::mem::take(&mut self.begins);
+        let saving = move || {
+            store.write::<_, StoreError>(|txn| {
+                if begins {
+                    txn.put_follower(GIVEN_BACK, &everything_sent())?;
+                }
+                txn.put_follower(FOLLOWER, &row)
+            })
+        };
         match tokio::task::spawn_blocking(saving).await {
             Ok(result) => result?,
             Err(error) => return Err(StoreError::Panicked(error.to_string())),

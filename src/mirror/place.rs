@@ -1,11 +1,12 @@
 //! Where the mirror stands in a stream, found by looking at the stream.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::stream::{Entry, EntryId};
+use crate::domain::history::Places;
 use crate::domain::id::EventId;
 use crate::domain::time::Micros;
 use crate::store::{FollowerPosition, Store, StoreError};
@@ -77,16 +78,32 @@ pub(super) fn known(store: &Store, own: &[Own]) -> Result<Vec<bool>, StoreError>
         .collect())
 }
 
-/// Where to begin behind a predecessor whose last event happened at `until`: after the last event up to then.
-pub(super) fn after_predecessor(store: &Store, window: u64, until: Micros) -> Result<EventId, StoreError> {
-    let mut found = store.window_start(window)?;
-    let mut after = found;
+/// Where to begin behind a predecessor that came so far with each unit: the event up to which Redis has every one, and
+/// of units of which it has more than that, the last one it has.
+pub(super) fn after_predecessor(
+    store: &Store,
+    window: u64,
+    mut places: Places,
+) -> Result<(EventId, BTreeMap<String, EventId>), StoreError> {
+    let (followed, until) = (places.clone(), places.latest());
+    let mut from = store.window_start(window)?;
+    let (mut after, mut whole, mut held) = (from, true, BTreeMap::new());
     loop {
         let events = store.events_after(after, 1)?;
-        let Some(last) = events.len().checked_sub(1).and_then(|at| events.get(at)) else { return Ok(found) };
+        let Some(last) = events.len().checked_sub(1).and_then(|at| events.get(at)) else { return Ok((from, held)) };
         after = last.id;
-        if let Some(event) = events.iter().rev().find(|event| event.ts <= until) {
-            found = event.id;
+        for event in events.iter() {
+            let has = if followed.has(event.unit) {
+                places.pass_over(event.unit, event.ts)
+            } else {
+                // A unit that the predecessor did not follow, or that was silent: what is older than its end is left out.
+                until.is_some_and(|until| event.ts <= until)
+            };
+            match (has, whole) {
+                (true, true) => from = event.id,
+                (true, false) => drop(held.insert(event.unit.to_owned(), event.id)),
+                (false, _) => whole = false,
+            }
         }
     }
 }
@@ -101,6 +118,9 @@ pub(super) struct Taken {
     pub(super) stream: String,
     /// The event after which it began.
     pub(super) from: EventId,
+    /// The last event of a unit that the predecessor had sent, where that is behind `from`.
+    #[serde(default)]
+    pub(super) held: BTreeMap<String, EventId>,
 }
 
 impl Taken {

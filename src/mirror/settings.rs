@@ -37,6 +37,8 @@ pub struct Timing {
     pub quiet_stopped: Duration,
     /// The same when nothing is known of them.
     pub quiet_unknown: Duration,
+    /// How often it looks, once it writes, whether the predecessor's units came back.
+    pub predecessor: Duration,
     /// How long health shows another writer after its last entry.
     pub foreign_shown: Duration,
     /// How long a look for new messages of the bus waits for one, at most.
@@ -61,6 +63,7 @@ impl Default for Timing {
             drain: Duration::from_secs(3),
             quiet_stopped: Duration::from_secs(60),
             quiet_unknown: Duration::from_secs(300),
+            predecessor: Duration::from_secs(60),
             foreign_shown: Duration::from_secs(600),
             block: Duration::from_secs(5),
             retry: Duration::from_secs(2),

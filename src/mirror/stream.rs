@@ -155,6 +155,21 @@ pub(super) async fn newest_first(
     Ok(entries(items))
 }
 
+/// Up to `count` entries after `after`, oldest first.
+pub(super) async fn oldest_first(
+    connection: &mut Connection,
+    key: &str,
+    after: EntryId,
+    count: usize,
+) -> Result<Vec<Entry>, MirrorError> {
+    let (from, count) = (after.next().to_string(), count.to_string());
+    let command: [&[u8]; 6] = [b"XRANGE", key.as_bytes(), from.as_bytes(), b"+", b"COUNT", count.as_bytes()];
+    let Reply::Array(items) = connection.ask(&command).await? else {
+        return Err(MirrorError::NotRedis("XRANGE without a list".into()));
+    };
+    Ok(entries(items))
+}
+
 /// The entries of a reply.
 pub(super) fn entries(items: Vec<Reply>) -> Vec<Entry> {
     let entry = |item| {

@@ -13,7 +13,7 @@ use super::stream::{self, Entry, EntryId};
 use crate::domain::time::Micros;
 
 /// The units of the Python pair.
-const UNITS: [&str; 2] = ["quantum-utf-publisher.service", "quantum-clm-minimal.service"];
+pub(super) const UNITS: [&str; 2] = ["quantum-utf-publisher.service", "quantum-clm-minimal.service"];
 
 /// systemd answers in milliseconds or has other worries.
 const PATIENCE: Duration = Duration::from_secs(3);

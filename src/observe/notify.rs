@@ -4,6 +4,10 @@ use sd_notify::NotifyState;
 
 use crate::stop::Stopping;
 
+/// How often systemd is asked for more time, and for how much: twice as much as would do, and soon over where we hang.
+const ASK_AGAIN: Duration = Duration::from_secs(20);
+const MORE: Duration = Duration::from_secs(60);
+
 /// What systemd is told over `$NOTIFY_SOCKET`. Without that variable every call does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Notify;
@@ -27,6 +31,19 @@ impl Notify {
     /// Asks for this much more time from now on, for a start (migration, repair) or a stop that takes long.
     pub fn extend(self, by: Duration) {
         tell(&[NotifyState::ExtendTimeoutUsec(u32::try_from(by.as_micros()).unwrap_or(u32::MAX))]);
+    }
+
+    /// Does `work` and asks for more time again and again while it lasts: how long a repair takes, nobody knows before.
+    pub async fn extending<T>(self, status: &str, work: impl Future<Output = T>) -> T {
+        self.status(status);
+        let mut work = std::pin::pin!(work);
+        let mut ticks = tokio::time::interval(ASK_AGAIN);
+        loop {
+            tokio::select! {
+                done = work.as_mut() => return done,
+                _ = ticks.tick() => self.extend(MORE),
+            }
+        }
     }
 
     /// Half of systemd's watchdog time, when it watches this process.

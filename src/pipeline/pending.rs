@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::publication::{NotPublished, Publication, PublicationKey, Reply};
 use crate::domain::batch::EventBatch;
 use crate::domain::feed::{Delivery, Gap, Position, Progress, PublishedIds};
+use crate::domain::history::Places;
 use crate::domain::id::EventId;
 use crate::domain::request_key::RequestKey;
 use crate::domain::time::Micros;
@@ -22,6 +23,7 @@ pub(super) struct Pending {
     pub(super) events: EventBatch,
     pub(super) position: Option<Position>,
     pub(super) gaps: Vec<Gap>,
+    pub(super) places: Option<Places>,
     pub(super) progress: Progress,
     pub(super) since: Option<Instant>,
     /// The source has just caught up: what is here is the end of a long run, and more comes only as it is written.
@@ -53,6 +55,9 @@ impl Pending {
             self.since.get_or_insert_with(Instant::now);
         }
         self.gaps.extend(delivery.gaps);
+        if delivery.places.is_some() {
+            self.places = delivery.places;
+        }
         self.arrived |=
             matches!(self.progress, Progress::Until(_)) && matches!(delivery.progress, Progress::CaughtUp(_));
         self.progress = delivery.progress;
@@ -146,6 +151,7 @@ impl Pending {
         self.events.clear();
         self.position = None;
         self.gaps.clear();
+        self.places = None;
         self.since = None;
     }
 }

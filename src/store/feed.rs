@@ -48,6 +48,8 @@ pub(super) struct Tip {
     pub(super) tail_events: usize,
     pub(super) tail_text: usize,
     pub(super) tail_runs: u64,
+    /// Events that were put in front of others since the file was opened.
+    pub(super) backfilled: u64,
 }
 
 /// A gap with the id of its event.
@@ -188,7 +190,7 @@ impl WriteTxn {
         Ok(())
     }
 
-    fn insert_block(&self, events: &EventBatch) -> Result<u64, StoreError> {
+    pub(super) fn insert_block(&self, events: &EventBatch) -> Result<u64, StoreError> {
         let encoded = block::encode(events.iter(), false)?;
         let first = encoded.header.first.0;
         let mut blocks = self.txn.open_table(BLOCKS)?;

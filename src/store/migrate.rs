@@ -1,6 +1,6 @@
 //! Migration: an older schema is copied whole to `pre-v<N>.redb` beside the file, then moved on one version at a time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use redb::Database;
 
@@ -12,9 +12,9 @@ use super::{StoreError, copy};
 type Step = fn(&redb::WriteTransaction) -> Result<(), StoreError>;
 
 /// `STEPS[n]` takes schema `n + 1` to `n + 2`. Tables that are new need no step: opening makes them.
-const STEPS: &[Step] = &[super::audit::chain, tables_only, tables_only];
+const STEPS: &[Step] = &[super::audit::chain, tables_only, tables_only, tables_only];
 
-/// Schema 3 has the registry's tables, schema 4 those of jobs, which opening makes.
+/// Schema 3 has the registry's tables, schema 4 those of jobs, schema 5 that of backups, which opening makes.
 fn tables_only(_: &redb::WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
@@ -26,8 +26,13 @@ pub(super) fn migrate(path: &Path, database: Database, schema: u32) -> Result<Da
     run(path, database, schema, STEPS)
 }
 
+/// Where the file is copied to before it becomes one of schema `to`.
+pub(super) fn copy_of(path: &Path, to: u32) -> PathBuf {
+    path.with_file_name(format!("pre-v{to}.redb"))
+}
+
 fn run(path: &Path, database: Database, schema: u32, steps: &[Step]) -> Result<Database, OpenError> {
-    let copy = path.with_file_name(format!("pre-v{}.redb", steps.len() + 1));
+    let copy = copy_of(path, steps.len() as u32 + 1);
     let failed = |source| OpenError::Migration { path: path.to_owned(), from: schema, copy: copy.clone(), source };
     copy::copy_file(&database, &copy).map_err(failed)?;
     let migrated = super::guard::catch(|| {
@@ -89,7 +94,7 @@ mod tests {
         store.close();
         // Once is enough, and the copy is what the old program can open.
         Store::open(&path).expect("no second migration").close();
-        let copy = directory.path().join("pre-v4.redb");
+        let copy = directory.path().join("pre-v5.redb");
         assert_eq!(Store::inspect(&copy).expect("a look"), Inspected::Sound { schema: 1 });
         let copy = Database::open(copy).expect("the copy").begin_read().expect("a snapshot");
         assert!(!copy.list_tables().expect("its tables").any(|table| table.name() == "users"));
@@ -138,10 +143,36 @@ mod tests {
         assert_eq!(store.models().expect("a look"), []);
         store.close();
         assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema: SCHEMA_VERSION });
-        let copy = directory.path().join("pre-v4.redb");
+        let copy = directory.path().join("pre-v5.redb");
         assert_eq!(Store::inspect(&copy).expect("a look"), Inspected::Sound { schema: 2 });
         let copy = Database::open(copy).expect("the copy").begin_read().expect("a snapshot");
         assert!(!copy.list_tables().expect("its tables").any(|table| NEW.contains(&table.name())));
+    }
+
+    /// Schema 5 is schema 4 with one more table.
+    #[test]
+    fn a_file_of_schema_4_gets_the_table_of_backups_and_keeps_the_rest() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("q.redb");
+        let store = Store::open(&path).expect("a new file");
+        let actor = Actor::local("root");
+        let entry = AuditEntry::done(crate::domain::time::Micros(1), &actor, "user.add", "user x", "");
+        store.write(|txn| txn.audit(entry)).unwrap_or_else(|error: StoreError| panic!("{error}"));
+        store.close();
+        let database = Database::open(&path).expect("open");
+        let txn = database.begin_write().expect("a transaction");
+        assert!(txn.delete_table(crate::store::schema::BACKUPS).expect("a deletion"));
+        super::super::open::identify(&txn, 4).expect("an identity");
+        txn.commit().expect("a commit");
+        drop(database);
+        assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema: 4 });
+
+        let store = Store::open(&path).expect("a migration");
+        assert_eq!(store.verify_audit().expect("a look").expect("a whole chain").count, 1);
+        assert_eq!(store.backup_attempts(u64::MAX, 9).expect("a look"), []);
+        store.close();
+        let copy = directory.path().join("pre-v5.redb");
+        assert_eq!(Store::inspect(&copy).expect("a look"), Inspected::Sound { schema: 4 });
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod approvals;
 mod artifacts;
 mod audit;
+mod backups;
 mod block;
 mod bloom;
 mod codec;
@@ -16,6 +17,7 @@ mod dead_letters;
 mod deliveries;
 mod evaluations;
 mod feed;
+mod feed_history;
 mod follower;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
@@ -34,6 +36,7 @@ mod open;
 mod outbox;
 mod publications;
 mod query;
+mod restored;
 mod retention;
 mod rules;
 mod schedule;
@@ -43,11 +46,13 @@ mod space;
 mod tokens;
 mod triggers;
 mod users;
+mod verify;
 mod versions;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, WriteTransaction};
@@ -64,6 +69,7 @@ pub use counters::{CounterChanges, CounterFilter, CounterKey};
 pub use deliveries::webhook_follower;
 pub use evaluations::{Evaluations, series_fingerprint};
 pub use feed::{FeedState, StoredGap, Tick};
+pub use feed_history::FeedHistory;
 pub use follower::FollowerPosition;
 pub use idempotency::Carried;
 pub use imports::ImportedFile;
@@ -73,13 +79,18 @@ pub use open::{Inspected, OpenError};
 pub use outbox::{OutboxKind, OutboxMessage};
 pub use publications::{Fingerprint, KEY_DAYS, Publication, fingerprint};
 pub use query::{EventFilter, Found};
+pub use restored::Restored;
 pub use retention::{Retention, Trimmed};
 pub use rules::RestoreError;
 pub use schedule::{Scheduled, Trainings};
+pub use schema::SCHEMA_VERSION;
 pub use sessions::Session;
 pub use space::{RESERVE_BYTES, Room};
 pub use tokens::Token;
 pub use users::User;
+#[cfg(test)]
+pub(crate) use verify::spoil::spoil;
+pub use verify::verify;
 pub use versions::{Place, StoredVerdicts, VersionLine};
 
 /// redb's cache. Its default of 1 GiB is not for a VPS.
@@ -163,6 +174,8 @@ pub struct Committed {
     pub last: crate::domain::id::EventId,
     /// Events ever stored.
     pub events: u64,
+    /// Those of them that were put in front of others since the file was opened: no follower of the newest sees them.
+    pub backfilled: u64,
     /// The newest outbox message.
     pub outbox: u64,
 }
@@ -175,6 +188,8 @@ pub struct Store {
     writer: Mutex<Writer>,
     committed: watch::Sender<Committed>,
     counter_changes: CounterChanges,
+    /// Somebody waits for every snapshot to end.
+    is_wanted: AtomicBool,
 }
 
 /// redb's handle of the file.
@@ -286,7 +301,8 @@ impl Store {
                 if let Some((tip, outbox, counters)) = changed {
                     self.counter_changes.add(counters);
                     self.committed.send_if_modified(|committed| {
-                        let now = Committed { last: tip.feed.last, events: tip.feed.events, outbox };
+                        let (last, events, backfilled) = (tip.feed.last, tip.feed.events, tip.backfilled);
+                        let now = Committed { last, events, backfilled, outbox };
                         std::mem::replace(committed, now) != now
                     });
                     writer.tip = tip;

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, TableHandle};
@@ -14,7 +15,7 @@ use super::{
 /// redb's first bytes.
 const MAGIC: &[u8] = b"redb";
 
-const IDENTITY: &str = "identity";
+pub(super) const IDENTITY: &str = "identity";
 
 /// Which program and schema wrote the file.
 #[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -45,7 +46,7 @@ pub enum OpenError {
     },
     /// Written by a later program.
     #[error("{} has schema version {schema}, written by quantum-clm {written_by}; this program reads up to \
-             {SCHEMA_VERSION}: install that version or later", path.display())]
+             {SCHEMA_VERSION}: install that version or later{}", path.display(), way_back(copy.as_deref()))]
     Newer {
         /// The file.
         path: PathBuf,
@@ -53,6 +54,8 @@ pub enum OpenError {
         schema: u32,
         /// Who wrote it.
         written_by: String,
+        /// The copy from before a migration that this program can read, where there is one.
+        copy: Option<PathBuf>,
     },
     /// It would have to be changed before it can be read.
     #[error("{} cannot be read as it is: {why}; only the daemon changes a data file, so start quantum-clm on it, or on a \
@@ -184,31 +187,36 @@ impl Store {
     }
 
     fn of(path: &Path, handle: Handle, tip: feed::Tip, outbox: u64) -> Self {
-        let committed = Committed { last: tip.feed.last, events: tip.feed.events, outbox };
+        let committed = Committed { last: tip.feed.last, events: tip.feed.events, backfilled: 0, outbox };
         Self {
             path: path.to_owned(),
             database: RwLock::new(Some(handle)),
             writer: Mutex::new(Writer { tip, broken: None }),
             committed: watch::Sender::new(committed),
             counter_changes: CounterChanges::default(),
+            is_wanted: AtomicBool::new(false),
         }
     }
 
     /// Opens the file anew after a failed commit. Waits for readers: two handles cannot have one file.
     pub(super) fn reopen(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        self.is_wanted.store(true, Ordering::Relaxed);
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        self.is_wanted.store(false, Ordering::Relaxed);
         let old = database.take();
         let _ = guard::catch(|| {
             drop(old);
             Ok(())
         });
         let new = open_database(&self.path).map_err(|error| StoreError::Closed(error.to_string()))?;
-        let (tip, outbox) = guard::catch(|| {
+        let (mut tip, outbox) = guard::catch(|| {
             let txn = new.begin_read()?;
             Ok((feed::Tip::load(&txn)?, outbox::last_read(&txn)?))
         })?;
+        tip.backfilled = writer.tip.backfilled;
         // The failed commit may have reached the disk all the same: the file is what counts.
-        self.committed.send_replace(Committed { last: tip.feed.last, events: tip.feed.events, outbox });
+        let (last, events, backfilled) = (tip.feed.last, tip.feed.events, tip.backfilled);
+        self.committed.send_replace(Committed { last, events, backfilled, outbox });
         self.counter_changes.all();
         writer.tip = tip;
         writer.broken = None;
@@ -232,7 +240,7 @@ fn check_directory(path: &Path, parent: &Path) -> Result<(), OpenError> {
 }
 
 /// Whether there is a file; one that is not redb's is refused before redb touches it.
-fn check_magic(path: &Path, write: bool) -> Result<bool, OpenError> {
+pub(super) fn check_magic(path: &Path, write: bool) -> Result<bool, OpenError> {
     use std::io::Read as _;
     let remedy = match write {
         true => "give the user that quantum-clm runs as the right to read and write it",
@@ -261,7 +269,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
     std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
 
-fn open_database(path: &Path) -> Result<Database, OpenError> {
+pub(super) fn open_database(path: &Path) -> Result<Database, OpenError> {
     let opened = guard::catch(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
@@ -286,7 +294,7 @@ fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, OpenError> {
 }
 
 /// What redb's refusal means.
-fn refused(path: &Path) -> impl Fn(DatabaseError) -> OpenError {
+pub(super) fn refused(path: &Path) -> impl Fn(DatabaseError) -> OpenError {
     let path = path.to_owned();
     move |error| match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: path.clone() },
@@ -304,7 +312,17 @@ fn refused(path: &Path) -> impl Fn(DatabaseError) -> OpenError {
 }
 
 /// Refuses a file of another program or a later schema; the schema of ours.
-fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
+pub(super) fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
+    read_identity(path, database).map_err(|error| match error {
+        OpenError::Newer { path, schema, written_by, .. } => {
+            let copy = older_copy(&path, schema);
+            OpenError::Newer { path, schema, written_by, copy }
+        }
+        error => error,
+    })
+}
+
+fn read_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
     let foreign = |why: String| OpenError::Foreign { path: path.to_owned(), why };
     let known: BTreeSet<&str> = TABLES.iter().map(|table| table.name).collect();
     let identity = guard::catch(|| {
@@ -335,10 +353,34 @@ fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, 
             Err(foreign(format!("it belongs to {}", identity.program)))
         }
         Some(identity) if identity.schema > SCHEMA_VERSION => {
-            Err(OpenError::Newer { path: path.to_owned(), schema: identity.schema, written_by: identity.written_by })
+            let (schema, written_by) = (identity.schema, identity.written_by);
+            Err(OpenError::Newer { path: path.to_owned(), schema, written_by, copy: None })
         }
         Some(identity) => Ok(identity.schema),
     }
+}
+
+/// The newest of the copies that migrations up to `schema` left beside the file, of those that this program can read.
+fn older_copy(path: &Path, schema: u32) -> Option<PathBuf> {
+    let copies = (SCHEMA_VERSION + 1..=schema).rev().map(|to| migrate::copy_of(path, to));
+    let is_ours = |copy: &PathBuf| {
+        let database = check_magic(copy, false)
+            .ok()
+            .filter(|is_there| *is_there)
+            .and_then(|_| open_read_only(copy).ok().flatten());
+        database.is_some_and(|database| read_identity(copy, &database).is_ok())
+    };
+    copies.into_iter().find(is_ours)
+}
+
+/// What an operator does who wants the older version all the same.
+fn way_back(copy: Option<&Path>) -> String {
+    copy.map_or_else(String::new, |copy| {
+        format!(
+            ", or put {} in its place, which was copied before the migration and has nothing that came since",
+            copy.display()
+        )
+    })
 }
 
 /// The row that says whose file it is, in which schema.

@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use bincode::{Decode, Encode};
 use chrono::NaiveDateTime;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -13,7 +14,7 @@ const FORMAT: &str = "%Y-%m-%dT%H%M%SZ";
 
 /// The name of a backup, which is also its directory's: the UTC second of its snapshot, `2026-11-21T031500Z`. Another of
 /// the same second has a number behind it, `2026-11-21T031500Z-2`. Ordered by time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct BackupId {
     second: u64,
     /// From 1 on; 1 is not written.

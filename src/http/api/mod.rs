@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod audit;
+pub(in crate::http) mod backups;
 mod clm;
 mod clm_jobs;
 mod compare;
@@ -26,11 +27,14 @@ mod publish;
 mod schedule;
 mod sessions;
 mod status;
+mod takeover;
 mod tokens;
 mod users;
 mod versions;
 mod webhooks;
 mod work;
+
+use std::any::Any;
 
 use axum::extract::FromRef;
 
@@ -69,7 +73,9 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
     routes.extend(dead_letters::routes());
+    routes.extend(backups::routes());
     routes.extend(import::routes());
+    routes.extend(takeover::routes());
     routes.extend(work::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());
@@ -134,5 +140,15 @@ where
     E: Send + 'static,
     ApiError: From<E>,
 {
-    tokio::task::spawn_blocking(look).await.map_err(ApiError::internal)?.map_err(ApiError::from)
+    let seen = on_a_thread(Box::new(move || Box::new(look()))).await?;
+    let seen = seen.downcast::<Result<T, E>>().map_err(|_| ApiError::internal("an answer of another type"))?;
+    seen.map_err(ApiError::from)
+}
+
+/// What was seen, whatever it is.
+type Seen = Box<dyn Any + Send>;
+
+/// One task for all looks: the runtime's code for a task of each would be a twentieth of the program.
+async fn on_a_thread(look: Box<dyn FnOnce() -> Seen + Send>) -> Result<Seen, ApiError> {
+    tokio::task::spawn_blocking(look).await.map_err(ApiError::internal)
 }

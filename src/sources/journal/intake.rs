@@ -9,6 +9,7 @@ use super::matches::{Origin, Units};
 use crate::domain::batch::EventBatch;
 use crate::domain::event::{EventRef, Level, OWN_SOURCE, OWN_UNIT};
 use crate::domain::feed::{Delivery, Gap, GapCause, Position, Progress};
+use crate::domain::history::Places;
 use crate::domain::id::EventId;
 use crate::domain::normalise::{Normaliser, Scratch};
 use crate::domain::source::source_of;
@@ -35,6 +36,9 @@ pub(super) struct Intake {
     ts: Micros,
     /// Whether the position differs from the one delivered last.
     moved: bool,
+    /// Lines that the predecessor's history had already, and whether that changed since the last delivery.
+    places: Places,
+    passed: bool,
 }
 
 impl Intake {
@@ -56,7 +60,19 @@ impl Intake {
             cursor: Vec::new(),
             ts: Micros(0),
             moved: false,
+            places: Places::default(),
+            passed: false,
         }
+    }
+
+    /// Passes over the lines that were taken from the predecessor's history.
+    pub(super) fn pass_over(&mut self, places: Places) {
+        self.places = places;
+    }
+
+    /// Where reading begins on the very first start, if what was taken from a history says so.
+    pub(super) fn begin(&self) -> Option<Micros> {
+        self.places.begin()
     }
 
     pub(super) fn units(&self) -> &Units {
@@ -103,6 +119,12 @@ impl Intake {
 
     fn event(&mut self, entry: &Entry<'_>, unit: &str, ts: Micros) {
         let Some(message) = entry.get(Field::Message) else { return };
+        if self.places.has(unit) {
+            self.passed = true;
+            if self.places.pass_over(unit, ts) {
+                return;
+            }
+        }
         let line = String::from_utf8_lossy(message);
         let host = entry.get(Field::Hostname).and_then(|host| std::str::from_utf8(host).ok());
         let priority = entry.number(Field::Priority).and_then(|priority| Level::new(u8::try_from(priority).ok()?));
@@ -175,6 +197,8 @@ impl Intake {
     pub(super) fn deliver(&mut self, progress: Progress) -> Delivery {
         let position = if self.moved { self.position() } else { None };
         self.moved = false;
-        Delivery { events: std::mem::take(&mut self.batch), position, gaps: std::mem::take(&mut self.gaps), progress }
+        let places = std::mem::take(&mut self.passed).then(|| self.places.clone());
+        let (events, gaps) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.gaps));
+        Delivery { events, position, gaps, places, progress }
     }
 }

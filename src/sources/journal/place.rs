@@ -8,6 +8,7 @@ use super::journalctl::{Among, Failure, Journalctl, Seen};
 use super::matches::Units;
 use crate::config::JournalStart;
 use crate::domain::feed::{Gap, GapCause, Position};
+use crate::domain::time::Micros;
 use crate::observe::now;
 use crate::process::StopFlag;
 
@@ -127,6 +128,14 @@ impl Surveyor<'_> {
         // An entry that is not ours can be counted as taken, so that there is a position before the first event.
         let taken = from.as_ref().is_some_and(|first| !first.ours);
         Ok(Place { taken, from: from.map(|first| first.position), ..Place::default() })
+    }
+
+    /// Where a first start begins that reads what happened at `at` or later.
+    pub(super) fn begin_at(&self, at: Micros) -> Result<Place, Failure> {
+        let before = at.minus(1);
+        let until = format!("--until=@{}.{:06}", before.seconds(), before.0 % 1_000_000);
+        let from = self.first(&["-r", "-n", "1", &until], Among::All)?.map(|seen| seen.position);
+        Ok(Place { taken: from.is_some(), from, ..Place::default() })
     }
 
     /// Where to go on after `position`.

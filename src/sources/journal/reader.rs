@@ -9,6 +9,7 @@ use super::matches::{UnitError, Units};
 use super::place::Surveyor;
 use crate::config;
 use crate::domain::feed::{Delivery, Position, Progress};
+use crate::domain::history::Places;
 use crate::domain::normalise::Normaliser;
 use crate::observe::status::Reporter;
 use crate::process::StopFlag;
@@ -103,6 +104,13 @@ impl JournalSource {
         self
     }
 
+    /// The same, passing over the lines that were taken from the predecessor's history. Without a position, reading begins
+    /// where the first of them may be.
+    pub fn behind(mut self, places: Places) -> Self {
+        self.intake.pass_over(places);
+        self
+    }
+
     /// Reads from `position` (from `journal.start` without one) until `stop` is set or `deliver` breaks.
     ///
     /// Each [`Delivery`] is to be committed with its position; `deliver` may block as long as it likes, and the reader,
@@ -167,7 +175,10 @@ impl JournalSource {
                 }
                 place
             }),
-            None => surveyor.begin(self.start),
+            None => match self.intake.begin() {
+                Some(at) => surveyor.begin_at(at),
+                None => surveyor.begin(self.start),
+            },
         };
         let follow = place.and_then(|place| {
             let has_gap = place.gap.is_some();
