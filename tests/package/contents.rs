@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("usr/share/doc/quantum-clm/CHANGELOG.md.gz", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/README.md.gz", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/ADAPTERS.md.gz", "-rw-r--r--"),
+    ("usr/share/doc/quantum-clm/OPERATIONS.md.gz", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/copyright", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/examples/grafana/quantum-clm.json", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/examples/kubernetes/worker-deployment.yaml", "-rw-r--r--"),

@@ -35,14 +35,18 @@ fn prometheus_takes_the_dashboards_questions() {
     succeed(Command::new("promtool").args(["check", "rules"]).arg(file));
 }
 
+/// A section of docs/OPERATIONS.md, by the address that its heading has.
 #[test]
 fn each_alert_names_its_runbook() {
+    let operations = fs::read_to_string(here("docs/OPERATIONS.md")).unwrap();
+    let headings: Vec<_> = operations.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let rules = fs::read_to_string(here(RULES)).unwrap();
     let mut alerts = 0;
     for alert in rules.split("- alert: ").skip(1) {
         let name = alert.lines().next().unwrap();
         let runbook = alert.lines().find_map(|line| line.trim().strip_prefix("runbook: ")).unwrap_or_default();
         assert_eq!(runbook, format!("docs/OPERATIONS.md#{}", name.to_lowercase()), "{name}");
+        assert!(headings.contains(&name), "docs/OPERATIONS.md says nothing about {name}");
         assert!(alert.contains("severity: ") && alert.contains("summary: "), "{name}");
         alerts += 1;
     }
