@@ -35,20 +35,16 @@ fn prometheus_takes_the_dashboards_questions() {
     succeed(Command::new("promtool").args(["check", "rules"]).arg(file));
 }
 
-/// A section of docs/OPERATIONS.md, by the address that its heading has.
+/// What to do then is in docs/OPERATIONS.md; that each alert has a section there is looked at with that document.
 #[test]
-fn each_alert_names_its_runbook() {
-    let operations = fs::read_to_string(here("docs/OPERATIONS.md")).unwrap();
-    let headings: Vec<_> = operations.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+fn each_alert_says_how_bad_it_is_and_what_happened() {
     let rules = fs::read_to_string(here(RULES)).unwrap();
-    let mut alerts = 0;
-    for alert in rules.split("- alert: ").skip(1) {
+    let alerts: Vec<_> = rules.split("- alert: ").skip(1).collect();
+    for alert in &alerts {
         let name = alert.lines().next().unwrap();
-        let runbook = alert.lines().find_map(|line| line.trim().strip_prefix("runbook: ")).unwrap_or_default();
-        assert_eq!(runbook, format!("docs/OPERATIONS.md#{}", name.to_lowercase()), "{name}");
-        assert!(headings.contains(&name), "docs/OPERATIONS.md says nothing about {name}");
-        assert!(alert.contains("severity: ") && alert.contains("summary: "), "{name}");
-        alerts += 1;
+        let severity = alert.split_once("severity: ").and_then(|(_, rest)| rest.split('}').next());
+        assert!(matches!(severity, Some("critical" | "warning" | "info")), "{name}: {severity:?}");
+        assert!(alert.contains("summary: ") && alert.contains("runbook: "), "{name}");
     }
-    assert!(alerts >= 15, "{alerts}");
+    assert!(alerts.len() >= 15, "{}", alerts.len());
 }
