@@ -69,7 +69,10 @@ fn everything_is_there_and_nobody_but_root_may_write_it() {
         let known = mode.starts_with('l') || ["drwxr-xr-x", "-rw-r--r--", "-rwxr-xr-x"].contains(&mode.as_str());
         assert!(known, "{path}: {mode}");
         let place = path.is_empty() || ["etc", "etc/quantum", "usr"].contains(&path.as_str());
-        assert!(place || path.starts_with("usr/") || path == "etc/quantum/clm.toml", "{path} has no place in the package");
+        assert!(
+            place || path.starts_with("usr/") || path == "etc/quantum/clm.toml",
+            "{path} has no place in the package"
+        );
         assert!(!path.contains("__pycache__"), "{path}");
     }
     let executables = listed.iter().filter(|(_, (mode, _))| mode == "-rwxr-xr-x").map(|(path, _)| path.as_str());

@@ -24,7 +24,8 @@ fn prometheus_takes_the_dashboards_questions() {
     let dashboard: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(here("packaging/grafana/quantum-clm.json")).unwrap()).unwrap();
     let mut rules = String::from("groups:\n- name: dashboard\n  rules:\n");
-    let targets = dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    let targets =
+        dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array()).flatten();
     for (number, target) in targets.enumerate() {
         let expression = target["expr"].as_str().unwrap().replace("$__rate_interval", "5m").replace("$instance", ".*");
         rules.push_str(&format!("  - record: panel_{number}\n    expr: {}\n", serde_json::Value::from(expression)));

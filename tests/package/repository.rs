@@ -14,7 +14,12 @@ struct Bed {
 impl Bed {
     fn new() -> Self {
         let bed = Self { directory: tempfile::tempdir().unwrap() };
-        for path in ["root/etc/apt/sources.list.d", "root/etc/apt/preferences.d", "root/etc/apt/apt.conf.d", "root/etc/apt/keyrings"] {
+        for path in [
+            "root/etc/apt/sources.list.d",
+            "root/etc/apt/preferences.d",
+            "root/etc/apt/apt.conf.d",
+            "root/etc/apt/keyrings",
+        ] {
             fs::create_dir_all(bed.at(path)).unwrap();
         }
         for path in ["root/var/lib/apt/lists/partial", "root/var/cache/apt/archives/partial", "root/var/lib/dpkg"] {
@@ -23,7 +28,9 @@ impl Bed {
         // What the package depends on is taken as installed.
         let mut installed = String::new();
         for name in ["systemd", "debconf"] {
-            installed.push_str(&format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 999\nDescription: x\n\n"));
+            installed.push_str(&format!(
+                "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 999\nDescription: x\n\n"
+            ));
         }
         fs::write(bed.at("root/var/lib/dpkg/status"), installed).unwrap();
         bed
@@ -64,7 +71,16 @@ impl Bed {
             .arg("-o")
             .arg(format!("Dir::State::status={}", self.at("root/var/lib/dpkg/status").display()))
             // The directories are this test's; the user that apt otherwise becomes may not read them.
-            .args(["-o", "APT::Sandbox::User=", "-o", "APT::Architecture=amd64", "-o", "APT::Architectures=amd64", "-q", "-y"])
+            .args([
+                "-o",
+                "APT::Sandbox::User=",
+                "-o",
+                "APT::Architecture=amd64",
+                "-o",
+                "APT::Architectures=amd64",
+                "-q",
+                "-y",
+            ])
             .args(arguments)
             .env("LC_ALL", "C.UTF-8"))
     }
@@ -82,8 +98,11 @@ impl Bed {
         let field = |name: &str| succeed(Command::new("dpkg-deb").arg("--field").arg(package()).arg(name));
         let mut text = fs::read_to_string(&status).unwrap();
         text.push_str(&format!(
-            "Package: quantum-clm\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\nMaintainer: {}Description: x\n",
-            field("Maintainer")
+            "Package: quantum-clm\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\nMaintainer: {}Depends: {}Recommends: {}Description: x\n",
+            field("Maintainer"),
+            field("Depends"),
+            // One that is new in an upgrade and cannot be had would keep the upgrade back.
+            field("Recommends")
         ));
         fs::write(status, text).unwrap();
     }
@@ -93,7 +112,10 @@ impl Bed {
 fn apt_installs_and_upgrades_from_it_offline() {
     let bed = Bed::new();
     let said = bed.publish(&[&package()]);
-    assert!(said.contains(bed.at("keys/quantum-clm/apt-key").to_str().unwrap()), "where the key is was not told: {said}");
+    assert!(
+        said.contains(bed.at("keys/quantum-clm/apt-key").to_str().unwrap()),
+        "where the key is was not told: {said}"
+    );
     bed.subscribe();
     bed.apt_succeeds(&["update"]);
     let version = env!("CARGO_PKG_VERSION");
@@ -142,7 +164,11 @@ fn what_is_not_signed_by_the_key_is_refused() {
     fs::create_dir_all(bed.at("root/var/lib/apt/lists/partial")).unwrap();
     bed.apt(&["update"]);
     let output = bed.apt(&["install", "--simulate", "quantum-clm"]);
-    assert!(!output.status.success(), "a list that nobody signed was taken: {}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        !output.status.success(),
+        "a list that nobody signed was taken: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 #[test]
@@ -156,7 +182,16 @@ fn what_is_public_is_the_public_half_of_the_key() {
         names
     };
     let package_name = package().file_name().unwrap().to_str().unwrap().to_owned();
-    let files = ["InRelease", "Packages", "Packages.gz", "Release", "Release.gpg", "quantum-clm.asc", "quantum-clm.gpg", &package_name];
+    let files = [
+        "InRelease",
+        "Packages",
+        "Packages.gz",
+        "Release",
+        "Release.gpg",
+        "quantum-clm.asc",
+        "quantum-clm.gpg",
+        &package_name,
+    ];
     assert_eq!(names(&bed.at("repository")), files);
     let key = fs::read_to_string(bed.at("repository/quantum-clm.asc")).unwrap();
     assert!(key.contains("PUBLIC KEY BLOCK") && !key.contains("PRIVATE"), "{key}");

@@ -45,7 +45,8 @@ fn whose_service_it_is() {
             fs::write(directory.join("quantum-clm.service"), unit).unwrap();
         }
         let script = text.replace("/etc/systemd", &machine.path().join("etc/systemd").display().to_string());
-        let found = succeed(Command::new("dash").arg("-c").arg(format!("set -e\n{script}\nfound=$(shadow)\necho \"$found\"")));
+        let found =
+            succeed(Command::new("dash").arg("-c").arg(format!("set -e\n{script}\nfound=$(shadow)\necho \"$found\"")));
         assert_eq!(!found.trim().is_empty(), *shadows, "{what}: {found}");
     }
 }
@@ -59,6 +60,7 @@ fn a_mask_is_nobodys_service() {
     std::os::unix::fs::symlink("/dev/null", directory.join("quantum-clm.service")).unwrap();
     let text = fs::read_to_string(here("debian/shadow.sh")).unwrap();
     let script = text.replace("/etc/systemd", &machine.path().join("etc/systemd").display().to_string());
-    let found = succeed(Command::new("dash").arg("-c").arg(format!("set -e\n{script}\nfound=$(shadow)\necho \"$found\"")));
+    let found =
+        succeed(Command::new("dash").arg("-c").arg(format!("set -e\n{script}\nfound=$(shadow)\necho \"$found\"")));
     assert_eq!(found.trim(), "");
 }
