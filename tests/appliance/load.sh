@@ -25,7 +25,7 @@ while [ ! -e /tmp/load/end ]; do
         ;;
     upload)
         # Slow enough to be under way when the daemon stops; sent again until it is in.
-        said=$(ask --fail --unix-socket $socket --limit-rate 4M -T /tmp/load/model.bin \
+        said=$(ask --fail --unix-socket $socket --limit-rate 3M -T /tmp/load/model.bin \
             http://localhost/api/models/xgboost_btcusdt_1h/versions/v1/artifacts/model.bin) && : >/tmp/load/uploaded || said="again: $said"
         ;;
     esac

@@ -24,7 +24,7 @@ fn an_upgrade_refuses_nobody_and_loses_nothing() {
          --job job-1 --data-from 2025-10-01 --data-until 2025-12-30 --features 3 /root/none.json",
     );
     system.put(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/appliance/load.sh"), "/root/load.sh");
-    system.sh("mkdir -p /tmp/load; head -c 24M /dev/urandom >/tmp/load/model.bin");
+    system.sh("mkdir -p /tmp/load; head -c 40M /dev/urandom >/tmp/load/model.bin");
     for load in LOADS {
         system.sh(&format!("systemd-run --quiet --unit=load-{load} bash /root/load.sh {load}"));
     }

@@ -76,8 +76,6 @@ fn restarts_one_service(system: &System, root: &Path, version: &str) {
     system.put(&root.join("packaging/polkit/50-quantum-clm.rules"), "/etc/polkit-1/rules.d/50-quantum-clm.rules");
     system.sh("systemctl restart polkit.service");
     let before = system.property("quantum-ai-engine.service", "InvocationID");
-    let version = system
-        .sh("quantum-clm --json models show xgboost_btcusdt_1h | grep -o '\"v[0-9_]*\"' | tr -d '\"' | head -n 1");
     system.sh(&format!(
         "quantum-clm models promote xgboost_btcusdt_1h {version} --force --why 'shows that the hook restarts the engine'"
     ));
