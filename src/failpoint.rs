@@ -11,7 +11,7 @@ macro_rules! failpoint {
 
 /// Takes the actions from the environment, for good: at the end of a scenario, who pauses would go on.
 #[cfg(feature = "failpoints")]
-pub(crate) fn from_environment() {
+pub fn from_environment() {
     std::mem::forget(fail::FailScenario::setup());
 }
 

@@ -46,6 +46,10 @@ pub mod config;
 pub mod cli;
 /// Named places at which a test can make the program fail or die.
 mod failpoint;
+/// Takes what shall fail from the environment; not a part of the product.
+#[cfg(feature = "failpoints")]
+#[doc(hidden)]
+pub use failpoint::from_environment as failpoints_from_environment;
 /// Entry points of the fuzzer; not a part of the product.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -24,7 +24,7 @@ mod version;
 mod tests;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 pub use self::beneath::Registered;
@@ -143,6 +143,11 @@ impl ArtifactError {
 fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
+}
+
+/// Where the content with this digest lies beside the data file, if that has it.
+pub fn content_path(data_file: &Path, digest: &Digest) -> PathBuf {
+    Layout::beside(data_file).content(digest)
 }
 
 /// The directory beside the data file.

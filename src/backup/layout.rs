@@ -15,6 +15,9 @@ pub const SEALED: &str = ".age";
 /// What the name of a backup begins with while it is made.
 const PARTIAL: &str = ".partial-";
 
+/// What the name of a decrypted copy begins with.
+const UNSEALED: &str = ".unsealed-";
+
 /// Where backups lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -41,6 +44,16 @@ impl Place {
     /// Whether `name` is that of a backup that was being made.
     pub(super) fn is_partial(name: &str) -> bool {
         name.strip_prefix(PARTIAL).is_some_and(|id| id.parse::<BackupId>().is_ok())
+    }
+
+    /// A decrypted copy of a backup's data file, while it is looked at.
+    pub(super) fn unsealed(&self, random: &str) -> PathBuf {
+        self.directory.join(format!("{UNSEALED}{random}"))
+    }
+
+    /// Whether `name` is that of a decrypted copy.
+    pub(super) fn is_unsealed(name: &str) -> bool {
+        name.starts_with(UNSEALED)
     }
 
     /// The models' files of all backups.

@@ -12,17 +12,26 @@
 //! A directory with a backup's name exists only when the backup is whole: it is made under another name, every file and
 //! directory is on the disk, a child process has verified it, and then it gets its name.
 
+mod artifacts;
+mod child;
 mod create;
 mod error;
+mod files;
+/// Paths and names.
 pub mod layout;
 mod list;
+mod lock;
 mod prune;
+pub mod remote;
+mod restore;
 pub mod seal;
 mod verify;
 
+pub use child::answer;
 pub use create::{Created, Plan, Step, create};
 pub use error::{BackupError, VerifyError};
 pub use layout::Place;
 pub use list::{Found, list};
 pub use prune::prune;
+pub use restore::{RestoreError, RestoreRequest, RestoreStep, Restored, restore};
 pub use verify::{Verifier, verify_backup, verify_file};

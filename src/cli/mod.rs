@@ -28,15 +28,18 @@ mod man;
 mod models;
 mod output;
 mod password;
+mod restore;
 mod run_program;
 mod schedule;
 mod serve;
 mod session;
 mod status;
+mod takeover;
 mod time;
 mod token;
 mod train;
 mod user;
+mod verify;
 mod worker;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
@@ -132,8 +135,12 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Tell when which model is trained, and why not yet
     Schedule(schedule::ScheduleArgs),
-    /// Take over the registry of the Python system
+    /// Take over the registry or the events of the Python system
     Import(import::ImportArgs),
+    /// Put a backup in the place of the data file, or say what that would do
+    Restore(restore::RestoreArgs),
+    /// Go over from the Python units to this daemon, on this machine; without --apply only tells
+    Takeover(takeover::TakeoverArgs),
     /// List users, and add, change or delete them
     User(user::UserArgs),
     /// List API tokens, and make or revoke them
@@ -142,6 +149,8 @@ enum Command {
     Session(session::SessionArgs),
     /// List what was done and refused, and check that nobody has changed that log
     Audit(audit::AuditArgs),
+    /// Look at everything in a backup or a data file; exits with 1 if it is not whole
+    Verify(verify::VerifyArgs),
     /// Check the machine and say how to repair what is wrong
     Doctor(doctor::DoctorArgs),
     /// Check or show the configuration
@@ -180,10 +189,13 @@ pub fn main() -> ExitCode {
         Command::Jobs(args) => jobs::run(&args, global),
         Command::Schedule(args) => schedule::run(args, global),
         Command::Import(args) => import::run(args, global),
+        Command::Restore(args) => restore::run(&args, global),
+        Command::Takeover(args) => takeover::run(args, global),
         Command::User(args) => user::run(args, global),
         Command::Token(args) => token::run(args, global),
         Command::Session(args) => session::run(args, global),
         Command::Audit(args) => audit::run(args, global),
+        Command::Verify(args) => verify::run(&args, global),
         Command::Doctor(args) => doctor::run(args, global),
         Command::Config(args) => config::run(args, global),
         Command::Completions(args) => completions::run(args, global),
@@ -206,6 +218,13 @@ fn failed(error: &anyhow::Error) -> ExitCode {
         complain(&crate::observe::in_full(error));
     }
     ExitCode::from(2)
+}
+
+/// What is being done, on stderr, where somebody watches.
+pub(crate) fn say(message: &str) {
+    if io::stderr().is_terminal() {
+        drop(writeln!(io::stderr(), "{message} …"));
+    }
 }
 
 /// One line on stderr, which may hold a part of what came from outside. Where stderr is closed, `eprintln!` would panic.

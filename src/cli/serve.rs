@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::task::JoinHandle;
 
 use super::Global;
-use crate::app::{App, files as models_files};
+use crate::app::{App, files as models_files, restored};
 use crate::config::{self, Loaded};
 use crate::http::accept::{self, Limits};
 use crate::http::api;
@@ -26,7 +26,9 @@ use crate::sources::journal;
 use crate::stop::{self, Stop, Stopper, Stopping};
 use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, accounts, jobs, mirror, scheduler, subscriptions, tail, trade_path, upkeep, webhooks};
+use crate::tasks::{
+    Tasks, accounts, backups, jobs, mirror, scheduler, subscriptions, tail, trade_path, upkeep, webhooks,
+};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -115,6 +117,7 @@ async fn serve(
         .filter(|key| loaded.origin(key) != config::Origin::Default)
         .collect();
     let is_set = |key: &str| set.contains(&key);
+    let inherited = loaded.from_predecessor();
     let Loaded { config, notices, .. } = loaded;
     let signals = signals::listen().context("cannot listen for signals")?;
     // Everything that can be refused is refused before the first byte of the data file is touched.
@@ -128,11 +131,19 @@ async fn serve(
     for line in prepared.overruled(&config.http, is_set) {
         tracing::warn!("{line}");
     }
-    let path = config.data_file.clone();
+    let (path, jobs) = (config.data_file.clone(), config.jobs.clone());
     let opening = tokio::task::spawn_blocking(move || {
         // Opening writes, into a file that is another's as well.
         unless_inherited(|| Store::inspect(&path), |error| matches!(error, OpenError::InUse { .. }))?;
-        Store::open(&path)
+        let store = Store::open(&path)?;
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        // Before anything else writes into it or answers a worker.
+        if restored::take_note(&store, &jobs, &host, now())
+            .context("that the data file was restored cannot be noted")?
+        {
+            tracing::warn!("the data file was restored from a backup; see the audit log and health");
+        }
+        anyhow::Ok(store)
     });
     let store = Notify.extending("opening the data file; a repair or a migration takes its time", opening).await??;
     let admins = Admins::default();
@@ -144,6 +155,10 @@ async fn serve(
     }
 
     let board = StatusBoard::new();
+    if !inherited.is_empty() {
+        // In the log by its first report, and in health for whoever looks later.
+        board.reporter("config").ok(inherited.join("; "));
+    }
     let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
     let app = App::new(config, store, board.clone(), metrics, started);
     let begun = app.clone();
@@ -163,6 +178,7 @@ async fn serve(
     accounts::spawn(&mut tasks, &app);
     scheduler::spawn(&mut tasks, &app);
     jobs::spawn(&mut tasks, &app);
+    backups::spawn(&mut tasks, &app);
 
     let door = Door::new(admins).with_accounts(app.accounts.clone()).behind(Border::new(&app.config.http));
     let router = routes::router(api::routes(), app.clone(), door, Times::default());

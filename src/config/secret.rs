@@ -91,8 +91,11 @@ pub enum SecretError {
 /// (`LoadCredential=clm:/etc/quantum/credentials`): so that a new secret needs no change of a unit.
 const DIRECTORY_OF_CREDENTIALS: &str = "clm_";
 
+/// The directories that the units take credentials from: for root, who checks a configuration outside of any unit.
+const DIRECTORIES_OF_UNITS: [&str; 2] = ["/etc/quantum/credentials", "/etc/quantum/worker-credentials"];
+
 /// Reads the secret in the file `path`, without its last line end. A relative path is a credential's name, looked up in
-/// `credentials` (systemd's `$CREDENTIALS_DIRECTORY`).
+/// `credentials` (systemd's `$CREDENTIALS_DIRECTORY`), and without that where the units have it from.
 pub fn read_secret(path: &Path, credentials: Option<&Path>) -> Result<Secret, SecretError> {
     let path = resolved(path, credentials)?;
     let failed = |error| SecretError::Read { path: path.clone(), error };
@@ -129,10 +132,13 @@ fn resolved(path: &Path, credentials: Option<&Path>) -> Result<PathBuf, SecretEr
     if path.is_absolute() {
         return Ok(path.to_owned());
     }
-    let directory = credentials.ok_or_else(|| SecretError::NoCredentials(path.to_owned()))?;
     if path.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
         return Err(SecretError::Outside(path.to_owned()));
     }
+    let Some(directory) = credentials else {
+        let mut there = DIRECTORIES_OF_UNITS.iter().map(|directory| Path::new(directory).join(path));
+        return there.find(|file| file.exists()).ok_or_else(|| SecretError::NoCredentials(path.to_owned()));
+    };
     let mut name = OsString::from(DIRECTORY_OF_CREDENTIALS);
     name.push(path);
     let (own, one_of_many) = (directory.join(path), directory.join(name));

@@ -281,9 +281,10 @@ impl Events {
             entries = unknown.len(),
             stream = self.key,
             "the stream holds events that the data file does not know, as after the restore of an older one: they are \
-             removed, and those that are read from the journal again take their place"
+             removed, programs may have read them, and those that are read from the journal again come under new ids"
         );
         stream::remove(connection, &self.key, &unknown).await?;
+        self.stats.add_entries_removed(unknown.len() as u64);
         self.reconciled = true;
         Ok(None)
     }

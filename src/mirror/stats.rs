@@ -11,6 +11,7 @@ pub struct MirrorStats {
     errors: AtomicU64,
     connections: AtomicU64,
     foreign_entries: AtomicU64,
+    entries_removed: AtomicU64,
     lag_events: AtomicU64,
 }
 
@@ -45,6 +46,8 @@ figures! {
     connections, add_connections;
     /// Entries of others seen on the stream while the mirror wrote to it.
     foreign_entries, add_foreign_entries;
+    /// Entries of ours that were removed because the data file does not know their events: it was restored.
+    entries_removed, add_entries_removed;
 }
 
 impl MirrorStats {

@@ -8,7 +8,7 @@ use crate::domain::audit::{AuditEntry, AuditRecord, Broken, Head, Outcome, Verif
 use crate::domain::time::Micros;
 
 /// The row of [`META`] that holds the log's end.
-const HEAD: &str = "audit";
+pub(super) const HEAD: &str = "audit";
 
 /// Records that one snapshot reads while the chain is verified: a pinned snapshot makes the file grow.
 const A_SNAPSHOT: u64 = 10_000;

@@ -18,7 +18,7 @@ pub type CounterKey = (Hour, CounterKind, String);
 const MAX_CHANGES: usize = 100_000;
 
 #[derive(bincode::Encode, bincode::Decode)]
-struct Row {
+pub(super) struct Row {
     count: u64,
     changed: Micros,
 }
@@ -71,6 +71,11 @@ impl CounterChanges {
     pub fn take(&self) -> Option<BTreeSet<CounterKey>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).replace(BTreeSet::new())
     }
+}
+
+/// The kind that is stored as `stored`.
+pub(super) fn kind(stored: u8) -> Option<CounterKind> {
+    CounterKind::ALL.into_iter().find(|known| code(*known) == stored)
 }
 
 fn code(kind: CounterKind) -> u8 {
@@ -177,7 +182,7 @@ impl ReadTxn {
             for row in self.txn.open_table(COUNTERS)?.range((since.0, 0, "")..(until.0, 0, ""))? {
                 let (key, value) = row?;
                 let (hour, kind, name) = key.value();
-                let Some(kind) = CounterKind::ALL.into_iter().find(|known| code(*known) == kind) else {
+                let Some(kind) = self::kind(kind) else {
                     return Err(StoreError::Damaged { what: "counter", why: format!("unknown kind in hour {hour}") });
                 };
                 let key = (Hour(hour), kind, name.to_owned());

@@ -55,9 +55,13 @@ fn walk(
 }
 
 fn unpack(table: &impl ReadableTable<u64, &'static [u8]>, id: EvaluationId) -> Result<Option<Series>, StoreError> {
-    let Some(row) = table.get(id.0)? else { return Ok(None) };
-    let (days, others) = parts(row.value())?;
-    Ok(Some(Series { daily: unpack_part(days)?.daily, ..unpack_part(others)? }))
+    table.get(id.0)?.map(|row| decode_series(row.value())).transpose()
+}
+
+/// The series of a row.
+pub(super) fn decode_series(row: &[u8]) -> Result<Series, StoreError> {
+    let (days, others) = parts(row)?;
+    Ok(Series { daily: unpack_part(days)?.daily, ..unpack_part(others)? })
 }
 
 /// The returns a day alone: a million trades beside them stay packed.

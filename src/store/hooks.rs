@@ -27,7 +27,7 @@ records! {
     Hook = 2, "hook";
 }
 
-fn decode(row: &[u8]) -> Result<Hook, StoreError> {
+pub(super) fn decode(row: &[u8]) -> Result<Hook, StoreError> {
     if row.first() != Some(&<HookBeforeJobs as codec::Record>::VERSION) {
         return codec::decode(row);
     }

@@ -7,7 +7,7 @@ use redb::ReadableTable as _;
 
 use super::codec::{self, records};
 use super::schema::INBOX;
-use super::{StoreError, WriteTxn};
+use super::{ReadTxn, Store, StoreError, WriteTxn};
 use crate::domain::bus_in::{EntryId, InboxRow, Topic};
 use crate::domain::time::Micros;
 
@@ -18,6 +18,21 @@ const DAYS: u64 = 30;
 const MAX_ROWS: usize = 20_000;
 
 records! { InboxRow = 1, "message of the bus"; }
+
+impl Store {
+    /// The newest message of a type that was taken in, of those that are known.
+    pub fn newest_inbox(&self, topic: Topic) -> Result<Option<EntryId>, StoreError> {
+        self.read(|ReadTxn { txn }| {
+            let topic = topic.as_str();
+            let table = txn.open_table(INBOX)?;
+            let newest = table.range((topic, 0, 0)..=(topic, u64::MAX, u64::MAX))?.next_back().transpose()?;
+            Ok(newest.map(|(key, _)| {
+                let (_, ms, seq) = key.value();
+                EntryId { ms, seq }
+            }))
+        })
+    }
+}
 
 impl WriteTxn {
     /// What is known of a message; `None` where it never came, or what it was then said something else.
@@ -81,6 +96,8 @@ mod tests {
         assert_eq!(known(Topic::DriftDetected, ids[0], one), Some(row(now)));
         assert_eq!(known(Topic::DriftDetected, ids[0], other), None, "the id was given a second time");
         assert_eq!(known(Topic::RegimeChanged, ids[0], one), None);
+        assert_eq!(store.newest_inbox(Topic::TradeClosed).unwrap(), Some(ids[1]));
+        assert_eq!(store.newest_inbox(Topic::RegimeChanged).unwrap(), None);
         let retention = Retention { days: 30, bytes: 1 << 30 };
         store.trim(retention, now.plus(30 * Micros::DAY)).unwrap();
         assert!(known(Topic::TradeClosed, ids[0], one).is_some());

@@ -22,7 +22,7 @@ const A_PAGE: usize = 2_000;
 const A_TRIM: usize = 1_000;
 
 /// The row of [`META`] that holds the number given last, and how many jobs there are.
-const NUMBERS: &str = "jobs";
+pub(super) const NUMBERS: &str = "jobs";
 
 /// What is counted of all jobs that are kept, and the number given last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -49,8 +49,13 @@ impl JobCounts {
         self.by_state.iter().sum()
     }
 
+    /// Whether both count the same jobs, whatever numbers were given.
+    pub(super) fn counts_as(&self, other: &Self) -> bool {
+        (self.by_state, self.hooks) == (other.by_state, other.hooks)
+    }
+
     /// One more, or one less, stands there.
-    fn count(&mut self, job: &Job, state: JobState, step: i64) {
+    pub(super) fn count(&mut self, job: &Job, state: JobState, step: i64) {
         let counts = std::iter::once(&mut self.by_state);
         for counts in counts.chain(matches!(job.kind, JobKind::Hook(_)).then_some(&mut self.hooks)) {
             let count = &mut counts[state as usize];
@@ -252,7 +257,7 @@ fn pack(finished: &Finished) -> Result<Vec<u8>, StoreError> {
     zstd::bulk::compress(&json, LEVEL).map_err(|error| unwritable(error.to_string()))
 }
 
-fn unpack(row: &[u8]) -> Result<Finished, StoreError> {
+pub(super) fn unpack(row: &[u8]) -> Result<Finished, StoreError> {
     let damaged = |why: String| StoreError::Damaged { what: "program's answer", why };
     let json = zstd::bulk::decompress(row, RESULT_BYTES).map_err(|error| damaged(error.to_string()))?;
     serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))
@@ -272,6 +277,11 @@ impl WriteTxn {
             last = counts.last;
         })?;
         Ok(JobId(last))
+    }
+
+    /// Gives no number up to `last` to a job any more.
+    pub fn skip_jobs(&self, last: u64) -> Result<(), StoreError> {
+        self.count_jobs(|counts| counts.last = counts.last.max(last))
     }
 
     /// Stores a job as it now is, and what lists and queue know of it.

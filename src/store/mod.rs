@@ -36,6 +36,7 @@ mod open;
 mod outbox;
 mod publications;
 mod query;
+mod restored;
 mod retention;
 mod rules;
 mod schedule;
@@ -45,11 +46,13 @@ mod space;
 mod tokens;
 mod triggers;
 mod users;
+mod verify;
 mod versions;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, WriteTransaction};
@@ -76,13 +79,18 @@ pub use open::{Inspected, OpenError};
 pub use outbox::{OutboxKind, OutboxMessage};
 pub use publications::{Fingerprint, KEY_DAYS, Publication, fingerprint};
 pub use query::{EventFilter, Found};
+pub use restored::Restored;
 pub use retention::{Retention, Trimmed};
 pub use rules::RestoreError;
 pub use schedule::{Scheduled, Trainings};
+pub use schema::SCHEMA_VERSION;
 pub use sessions::Session;
 pub use space::{RESERVE_BYTES, Room};
 pub use tokens::Token;
 pub use users::User;
+#[cfg(test)]
+pub(crate) use verify::spoil::spoil;
+pub use verify::verify;
 pub use versions::{Place, StoredVerdicts, VersionLine};
 
 /// redb's cache. Its default of 1 GiB is not for a VPS.
@@ -180,6 +188,8 @@ pub struct Store {
     writer: Mutex<Writer>,
     committed: watch::Sender<Committed>,
     counter_changes: CounterChanges,
+    /// Somebody waits for every snapshot to end.
+    is_wanted: AtomicBool,
 }
 
 /// redb's handle of the file.

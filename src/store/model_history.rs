@@ -55,7 +55,7 @@ impl ReadTxn {
 }
 
 /// Stands for a version where nothing was in production any more. Only the imported past knows that.
-const NOTHING: &str = "";
+pub(super) const NOTHING: &str = "";
 
 fn reign((_, since, revision): (&str, u64, u64), version: &str) -> Result<Reign, StoreError> {
     let damaged =

@@ -7,12 +7,12 @@ use crate::domain::model::{EvaluationId, Model, ModelId};
 
 /// The number given last, over all models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bincode::Encode, bincode::Decode)]
-struct Numbers {
-    evaluation: u64,
+pub(super) struct Numbers {
+    pub(super) evaluation: u64,
 }
 
 /// The row of [`META`] that holds it.
-const NUMBERS: &str = "registry numbers";
+pub(super) const NUMBERS: &str = "registry numbers";
 
 records! {
     Model = 1, "model";

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, TableHandle};
@@ -14,7 +15,7 @@ use super::{
 /// redb's first bytes.
 const MAGIC: &[u8] = b"redb";
 
-const IDENTITY: &str = "identity";
+pub(super) const IDENTITY: &str = "identity";
 
 /// Which program and schema wrote the file.
 #[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -193,12 +194,15 @@ impl Store {
             writer: Mutex::new(Writer { tip, broken: None }),
             committed: watch::Sender::new(committed),
             counter_changes: CounterChanges::default(),
+            is_wanted: AtomicBool::new(false),
         }
     }
 
     /// Opens the file anew after a failed commit. Waits for readers: two handles cannot have one file.
     pub(super) fn reopen(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        self.is_wanted.store(true, Ordering::Relaxed);
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        self.is_wanted.store(false, Ordering::Relaxed);
         let old = database.take();
         let _ = guard::catch(|| {
             drop(old);
@@ -236,7 +240,7 @@ fn check_directory(path: &Path, parent: &Path) -> Result<(), OpenError> {
 }
 
 /// Whether there is a file; one that is not redb's is refused before redb touches it.
-fn check_magic(path: &Path, write: bool) -> Result<bool, OpenError> {
+pub(super) fn check_magic(path: &Path, write: bool) -> Result<bool, OpenError> {
     use std::io::Read as _;
     let remedy = match write {
         true => "give the user that quantum-clm runs as the right to read and write it",
@@ -265,7 +269,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
     std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
 
-fn open_database(path: &Path) -> Result<Database, OpenError> {
+pub(super) fn open_database(path: &Path) -> Result<Database, OpenError> {
     let opened = guard::catch(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
@@ -290,7 +294,7 @@ fn open_read_only(path: &Path) -> Result<Option<ReadOnlyDatabase>, OpenError> {
 }
 
 /// What redb's refusal means.
-fn refused(path: &Path) -> impl Fn(DatabaseError) -> OpenError {
+pub(super) fn refused(path: &Path) -> impl Fn(DatabaseError) -> OpenError {
     let path = path.to_owned();
     move |error| match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse { path: path.clone() },
@@ -308,7 +312,7 @@ fn refused(path: &Path) -> impl Fn(DatabaseError) -> OpenError {
 }
 
 /// Refuses a file of another program or a later schema; the schema of ours.
-fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
+pub(super) fn check_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, OpenError> {
     read_identity(path, database).map_err(|error| match error {
         OpenError::Newer { path, schema, written_by, .. } => {
             let copy = older_copy(&path, schema);

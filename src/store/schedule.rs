@@ -10,7 +10,7 @@ use crate::domain::schedule::{Books, Standing, TriggerRecord};
 use crate::domain::time::Micros;
 
 /// The key of what the scheduler knows over all models: no model's id.
-const BOOKS: &str = "";
+pub(super) const BOOKS: &str = "";
 
 records! {
     Books = 1, "books of the scheduler";

@@ -3,15 +3,25 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 use super::StoreError;
 
 /// The version of the tables and records below. An older file is migrated, a newer one refused.
-pub(crate) const SCHEMA_VERSION: u32 = 5;
+pub const SCHEMA_VERSION: u32 = 5;
+
+/// Whether to go on with something long.
+pub(crate) type GoOn<'a> = dyn Fn() -> Result<(), StoreError> + 'a;
+
+/// Rows between two questions: of the largest ones, some megabytes.
+const A_STRETCH: u64 = 256;
 
 /// One table as the registry knows it.
 pub(crate) struct TableInfo {
     pub(crate) name: &'static str,
     /// Creates the table where it is missing, with its types; an existing one of other types is an error.
     pub(crate) create: fn(&WriteTransaction) -> Result<(), StoreError>,
-    /// Copies every row of one open file's snapshot into another; the number of rows.
-    pub(crate) copy: fn(&ReadTransaction, &WriteTransaction) -> Result<u64, StoreError>,
+    /// Copies every row of one open file's snapshot into another; the number of rows. Asks every now and then whether to
+    /// go on.
+    pub(crate) copy: fn(&ReadTransaction, &WriteTransaction, &GoOn<'_>) -> Result<u64, StoreError>,
+    /// Makes something else of the first row's value; whether there is one.
+    #[cfg(test)]
+    pub(crate) spoil: fn(&WriteTransaction) -> Result<bool, StoreError>,
 }
 
 macro_rules! tables {
@@ -25,7 +35,7 @@ macro_rules! tables {
                 txn.open_table($table)?;
                 Ok(())
             },
-            copy: |from, to| {
+            copy: |from, to, go_on| {
                 let source = from.open_table($table)?;
                 let mut target = to.open_table($table)?;
                 let mut rows = 0;
@@ -33,9 +43,14 @@ macro_rules! tables {
                     let (key, value) = row?;
                     target.insert(key.value(), value.value())?;
                     rows += 1;
+                    if rows % A_STRETCH == 0 {
+                        go_on()?;
+                    }
                 }
                 Ok(rows)
             },
+            #[cfg(test)]
+            spoil: |txn| super::verify::spoil::first(txn, $table),
         },)*];
     };
 }

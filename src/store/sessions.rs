@@ -28,13 +28,13 @@ pub struct Session {
 
 /// The numbers given last. Rows go, their numbers do not come back: the audit log names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bincode::Encode, bincode::Decode)]
-struct Numbers {
+pub(super) struct Numbers {
     session: u64,
     token: u64,
 }
 
 /// The row of [`META`] that holds them.
-const NUMBERS: &str = "account numbers";
+pub(super) const NUMBERS: &str = "account numbers";
 
 records! {
     Session = 1, "session";

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use super::Tasks;
 use crate::app::App;
 use crate::app::answers::open_intents;
+use crate::app::restored;
 use crate::observe::status::Reporter;
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -55,6 +56,7 @@ fn look(app: &App, disk: &Reporter) -> anyhow::Result<()> {
         disk.ok("has room");
     }
     app.deployments.retry();
+    restored::show(&app.board, &app.store, crate::observe::now());
     // A data file that cannot be read is the store's failure to report, not this task's.
     if let Ok(open) = open_intents(&app.store) {
         app.metrics.intents_open.set(open as u64);

@@ -28,34 +28,34 @@ use crate::support::daemon::{Bed, UNITS};
 use crate::support::journal::{JournalWriter, Line};
 use crate::support::redis::RedisServer;
 
-const STREAM: &str = "quantum:stream:utf";
+pub(crate) const STREAM: &str = "quantum:stream:utf";
 const INTENTS: &str = "quantum:stream:clm.intent";
 
 const HOUR: u64 = Micros::HOUR;
 
 /// The beginning of the hour that it is: what is written there is the present for the rules, and in one hour.
-fn this_hour() -> u64 {
+pub(crate) fn this_hour() -> u64 {
     let now = quantum_clm::observe::now().0;
     now - now % HOUR
 }
 
 /// A journal of numbered lines over all units, and the counters that follow from them.
-struct Numbered {
-    writer: JournalWriter,
+pub(crate) struct Numbered {
+    pub(crate) writer: JournalWriter,
     /// The next number.
-    next: u64,
+    pub(crate) next: u64,
     /// By Redis key.
-    counters: BTreeMap<String, u64>,
+    pub(crate) counters: BTreeMap<String, u64>,
 }
 
 impl Numbered {
-    fn new(bed: &Bed, clock: u64) -> Self {
+    pub(crate) fn new(bed: &Bed, clock: u64) -> Self {
         let mut writer = JournalWriter::new(&bed.journal());
         writer.clock = clock;
         Self { writer, next: 0, counters: BTreeMap::new() }
     }
 
-    fn append(&mut self, count: u64) {
+    pub(crate) fn append(&mut self, count: u64) {
         let mut lines = Vec::new();
         for at in 0..count {
             let number = self.next + at;
@@ -82,12 +82,12 @@ impl Numbered {
     }
 }
 
-fn number_of(message: &str) -> Option<u64> {
+pub(crate) fn number_of(message: &str) -> Option<u64> {
     message.strip_prefix("number ")?.split(' ').next()?.parse().ok()
 }
 
 /// All events of a data file that no daemon has: id, unit, message.
-fn stored(bed: &Bed) -> Vec<(EventId, String, String)> {
+pub(crate) fn stored(bed: &Bed) -> Vec<(EventId, String, String)> {
     let store = Store::open(bed.data_file()).unwrap();
     let mut all: Vec<(EventId, String, String)> = Vec::new();
     loop {
@@ -104,7 +104,7 @@ fn stored(bed: &Bed) -> Vec<(EventId, String, String)> {
 
 /// Fails with the first difference, not with 50,000 numbers.
 #[track_caller]
-fn assert_each_once(what: &str, numbers: &[u64], count: u64) {
+pub(crate) fn assert_each_once(what: &str, numbers: &[u64], count: u64) {
     let wrong = numbers.iter().zip(0..).position(|(number, expected)| *number != expected);
     if let Some(at) = wrong {
         let around = &numbers[at.saturating_sub(3)..(at + 4).min(numbers.len())];
@@ -122,6 +122,12 @@ fn assert_stored(bed: &Bed, journal: &Numbered) {
     let numbers: Vec<u64> = events.iter().filter_map(|(.., message)| number_of(message)).collect();
     assert_each_once("the store", &numbers, journal.next);
     assert!(events.is_sorted_by(|a, b| a.0 < b.0), "ids that do not rise");
+    assert_counted(bed, journal);
+}
+
+/// The counters of the stopped daemon's data file are those of the journal.
+#[track_caller]
+pub(crate) fn assert_counted(bed: &Bed, journal: &Numbered) {
     let store = Store::open(bed.data_file()).unwrap();
     let counters: BTreeMap<_, _> = store
         .counters(&CounterFilter::default(), usize::MAX)
@@ -153,6 +159,12 @@ fn assert_mirrored(bed: &Bed, redis: &mut RedisServer, journal: &Numbered) {
         *id != stored.to_string() || event["id"] != *id || event["unit"] != *unit
     });
     assert_eq!(differs, None, "an entry with another id or unit than the event");
+    assert_counters_mirrored(redis, journal);
+}
+
+/// The counters in Redis are those of the journal.
+#[track_caller]
+pub(crate) fn assert_counters_mirrored(redis: &mut RedisServer, journal: &Numbered) {
     let keys: Vec<String> = redis.run(&["KEYS", "quantum:clm:*"]);
     let counters: BTreeMap<String, u64> =
         keys.into_iter().map(|key| (key.clone(), redis.run(&["GET", &key]))).collect();

@@ -2,6 +2,8 @@
 //! with invented returns. Each step is the registry's own operation, so what is shown is what the product does.
 
 mod jobs;
+#[cfg(test)]
+mod whole;
 
 pub use self::jobs::fill_jobs;
 use super::App;

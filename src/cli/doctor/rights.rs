@@ -12,11 +12,19 @@ const JOURNAL_GROUP: &str = "systemd-journal";
 /// The user that the packaged unit runs as.
 const SERVICE_USER: &str = "quantum-clm";
 
+/// Where packages have the unit, and where an administrator puts a changed one.
+const UNITS: [&str; 3] = [
+    "/etc/systemd/system/quantum-clm.service",
+    "/usr/lib/systemd/system/quantum-clm.service",
+    "/lib/systemd/system/quantum-clm.service",
+];
+
 /// Whether who asks may do what the daemon does, and speak to it.
 pub(super) fn check(config: &Config) -> Check {
     let text =
         |path: &str| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let files = Files { group: text("/etc/group"), passwd: text("/etc/passwd") };
+    let unit = UNITS.iter().map(|path| text(path)).find(|unit| !unit.is_empty()).unwrap_or_default();
+    let files = Files { group: text("/etc/group"), passwd: text("/etc/passwd"), unit };
     let uid = geteuid().as_raw();
     let groups: Vec<u32> = getgroups().unwrap_or_default().iter().map(|group| group.as_raw()).collect();
     // A journal of one's own has an owner of its own; the group is about the system's.
@@ -27,6 +35,8 @@ pub(super) fn check(config: &Config) -> Check {
 struct Files {
     group: String,
     passwd: String,
+    /// The service, where there is one.
+    unit: String,
 }
 
 impl Files {
@@ -80,11 +90,16 @@ fn judge(files: &Files, uid: u32, groups: &[u32], system_journal: bool) -> Check
     if member {
         return Check::ok(NAME, format!("root asks; the user {SERVICE_USER} is in {JOURNAL_GROUP}"));
     }
+    let given =
+        |line: &str| line.strip_prefix("SupplementaryGroups=").is_some_and(|groups| groups.contains(JOURNAL_GROUP));
+    if files.unit.lines().any(given) {
+        return Check::ok(NAME, format!("root asks; the service gives {SERVICE_USER} the group {JOURNAL_GROUP}"));
+    }
     Check::warn(
         NAME,
         format!("root asks; the user {SERVICE_USER} is not in {JOURNAL_GROUP}, so it cannot read the journal"),
         format!(
-            "{}; nothing where the unit has SupplementaryGroups={JOURNAL_GROUP}",
+            "{}; or SupplementaryGroups={JOURNAL_GROUP} in the daemon's service",
             join(SERVICE_USER, JOURNAL_GROUP)
         ),
     )
@@ -98,6 +113,7 @@ mod tests {
     #[test]
     fn who_may_what() {
         let files = |members: &str, passwd: &str| Files {
+            unit: String::new(),
             group: format!("root:x:0:\nsystemd-journal:x:101:{members}\nquantum-admin:x:990:alice\n"),
             passwd: format!("root:x:0:0::/:\n{passwd}"),
         };
@@ -115,5 +131,8 @@ mod tests {
             let check = judge(&files(members, passwd), uid, groups, system);
             assert!(check.state == state && check.what.contains(part), "{check:?}");
         }
+        let unit = "[Service]\nUser=quantum-clm\nSupplementaryGroups=systemd-journal\n".to_owned();
+        let check = judge(&Files { unit, ..files("", service) }, 0, &[0], true);
+        assert!(check.state == Verdict::Ok && check.what.contains("the service gives"), "{check:?}");
     }
 }

@@ -134,7 +134,7 @@ pub struct LackingArtifact {
 }
 
 /// Where the audit log ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Default, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditAt {
     /// Records.

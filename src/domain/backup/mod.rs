@@ -1,6 +1,7 @@
 //! Backups: their names, what they say of themselves, which of them are kept, and what looking at one found.
 
 mod attempt;
+mod difference;
 mod id;
 mod manifest;
 mod report;
@@ -8,8 +9,12 @@ mod retention;
 mod watch;
 
 pub use attempt::{Attempt, AttemptKind, AttemptState, CopyState, RemoteCopy, Stage};
+pub use difference::{
+    Count, Difference, HeldJob, HeldToken, HeldUser, Holdings, Instants, IntentChanges, JobChanges, ProductionChange,
+    RoleChange, TokenChanges, TokenName, UserChanges, difference,
+};
 pub use id::{BackupId, BadBackupId};
 pub use manifest::{AuditAt, FeedAt, KeptArtifact, LackingArtifact, MANIFEST_FORMAT, Manifest, ProgramId, StoredFile};
-pub use report::{Finding, Part, Report};
+pub use report::{Finding, Looked, Part, Report, UsedArtifact};
 pub use retention::{Held, Keep, to_remove};
 pub use watch::{Staleness, Trouble};

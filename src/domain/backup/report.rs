@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AuditAt, FeedAt};
+use crate::domain::model::Digest;
 
 /// What looking through a data file or a backup found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,4 +70,28 @@ pub enum Part {
     Audit,
     /// Files of models' versions.
     Artifacts,
+}
+
+/// A data file that was looked at: what was found, and what a backup says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// What was found.
+    pub report: Report,
+    /// The files that living versions use and that are kept in the data directory.
+    pub artifacts: Vec<UsedArtifact>,
+    /// The users' names.
+    pub users: Vec<String>,
+    /// The API tokens' names.
+    pub tokens: Vec<String>,
+    /// Versions whose files were registered in place.
+    pub in_place: u64,
+}
+
+/// A file that versions use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsedArtifact {
+    /// SHA-256 of its content.
+    pub sha256: Digest,
+    /// Bytes.
+    pub size: u64,
 }

@@ -66,3 +66,119 @@ fn newest_of<P: PartialEq>(past: &BTreeSet<BackupId>, count: u32, period: impl F
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn id(second: u64) -> BackupId {
+        BackupId::at(Micros(second * Micros::SECOND))
+    }
+
+    fn keep() -> impl Strategy<Value = Keep> {
+        (0_u32..5, 0_u32..10, 0_u32..6, 0_u32..8).prop_map(|(last, daily, weekly, monthly)| Keep {
+            last,
+            daily,
+            weekly,
+            monthly,
+        })
+    }
+
+    /// Backups of two years, some of them of the same day, some damaged, a few from the future.
+    fn held() -> impl Strategy<Value = Vec<Held>> {
+        let second = NOW - 2 * 365 * 86_400..NOW + 40_000;
+        let recent = NOW - 3 * 86_400..NOW;
+        let one = (prop_oneof![second, recent], prop::bool::weighted(0.85));
+        prop::collection::vec(one, 0..60).prop_map(|rows| {
+            let unique: BTreeMap<u64, bool> = rows.into_iter().collect();
+            unique.into_iter().map(|(second, whole)| Held { id: id(second), whole }).collect()
+        })
+    }
+
+    fn now() -> Micros {
+        Micros(NOW * Micros::SECOND)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_removed_is_whole_past_and_wanted_by_no_rule(held in held(), keep in keep()) {
+            let removed = to_remove(&held, &keep, now());
+            let gone = |id: &BackupId| removed.contains(id);
+            let whole: Vec<BackupId> = held.iter().filter(|one| one.whole).map(|one| one.id).collect();
+            let past: Vec<BackupId> = whole.iter().copied().filter(|id| id.taken_at() <= now()).collect();
+            prop_assert!(removed.is_sorted() && removed.iter().all(|id| past.contains(id)), "damaged or from the future");
+            prop_assert!(whole.iter().max().is_none_or(|newest| !gone(newest)), "the newest whole one");
+            for id in past.iter().rev().take(keep.last as usize) {
+                prop_assert!(!gone(id), "{id} is one of the last {}", keep.last);
+            }
+            // The newest of each of the newest days that have one.
+            let days: BTreeMap<u64, BackupId> = past.iter().map(|id| (id.taken_at().0 / Micros::DAY, *id)).collect();
+            for id in days.values().rev().take(keep.daily as usize) {
+                prop_assert!(!gone(id), "{id} is the newest of its day");
+            }
+            let months: BTreeMap<String, BackupId> =
+                past.iter().map(|id| (id.taken_at().datetime().format("%Y-%m").to_string(), *id)).collect();
+            for id in months.values().rev().take(keep.monthly as usize) {
+                prop_assert!(!gone(id), "{id} is the newest of its month");
+            }
+            let weeks: BTreeMap<String, BackupId> =
+                past.iter().map(|id| (id.taken_at().datetime().format("%G-%V").to_string(), *id)).collect();
+            for id in weeks.values().rev().take(keep.weekly as usize) {
+                prop_assert!(!gone(id), "{id} is the newest of its week");
+            }
+            let most = keep.last + keep.daily + keep.weekly + keep.monthly;
+            prop_assert!(past.len() - removed.len() <= most.max(1) as usize, "no more than the rules want");
+        }
+
+        #[test]
+        fn removing_twice_removes_nothing_more_and_wider_rules_remove_less(held in held(), keep in keep(), more in keep()) {
+            let removed = to_remove(&held, &keep, now());
+            let left: Vec<Held> = held.iter().copied().filter(|one| !removed.contains(&one.id)).collect();
+            prop_assert_eq!(to_remove(&left, &keep, now()), vec![]);
+            let wider = Keep {
+                last: keep.last + more.last,
+                daily: keep.daily + more.daily,
+                weekly: keep.weekly + more.weekly,
+                monthly: keep.monthly + more.monthly,
+            };
+            prop_assert!(to_remove(&held, &wider, now()).iter().all(|id| removed.contains(id)));
+        }
+    }
+
+    #[test]
+    fn a_year_of_nights_leaves_days_weeks_and_months() {
+        let mut held: Vec<Held> = Vec::new();
+        let start = 1_735_701_300; // 2025-01-01T03:15:00Z
+        for night in 0..365 {
+            let at = id(start + night * 86_400);
+            held.push(Held { id: at, whole: true });
+            let removed = to_remove(&held, &Keep::default(), at.taken_at());
+            held.retain(|one| !removed.contains(&one.id));
+        }
+        let days: Vec<String> = held.iter().map(|one| one.id.to_string()[..10].to_owned()).collect();
+        let expected = [
+            // The last nights of months, the Sundays that end weeks, and the last seven nights.
+            "2025-07-31",
+            "2025-08-31",
+            "2025-09-30",
+            "2025-10-31",
+            "2025-11-30",
+            "2025-12-14",
+            "2025-12-21",
+            "2025-12-25",
+            "2025-12-26",
+            "2025-12-27",
+            "2025-12-28",
+            "2025-12-29",
+            "2025-12-30",
+            "2025-12-31",
+        ];
+        assert_eq!(days, expected);
+    }
+}

@@ -247,6 +247,26 @@ impl Job {
         Ok(())
     }
 
+    /// The data file went back in time: under leases that it does not know of workers may be at it now. Whatever they say
+    /// is refused, so that they end its processes. One that a worker had then counts as lost; one that waited is given to
+    /// nobody before `until`, when no such lease can be alive any more.
+    pub fn went_back(&mut self, until: Micros, now: Micros) {
+        match self.state {
+            JobState::Pending => self.not_before = Some(self.not_before.map_or(until, |at| at.max(until))),
+            JobState::Leased | JobState::Running | JobState::Lost => {
+                let why = "a backup of the data file was restored, and what became of it since is not known".to_owned();
+                self.failure = Some(Failure { kind: FailureKind::Infrastructure, why });
+                self.end_open_record(now);
+                self.state = JobState::Lost;
+                if let Some(lease) = &mut self.lease {
+                    lease.lost_at = Some(now);
+                }
+            }
+            JobState::Completed | JobState::Failed | JobState::Cancelled => return,
+        }
+        self.epoch = self.epoch.saturating_add(LEASES_SKIPPED);
+    }
+
     /// Refuses whoever does not have it under this lease.
     pub fn held_under(&self, epoch: u64) -> Result<(), Refusal> {
         if self.epoch == epoch && self.state.is_held() { Ok(()) } else { Err(self.stale(epoch)) }
@@ -295,6 +315,9 @@ impl Job {
         }
     }
 }
+
+/// More leases than a job is ever given: those of a future that a restored data file does not know are among them.
+const LEASES_SKIPPED: u64 = 1_000;
 
 /// What is kept of a program's own words about its progress.
 const MESSAGE_CHARS: usize = 300;

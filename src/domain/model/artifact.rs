@@ -10,7 +10,7 @@ use super::ArtifactPath;
 use crate::domain::account::hex;
 
 /// SHA-256 of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Digest(pub [u8; 32]);
 
 impl fmt::Display for Digest {

@@ -13,7 +13,7 @@ pub const GRACE_MICROS: u64 = 5 * 60 * Micros::SECOND;
 /// Hours a unit may have open at once: bounds the state when a unit's clock runs wild.
 const MAX_HOURS: usize = 1_000;
 
-const NAME: &str = "error_rate";
+pub(super) const NAME: &str = "error_rate";
 const CLOSED_KEY: &str = "";
 
 /// What makes a unit's errors too many.

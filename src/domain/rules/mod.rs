@@ -70,6 +70,9 @@ pub struct BadState {
     pub what: String,
 }
 
+/// The names of all rules. docs/OPERATIONS.md has a section for each.
+pub const NAMES: [&str; 1] = [error_rate::NAME];
+
 /// One rule. C2–C7 plug in here.
 pub trait Rule: Send {
     /// Its name, as intents and stored rows carry it.

@@ -89,6 +89,13 @@ impl Group {
         }
     }
 
+    /// Has it begin again behind `entry`.
+    pub(super) async fn set(&self, connection: &mut Connection, entry: EntryId) -> Result<(), MirrorError> {
+        let entry = entry.to_string();
+        let command: [&[u8]; 5] = [b"XGROUP", b"SETID", self.stream.as_bytes(), self.name.as_bytes(), entry.as_bytes()];
+        connection.ask(&command).await.map(drop)
+    }
+
     /// Messages, at most so many.
     pub(super) async fn read(
         &self,

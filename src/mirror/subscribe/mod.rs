@@ -10,6 +10,7 @@ mod dead;
 mod group;
 mod inlet;
 mod lane;
+mod rewind;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -100,6 +101,7 @@ impl Subscriptions {
         // One byte more than is read, so that what is too large is seen to be.
         let connection = Connection::open(&self.settings.redis, timing.answer).await?;
         let mut connection = connection.cutting(MESSAGE_BYTES + 1);
+        rewind::set_back(self.store.clone(), &mut connection, &self.settings.consumer).await?;
         self.lanes.iter_mut().for_each(Lane::doubt);
         loop {
             let mut more = false;

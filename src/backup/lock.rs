@@ -1,0 +1,53 @@
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use super::error::BackupError;
+use super::files;
+use super::layout::Place;
+
+/// Held while backups are made or removed; given back when it is dropped, or with the process.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// The lock of `place`, or [`BackupError::Busy`] where somebody has it.
+    pub(super) fn take(place: &Place) -> Result<Self, BackupError> {
+        let path = place.lock();
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = opened.map_err(BackupError::io("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(BackupError::Busy { directory: place.directory.clone() }),
+            Err(TryLockError::Error(error)) => Err(BackupError::io("lock", &path)(error)),
+        }
+    }
+
+    /// Removes what backups and verifications that broke off left behind.
+    pub(super) fn clean(&self, place: &Place) -> Result<(), BackupError> {
+        let looked = |error| BackupError::io("look into", &place.directory)(error);
+        let mut removed = false;
+        for entry in std::fs::read_dir(&place.directory).map_err(looked)? {
+            let entry = entry.map_err(looked)?;
+            if entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| Place::is_partial(name) || is_old_unsealed(name, &entry.path()))
+            {
+                files::remove(&entry.path())?;
+                removed = true;
+            }
+        }
+        if removed { files::sync_directory(&place.directory) } else { Ok(()) }
+    }
+}
+
+/// A decrypted copy of a verification that is surely over: they take minutes.
+fn is_old_unsealed(name: &str, path: &Path) -> bool {
+    const OVER: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
+    Place::is_unsealed(name)
+        && std::fs::symlink_metadata(path)
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OVER))
+}

@@ -1,0 +1,146 @@
+//! Copies of the backup's files, compared with what the manifest says of them while they are read.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::request::{RestoreError, RestoreRequest};
+use crate::artifacts::content_path;
+use crate::backup::layout::place_of;
+use crate::backup::seal;
+use crate::domain::backup::{KeptArtifact, Manifest};
+use crate::domain::model::Digest;
+
+/// Bytes that are read at once.
+const PIECE: usize = 256 << 10;
+
+/// The models' files that a backup names, as they are beside the data file.
+pub(super) struct Models<'a> {
+    /// How many are there with their content.
+    pub(super) there: u64,
+    /// The others.
+    pub(super) missing: Vec<&'a KeptArtifact>,
+}
+
+/// Looks which models' files are in their places. They are read in full: one that is damaged is missing.
+pub(super) fn models<'a>(manifest: &'a Manifest, data_file: &Path) -> Result<Models<'a>, RestoreError> {
+    let mut found = Models { there: 0, missing: Vec::new() };
+    for artifact in &manifest.artifacts {
+        if holds(&content_path(data_file, &artifact.sha256), artifact)? {
+            found.there += 1;
+        } else {
+            found.missing.push(artifact);
+        }
+    }
+    Ok(found)
+}
+
+fn holds(path: &Path, artifact: &KeptArtifact) -> Result<bool, RestoreError> {
+    let failed = |error| RestoreError::io("read", path)(error);
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.len() == artifact.size => {}
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    }
+    let mut hashed = Hashed::new(io::sink());
+    let mut file = File::open(path).map_err(failed)?;
+    // A sector that cannot be read is as good as a damaged one.
+    Ok(copy(&mut file, &mut hashed).is_ok() && hashed.digest() == artifact.sha256)
+}
+
+/// Copies the data file of the backup to `to`, decrypted, and on the disk.
+pub(super) fn copy_data(request: &RestoreRequest<'_>, manifest: &Manifest, to: &Path) -> Result<(), RestoreError> {
+    let from = request.backup.join(&manifest.data.name);
+    let sealed = !manifest.recipients.is_empty();
+    bring(request, &from, sealed, to, 0o600, manifest.data.plain_sha256)
+}
+
+/// Copies a model's file of the backup to `to`, decrypted, and on the disk.
+pub(super) fn copy_model(
+    request: &RestoreRequest<'_>,
+    artifact: &KeptArtifact,
+    to: &Path,
+    mode: u32,
+) -> Result<(), RestoreError> {
+    let from = place_of(request.backup).artifacts().join(&artifact.stored_name);
+    let sealed = artifact.stored_name.ends_with(crate::backup::layout::SEALED);
+    bring(request, &from, sealed, to, mode, artifact.sha256)
+}
+
+fn bring(
+    request: &RestoreRequest<'_>,
+    from: &Path,
+    sealed: bool,
+    to: &Path,
+    mode: u32,
+    expected: Digest,
+) -> Result<(), RestoreError> {
+    let mut source = File::open(from).map_err(RestoreError::io("read", from))?;
+    let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(to);
+    let file = made.map_err(RestoreError::io("make", to))?;
+    let mut hashed = Hashed::new(BufWriter::with_capacity(PIECE, file));
+    match (sealed, request.identity) {
+        (false, _) => copy(&mut source, &mut hashed).map_err(RestoreError::io("copy to", to))?,
+        (true, Some(identity)) => {
+            let mut source = BufReader::with_capacity(PIECE, source);
+            let opened = seal::open(&mut source, &mut hashed, identity);
+            opened.map_err(|source| RestoreError::Seal { path: from.to_owned(), source })?;
+        }
+        (true, None) => {
+            let path: PathBuf = from.to_owned();
+            return Err(RestoreError::NoBackup { path, why: "it is encrypted, and no private key was given".into() });
+        }
+    }
+    let found = hashed.digest();
+    let written = hashed.into_inner().into_inner().map_err(io::IntoInnerError::into_error);
+    written.and_then(|file| file.sync_all()).map_err(RestoreError::io("write", to))?;
+    if found == expected { Ok(()) } else { Err(RestoreError::Digest { path: from.to_owned(), expected, found }) }
+}
+
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return to.flush(),
+            Ok(read) => to.write_all(&piece[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A writer that knows what went through it.
+struct Hashed<W> {
+    to: W,
+    state: Sha256,
+}
+
+impl<W> Hashed<W> {
+    fn new(to: W) -> Self {
+        Self { to, state: Sha256::new() }
+    }
+
+    fn digest(&self) -> Digest {
+        Digest(self.state.clone().finalize().into())
+    }
+
+    fn into_inner(self) -> W {
+        self.to
+    }
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.state.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}

@@ -1,0 +1,111 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Global;
+use super::output::{self, Screen, Style};
+use crate::backup::{self, Verifier};
+use crate::domain::backup::{Part, Report};
+
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    /// A backup's directory, or a data file that no daemon has
+    #[arg(value_name = "FILE|BACKUP")]
+    path: PathBuf,
+    /// Also compare the models' files of this data directory (its `artifacts`) with their digests; a backup has its own
+    #[arg(long, value_name = "DIR")]
+    artifacts: Option<PathBuf>,
+    /// Look at one file and answer in JSON (started by whoever verifies)
+    #[arg(long, hide = true)]
+    child: bool,
+}
+
+/// The answer in JSON.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    path: &'a Path,
+    whole: bool,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode> {
+    let (path, artifacts) = (&args.path, args.artifacts.as_deref());
+    if args.child {
+        output::print(&backup::answer(path, artifacts)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let verifier = Verifier::this_program();
+    let report = if path.is_dir() {
+        anyhow::ensure!(
+            artifacts.is_none(),
+            "--artifacts is for a data file: a backup has its models' files beside it"
+        );
+        backup::verify_backup(path, true, None, &verifier)?
+    } else {
+        backup::verify_file(path, artifacts, &verifier)?
+    };
+    if global.json {
+        output::json(&Verdict { path, whole: report.is_whole(), report: &report })?;
+    } else {
+        output::print(told(path, &report, &Screen::stdout()).as_bytes())?;
+    }
+    Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The report for people.
+fn told(path: &Path, report: &Report, screen: &Screen) -> String {
+    let path = path.display().to_string();
+    let mut text = String::new();
+    let mut line = |words: String| {
+        text.push_str(&words);
+        text.push('\n');
+    };
+    if report.is_whole() {
+        line(format!("{} is {}", output::visible(&path), screen.styled("whole", Style::Good)));
+    } else {
+        line(format!("{} is {}:", output::visible(&path), screen.styled("NOT WHOLE", Style::Bad)));
+        for finding in &report.findings {
+            let (what, why) = (output::visible(&finding.what), output::visible(&finding.why));
+            line(format!("  {}: {what}: {why}", part(finding.part)));
+        }
+        line(
+            "  do not restore it: take another backup, or see quantum-clm doctor where it is the live data file"
+                .to_owned(),
+        );
+    }
+    if let Some(schema) = report.schema {
+        let tables = report.tables.len();
+        line(format!("  schema {schema}, {tables} tables, {} records, {} events", report.records, report.events));
+    }
+    if let Some(feed) = report.feed.as_ref().filter(|feed| feed.events > 0) {
+        line(format!("  newest event {} of {} ever stored", feed.last, feed.events));
+    }
+    if let Some(audit) = report.audit.as_ref().filter(|audit| audit.count > 0) {
+        line(format!("  audit log: {} records, the last one's hash is {}", audit.count, audit.last));
+    }
+    if report.bytes > 0 {
+        let files = report.artifacts;
+        line(format!(
+            "  {} compared with their digests, among them {files} files of models",
+            output::bytes(report.bytes)
+        ));
+    }
+    for note in &report.notes {
+        line(format!("  note: {}", output::visible(note)));
+    }
+    text
+}
+
+fn part(part: Part) -> &'static str {
+    match part {
+        Part::Backup => "backup",
+        Part::Structure => "structure",
+        Part::Records => "record",
+        Part::References => "reference",
+        Part::Audit => "audit log",
+        Part::Artifacts => "file of a model",
+    }
+}

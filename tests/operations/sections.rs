@@ -1,0 +1,112 @@
+//! Whatever can call somebody has a section in docs/OPERATIONS.md that says what to do: intents, components of health, alerts. And no
+//! section is about what there is no more.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::document::{anchor, headings};
+use super::{document, here};
+
+/// The headings that begin like this, without that beginning and without quotes.
+fn about(what: &str) -> BTreeSet<String> {
+    headings(&document())
+        .iter()
+        .filter_map(|heading| heading.strip_prefix(what))
+        .map(|name| name.trim_matches('`').to_owned())
+        .collect()
+}
+
+/// The product's code, without its tests.
+fn sources() -> Vec<String> {
+    fn collect(directory: &Path, into: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                collect(&path, into);
+            } else if name.ends_with(".rs") && name != "tests.rs" {
+                let text = fs::read_to_string(&path).unwrap();
+                into.push(text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(&here("src"), &mut found);
+    found
+}
+
+/// What `begin` is followed by in the text, in quotes; a constant's value where a constant stands there.
+fn named(text: &str, begin: &str) -> Vec<String> {
+    text.split(begin)
+        .skip(1)
+        .map(|rest| {
+            let word = rest.split([')', ',']).next().unwrap_or_default().trim_start_matches("&format!(").trim();
+            let Some(word) = word.strip_prefix('"') else {
+                let value = text.split_once(&format!("const {word}: &str = \"")).map(|(_, value)| value);
+                let value = value.and_then(|value| value.split_once('"')).map(|(value, _)| value.to_owned());
+                return value.unwrap_or_else(|| panic!("`{begin}{word}`: this test cannot tell its name"));
+            };
+            // What stands in braces differs from one to the next.
+            let name = word.trim_end_matches('"');
+            name.split_once('{').map_or_else(|| name.to_owned(), |(prefix, _)| format!("{prefix}<name>"))
+        })
+        .collect()
+}
+
+#[track_caller]
+fn each_has_its_section(what: &str, there: &BTreeSet<String>) {
+    assert!(!there.is_empty(), "this test finds no {what} in the code");
+    let told = about(what);
+    let untold: Vec<_> = there.difference(&told).collect();
+    assert!(untold.is_empty(), "docs/OPERATIONS.md has no section `{what}…` for {untold:?}");
+    let gone: Vec<_> = told.difference(there).collect();
+    assert!(gone.is_empty(), "docs/OPERATIONS.md has sections `{what}…` for {gone:?}, which there is no more");
+}
+
+#[test]
+fn each_component_of_health_has_its_section() {
+    let there = sources().iter().flat_map(|text| named(text, ".reporter(")).collect();
+    each_has_its_section("Component ", &there);
+}
+
+#[test]
+fn each_intent_has_its_section() {
+    let mut there: BTreeSet<String> = quantum_clm::domain::rules::NAMES.map(str::to_owned).into();
+    there.extend(quantum_clm::domain::backup::Trouble::ALL.map(|trouble| trouble.rule().to_owned()));
+    each_has_its_section("Intent ", &there);
+}
+
+#[test]
+fn each_alert_of_prometheus_has_its_section_and_points_there() {
+    let rules = fs::read_to_string(here("packaging/prometheus/quantum-clm.rules.yml")).unwrap();
+    let alerts: Vec<&str> = rules.split("- alert: ").skip(1).collect();
+    let name = |alert: &&str| alert.lines().next().unwrap_or_default().to_owned();
+    each_has_its_section(
+        "QuantumClm",
+        &alerts.iter().map(|alert| name(alert)["QuantumClm".len()..].to_owned()).collect(),
+    );
+    for alert in alerts {
+        let runbook = format!("runbook: docs/OPERATIONS.md#{}\n", anchor(&name(&alert)));
+        assert!(alert.contains(&runbook), "the alert {} does not say `{}`", name(&alert), runbook.trim());
+    }
+}
+
+#[test]
+fn what_points_to_a_section_finds_one() {
+    let anchors: BTreeSet<String> = headings(&document()).iter().map(|heading| anchor(heading)).collect();
+    for name in ["docs/OPERATIONS.md", "README.md", "ARCHITECTURE.md", "docs/ADAPTERS.md"] {
+        let text = fs::read_to_string(here(name)).unwrap();
+        let begin = if name.ends_with("OPERATIONS.md") { "](#" } else { "OPERATIONS.md#" };
+        for link in text.split(begin).skip(1) {
+            let link = link.split(')').next().unwrap_or_default();
+            assert!(anchors.contains(link), "{name} points to #{link} of docs/OPERATIONS.md, which is not there");
+        }
+    }
+    for mark in super::World::read(&here("tests/operations/world")).marks() {
+        let section = mark.split_once(' ').map_or(mark, |(_, section)| section).trim_start_matches("in ");
+        let section = section.split(" @ ").next().unwrap_or_default();
+        let known = mark.starts_with("made ") || headings(&document()).iter().any(|heading| heading == section);
+        assert!(known, "tests/operations/world speaks of the section `{section}`, which is not there");
+    }
+}
