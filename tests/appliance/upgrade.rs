@@ -52,7 +52,7 @@ fn an_upgrade_refuses_nobody_and_loses_nothing() {
     let digests = system.sh("sha256sum </tmp/load/model.bin; curl -fsS --unix-socket /run/quantum-clm/api.sock \
          http://localhost/api/models/xgboost_btcusdt_1h/versions/v1/artifacts/model.bin | sha256sum");
     assert_eq!(digests.lines().next(), digests.lines().nth(1), "the file is another one");
-    system.sh("quantum-clm models verify xgboost_btcusdt_1h");
+    system.sh("quantum-clm models verify xgboost_btcusdt_1h v1");
 
     // What was published is there, each once, and what the journal has, too.
     let orders = system.sh("quantum-clm --json events --limit 100000 --unit orders.service | grep -o 'order:[0-9]* ' | sort | uniq -c | awk '$1 != 1' | head");
