@@ -103,6 +103,15 @@ impl Group {
         }
     }
 
+    /// Sets the limits again where they were lost with the controllers, which a worker's service takes back while no worker runs.
+    pub(super) fn keep(&self, limits: &Limits) {
+        let is_lost =
+            (limits.memory.is_some() && !self.limits_memory()) || (limits.cpus.is_some() && !self.limits_cpus());
+        if is_lost {
+            self.limit(limits);
+        }
+    }
+
     /// Whether the group itself keeps the limit of memory.
     pub(super) fn limits_memory(&self) -> bool {
         self.number("memory.max").is_some()
@@ -296,6 +305,11 @@ mod tests {
         let said = |file| fs::read_to_string(at.join(file)).unwrap();
         assert!(said("memory.max").starts_with("1073741824") && said("memory.oom.group") == "1");
         assert!(said("cpu.max").starts_with("150000 100000") && said("pids.max").starts_with("200"));
+        assert!(group.limits_memory() && group.limits_cpus());
+        // As a controller that was taken away and given back leaves them.
+        fs::write(at.join("memory.max"), "max").unwrap();
+        fs::write(at.join("cpu.max"), "max 100000").unwrap();
+        group.keep(&limits);
         assert!(group.limits_memory() && group.limits_cpus());
         assert_eq!((group.memory_peak(), group.cpu_ms()), (Some(4096), Some(12)));
         assert_eq!((group.killed_for_memory(), group.refused_forks()), (2, 7));
