@@ -57,6 +57,9 @@ fn upgraded(system: &System) -> String {
         .sh("quantum-clm --json train xgboost --symbol BTCUSDT --timeframe 1h | grep -o 'job-[0-9]*' | head -n 1");
     system.wait("the training is under way", "[ -s /tmp/bed/waits ]");
     let program = system.sh("pgrep -f 'adapter train wait' | head -n 1");
+    let group = system.sh(&format!("sed -n 's/^0:://p' /proc/{program}/cgroup"));
+    let own = format!("/system.slice/{WORKER}/{job}-");
+    assert!(group.starts_with(&own), "the program has no control group of its own: {group}");
     let (daemon, worker) = (system.property("quantum-clm.service", "MainPID"), system.property(WORKER, "MainPID"));
     system.install(BEHIND);
     system.wait_active("quantum-clm.service");
