@@ -23,5 +23,6 @@ mod registry;
 mod runner;
 mod schedule;
 mod static_binary;
+mod takeover;
 mod tidy;
 mod worker;

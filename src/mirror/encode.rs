@@ -47,7 +47,17 @@ impl Encoder {
         for argument in [b"XADD", key.as_bytes(), b"MAXLEN", b"~", maxlen.to_string().as_bytes()] {
             resp::bulk(&mut head, argument);
         }
-        Self { store, head, read: EventBatch::new(), at: 0, after, last, json: Vec::new(), id: Vec::new(), held: BTreeMap::new() }
+        Self {
+            store,
+            head,
+            read: EventBatch::new(),
+            at: 0,
+            after,
+            last,
+            json: Vec::new(),
+            id: Vec::new(),
+            held: BTreeMap::new(),
+        }
     }
 
     /// The same, leaving out what the predecessor had sent.

@@ -51,13 +51,7 @@ struct Readable {
 
 impl Importer {
     /// Goes on at `row`.
-    pub(super) fn new(
-        app: App,
-        row: FeedHistory,
-        first: bool,
-        dry_run: bool,
-        now: Micros,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn new(app: App, row: FeedHistory, first: bool, dry_run: bool, now: Micros) -> Result<Self, StoreError> {
         let keep = u64::from(app.config.events.retention_days) * Micros::DAY;
         let mut oldest = now.minus(keep);
         let feed = app.store.feed();
@@ -86,7 +80,8 @@ impl Importer {
         for entry in entries {
             row.entries += 1;
             row.upto = entry.id;
-            let found = read(entry.event.as_deref(), self.now).and_then(|event| Ok((id_of(entry.id, self.now)?, event)));
+            let found =
+                read(entry.event.as_deref(), self.now).and_then(|event| Ok((id_of(entry.id, self.now)?, event)));
             match found {
                 Ok((id, event)) => readable.push(Readable { id, event }),
                 Err(why) => leave(&mut row, entry, why),
@@ -100,7 +95,10 @@ impl Importer {
     }
 
     /// Writes down that the end was reached.
-    pub(super) fn finish(&mut self, audit: impl FnOnce(&FeedHistory) -> crate::domain::audit::AuditEntry) -> Result<(), BatchError> {
+    pub(super) fn finish(
+        &mut self,
+        audit: impl FnOnce(&FeedHistory) -> crate::domain::audit::AuditEntry,
+    ) -> Result<(), BatchError> {
         let mut row = self.row.clone();
         row.finished = Some(self.now);
         if !self.dry_run {

@@ -72,12 +72,19 @@ async fn take_in(app: &App, journal: &Reporter) {
                 return;
             }
             Err(trouble) => {
-                tracing::warn!("the predecessor's history cannot be looked at: {}; {}", trouble.summary, trouble.remedy);
+                tracing::warn!(
+                    "the predecessor's history cannot be looked at: {}; {}",
+                    trouble.summary,
+                    trouble.remedy
+                );
                 return;
             }
         }
     }
-    journal.warn("waits with its first start: the predecessor's history is being taken in", "nothing: it goes on by itself");
+    journal.warn(
+        "waits with its first start: the predecessor's history is being taken in",
+        "nothing: it goes on by itself",
+    );
     let until = Instant::now() + PATIENCE;
     loop {
         match import(app, Asked::First, false).await {

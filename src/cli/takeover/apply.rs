@@ -123,7 +123,9 @@ impl Run<'_> {
                 Ok(Writer::AtWork { why, .. }) if Instant::now() >= until => bail!("{why}"),
                 Ok(Writer::AtWork { .. }) => std::thread::sleep(PAUSE),
                 // A password that only the unit has, for one. The daemon looks for itself before it writes.
-                Err(trouble) => return Ok(format!("not seen from here ({}); the daemon waits by itself", trouble.summary)),
+                Err(trouble) => {
+                    return Ok(format!("not seen from here ({}); the daemon waits by itself", trouble.summary));
+                }
             }
         }
     }
@@ -169,7 +171,9 @@ impl Run<'_> {
     fn mirror(&mut self) -> anyhow::Result<String> {
         self.until("the mirror writes", |run| {
             let health: HealthAnswer = run.daemon.get("/api/health", &())?;
-            let Some(mirror) = health.components.into_iter().find(|part| part.name == "mirror") else { return Ok(None) };
+            let Some(mirror) = health.components.into_iter().find(|part| part.name == "mirror") else {
+                return Ok(None);
+            };
             Ok(matches!(mirror.state, Condition::Ok | Condition::Off).then_some(mirror.summary))
         })
     }

@@ -76,7 +76,8 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn look(&self, answers: bool) -> anyhow::Result<Found> {
-        let packaged = PACKAGED.iter().map(|directory| self.root.join(directory).join(SHARED)).find(|path| path.exists());
+        let packaged =
+            PACKAGED.iter().map(|directory| self.root.join(directory).join(SHARED)).find(|path| path.exists());
         Ok(Found {
             old: vec![self.unit(PUBLISHER)?, self.unit(COUNTER)?],
             shared: self.unit(SHARED)?,
@@ -100,7 +101,11 @@ impl Machine {
             .context("cannot run systemctl, which a takeover needs")?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            bail!("systemctl {} failed: {}", arguments.join(" "), said.trim().lines().next().unwrap_or("it does not say why"));
+            bail!(
+                "systemctl {} failed: {}",
+                arguments.join(" "),
+                said.trim().lines().next().unwrap_or("it does not say why")
+            );
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -139,7 +144,10 @@ mod tests {
         assert!(found.loaded && found.is_active() && found.is_enabled() && !found.is_ours());
         assert_eq!(found.runs, "/usr/bin/python3 -m clm");
         assert_eq!(found.file.as_deref(), Some(Path::new("/etc/systemd/system/quantum-clm.service")));
-        let ours = unit(SHARED, "LoadState=loaded\nExecStart={ path=/usr/bin/quantum-clm ; argv[]=/usr/bin/quantum-clm serve ; }");
+        let ours = unit(
+            SHARED,
+            "LoadState=loaded\nExecStart={ path=/usr/bin/quantum-clm ; argv[]=/usr/bin/quantum-clm serve ; }",
+        );
         assert!(ours.is_ours() && !ours.is_active());
         assert_eq!(unit(SHARED, "LoadState=not-found\nActiveState=inactive\n").loaded, false);
     }

@@ -73,7 +73,8 @@ pub(crate) fn run(args: TakeoverArgs, global: &Global) -> anyhow::Result<ExitCod
     report.obstacle = obstacle(&report.found);
     if args.apply && report.obstacle.is_none() {
         let wait = Duration::from_secs(args.wait);
-        let mut run = Run { machine, daemon, record, directory, redis: &loaded.config.redis, args: &args, wait, global };
+        let mut run =
+            Run { machine, daemon, record, directory, redis: &loaded.config.redis, args: &args, wait, global };
         run.all(&mut report);
     }
     report.print(global.json)?;

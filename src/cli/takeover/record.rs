@@ -44,8 +44,7 @@ impl Record {
         let (path, new) = (directory.join("record.json"), directory.join("record.json.new"));
         let write = || {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-            let mut file =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
             file.write_all(&serde_json::to_vec_pretty(self)?)?;
             file.sync_all()?;
             fs::rename(&new, &path)?;

@@ -92,7 +92,8 @@ impl Report {
                 let _ = writeln!(text, "       {}", visible(&step.said));
             }
             if !self.applied {
-                let _ = writeln!(text, "       changes: {}\n       undo: {}", visible(&step.changes), visible(&step.undo));
+                let _ =
+                    writeln!(text, "       changes: {}\n       undo: {}", visible(&step.changes), visible(&step.undo));
             }
         }
         if self.is_done() {
