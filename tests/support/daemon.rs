@@ -1,4 +1,4 @@
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -26,7 +26,7 @@ pub(crate) struct Bed {
     directory: tempfile::TempDir,
     data_file: PathBuf,
     /// Programs that stand in for the machine's.
-    programs: OnceCell<PathBuf>,
+    programs: OnceLock<PathBuf>,
 }
 
 /// The real binary, serving. Killed when dropped, and its log is shown when the test fails.
@@ -77,7 +77,7 @@ impl Bed {
             text.push('\n');
         }
         fs::write(directory.path().join("clm.toml"), text).unwrap();
-        Self { directory, data_file, programs: OnceCell::new() }
+        Self { directory, data_file, programs: OnceLock::new() }
     }
 
     /// Adds a setting for the next daemon; it must not be set yet.
