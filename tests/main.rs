@@ -8,7 +8,11 @@ mod strategy;
 
 mod adapter;
 mod adapters;
+
 mod backup;
+
+mod appliance;
+
 mod browser;
 mod cli;
 mod gates;

@@ -3,6 +3,8 @@
 /// Users, sessions, tokens: who may do what, and the audit log.
 pub mod accounts;
 pub mod answers;
+/// Backups: who asked for one, how it went, who is told when there is none.
+pub mod backups;
 /// What other programs tell over the bus.
 pub mod bus_in;
 /// What every change under an idempotency key has in common.
@@ -25,6 +27,8 @@ pub mod sample;
 pub mod tail;
 /// When which model is trained.
 pub mod schedule;
+/// What the predecessor left, taken over.
+pub mod takeover;
 /// What the pages show.
 pub mod views;
 /// What operators do with webhooks.
@@ -33,6 +37,7 @@ pub mod webhooks;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::accounts::Accounts;
+use self::backups::Backups;
 use self::bus_in::{BusIn, Scheduled};
 use self::files::{Files, Following};
 use self::jobs::{Jobs, Orchestrator};
@@ -72,6 +77,8 @@ pub struct App {
     pub jobs: Arc<Jobs>,
     /// When which model is trained.
     pub schedule: Arc<Schedule>,
+    /// Backups.
+    pub backups: Arc<Backups>,
     /// What is in production, on the disk.
     pub deployments: Arc<Deployments>,
     /// When the daemon started.
@@ -93,6 +100,8 @@ pub struct App {
     /// What pages keep in memory.
     pub views: Arc<views::Memory>,
     growth: Arc<Mutex<Option<u64>>>,
+    /// Held by who takes the predecessor's history in.
+    taking_over: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl App {
@@ -111,11 +120,13 @@ impl App {
             Arc::new(Jobs::new(store.clone(), config.jobs.clone(), metrics.clone(), orchestrator, Box::new(now)));
         let schedule = Arc::new(Schedule::new(store.clone(), jobs.clone(), &config.scheduler, metrics.clone()));
         let scheduled = Arc::new(Scheduled(schedule.clone()));
+        let backups = Arc::new(Backups::new(store.clone(), &config.backup, &board, metrics.clone()));
         Self {
             accounts: Arc::new(Accounts::new(store.clone(), config.auth.clone())),
             registry,
             files,
             schedule,
+            backups,
             jobs,
             deployments,
             webhooks: Webhooks::new(&config.notify, &store, &metrics, notify::Timing::default()),
@@ -132,6 +143,7 @@ impl App {
             publisher: publish::Publisher::default(),
             views: Arc::default(),
             growth: Arc::default(),
+            taking_over: Arc::default(),
         }
     }
 
@@ -148,8 +160,9 @@ impl App {
 
     /// Closes the data file in order, if nobody else holds it any more.
     pub fn close(self) {
-        let Self { store, accounts, registry, files, jobs, schedule, bus_in, deployments, webhooks, .. } = self;
-        drop((accounts, registry, files, bus_in, schedule, jobs, deployments, webhooks));
+        let Self { store, accounts, registry, files, jobs, schedule, backups, bus_in, deployments, webhooks, .. } =
+            self;
+        drop((accounts, registry, files, bus_in, schedule, jobs, backups, deployments, webhooks));
         if let Some(store) = Arc::into_inner(store) {
             store.close();
         }

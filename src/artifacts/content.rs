@@ -17,6 +17,12 @@ pub struct Content {
 }
 
 impl Content {
+    /// The content of a file that is open.
+    pub fn of(file: File) -> io::Result<Self> {
+        let size = file.metadata()?.len();
+        Ok(Self { file, size })
+    }
+
     /// Bytes from `offset` on, at most `most`; none at the end.
     pub fn read_at(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; most];

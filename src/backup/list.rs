@@ -11,7 +11,7 @@ use crate::domain::backup::{BackupId, MANIFEST_FORMAT, Manifest};
 use crate::domain::model::Digest;
 
 /// The longest manifest that is read: one of a hundred thousand models' files is a quarter of that.
-const MOST_MANIFEST: u64 = 128 << 20;
+pub(super) const MOST_MANIFEST: u64 = 128 << 20;
 
 /// A directory with a backup's name.
 #[derive(Clone, Debug)]
@@ -44,18 +44,31 @@ pub fn list(place: &Place) -> Result<Vec<Found>, BackupError> {
     Ok(found)
 }
 
-/// The manifest of the backup in `path`, which is named `id` where its directory is named at all, if its checksums are right and the data file is there with its size.
+/// The manifest of the backup in `path`, which is named `id` where its directory is named at all, if its checksums are
+/// right and the data file is there with its size.
 pub(super) fn read_manifest(path: &Path, id: Option<BackupId>) -> Result<Manifest, String> {
-    let text = read(&path.join(MANIFEST))?;
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| format!("{MANIFEST}: {error}"))?;
+    let manifest = checked(&read(&path.join(MANIFEST))?, &read(&path.join(SUMS))?, id)?;
+    let size = match fs::symlink_metadata(path.join(&manifest.data.name)) {
+        Ok(metadata) if metadata.is_file() => metadata.len(),
+        Ok(_) => return Err(format!("{} is not a file", manifest.data.name)),
+        Err(error) => return Err(format!("{}: {error}", manifest.data.name)),
+    };
+    if size != manifest.data.size {
+        return Err(format!("{} has {size} bytes and should have {}", manifest.data.name, manifest.data.size));
+    }
+    Ok(manifest)
+}
+
+/// What a backup says of itself, if its words agree with each other and name no file outside of it.
+pub(super) fn checked(text: &[u8], sums: &[u8], id: Option<BackupId>) -> Result<Manifest, String> {
+    let manifest: Manifest = serde_json::from_slice(text).map_err(|error| format!("{MANIFEST}: {error}"))?;
     if manifest.format > MANIFEST_FORMAT {
         return Err(format!(
             "{MANIFEST} has format {}, and this program reads up to {MANIFEST_FORMAT}: use a later one",
             manifest.format
         ));
     }
-    let sums = read(&path.join(SUMS))?;
-    if sums != sums_of(&manifest, &text).as_bytes() {
+    if sums != sums_of(&manifest, text).as_bytes() {
         return Err(format!("{SUMS} and {MANIFEST} do not agree: one of them was changed or damaged"));
     }
     if id.is_some_and(|id| manifest.id != id) {
@@ -64,14 +77,6 @@ pub(super) fn read_manifest(path: &Path, id: Option<BackupId>) -> Result<Manifes
     let data = if manifest.recipients.is_empty() { DATA.to_owned() } else { format!("{DATA}{SEALED}") };
     if manifest.data.name != data || !manifest.artifacts.iter().all(is_named_well) {
         return Err(format!("{MANIFEST} names files that no backup has"));
-    }
-    let size = match fs::symlink_metadata(path.join(&manifest.data.name)) {
-        Ok(metadata) if metadata.is_file() => metadata.len(),
-        Ok(_) => return Err(format!("{} is not a file", manifest.data.name)),
-        Err(error) => return Err(format!("{}: {error}", manifest.data.name)),
-    };
-    if size != manifest.data.size {
-        return Err(format!("{} has {size} bytes and should have {}", manifest.data.name, manifest.data.size));
     }
     Ok(manifest)
 }

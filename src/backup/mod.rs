@@ -22,6 +22,7 @@ pub mod layout;
 mod list;
 mod lock;
 mod prune;
+pub mod remote;
 mod restore;
 pub mod seal;
 mod verify;

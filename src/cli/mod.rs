@@ -34,6 +34,7 @@ mod schedule;
 mod serve;
 mod session;
 mod status;
+mod takeover;
 mod time;
 mod token;
 mod train;
@@ -134,10 +135,12 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// Tell when which model is trained, and why not yet
     Schedule(schedule::ScheduleArgs),
-    /// Take over the registry of the Python system
+    /// Take over the registry or the events of the Python system
     Import(import::ImportArgs),
     /// Put a backup in the place of the data file, or say what that would do
     Restore(restore::RestoreArgs),
+    /// Go over from the Python units to this daemon, on this machine; without --apply only tells
+    Takeover(takeover::TakeoverArgs),
     /// List users, and add, change or delete them
     User(user::UserArgs),
     /// List API tokens, and make or revoke them
@@ -187,6 +190,7 @@ pub fn main() -> ExitCode {
         Command::Schedule(args) => schedule::run(args, global),
         Command::Import(args) => import::run(args, global),
         Command::Restore(args) => restore::run(&args, global),
+        Command::Takeover(args) => takeover::run(args, global),
         Command::User(args) => user::run(args, global),
         Command::Token(args) => token::run(args, global),
         Command::Session(args) => session::run(args, global),

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use tokio::task::JoinHandle;
 
 use super::Global;
 use crate::app::{App, files as models_files, restored};
@@ -22,10 +23,12 @@ use crate::observe::status::StatusBoard;
 use crate::observe::{logging, now, signals};
 use crate::process::unless_inherited;
 use crate::sources::journal;
-use crate::stop::{self, Stop};
+use crate::stop::{self, Stop, Stopper, Stopping};
 use crate::store::{OpenError, Store};
 use crate::tasks::feed::{self, Origin};
-use crate::tasks::{Tasks, accounts, jobs, mirror, scheduler, subscriptions, tail, trade_path, upkeep, webhooks};
+use crate::tasks::{
+    Tasks, accounts, backups, jobs, mirror, scheduler, subscriptions, tail, trade_path, upkeep, webhooks,
+};
 
 /// How long the tasks may drain. With the listeners' own two seconds, a stop takes five at most.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -114,6 +117,7 @@ async fn serve(
         .filter(|key| loaded.origin(key) != config::Origin::Default)
         .collect();
     let is_set = |key: &str| set.contains(&key);
+    let inherited = loaded.from_predecessor();
     let Loaded { config, notices, .. } = loaded;
     let signals = signals::listen().context("cannot listen for signals")?;
     // Everything that can be refused is refused before the first byte of the data file is touched.
@@ -145,12 +149,16 @@ async fn serve(
     let admins = Admins::default();
     let listeners = prepared.finish(&admins)?;
     let listening = listeners.describe();
-    let addresses = listeners.tcp_addresses();
+    let (addresses, outlive_us) = (listeners.tcp_addresses(), listeners.outlive_us());
     for notice in notices {
         tracing::info!("{notice}");
     }
 
     let board = StatusBoard::new();
+    if !inherited.is_empty() {
+        // In the log by its first report, and in health for whoever looks later.
+        board.reporter("config").ok(inherited.join("; "));
+    }
     let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
     let app = App::new(config, store, board.clone(), metrics, started);
     let begun = app.clone();
@@ -170,6 +178,7 @@ async fn serve(
     accounts::spawn(&mut tasks, &app);
     scheduler::spawn(&mut tasks, &app);
     jobs::spawn(&mut tasks, &app);
+    backups::spawn(&mut tasks, &app);
 
     let door = Door::new(admins).with_accounts(app.accounts.clone()).behind(Border::new(&app.config.http));
     let router = routes::router(api::routes(), app.clone(), door, Times::default());
@@ -185,16 +194,23 @@ async fn serve(
     signals.asked().await;
     Notify.stopping();
     tracing::info!("stopping: what was read is being stored");
-    let drained = tasks.drain(DRAIN, &signals).await;
+    let server = (http_stopper, server);
+    let drained = if outlive_us {
+        // Whoever comes from here on waits for the next daemon; whoever was let in is answered while everything still works.
+        close(server, &signals).await?;
+        tasks.drain(DRAIN, &signals).await
+    } else {
+        // The listeners stop last, so that `health` answers during the drain.
+        let drained = tasks.drain(DRAIN, &signals).await;
+        close(server, &signals).await?;
+        drained
+    };
     if !drained.late.is_empty() {
         tracing::warn!(
             tasks = drained.late.join(", "),
             "not finished; what was not stored is read again from the journal"
         );
     }
-    // The listeners stop last, so that `health` answers during the drain.
-    http_stopper.ask(signals.now().max(Stop::Drain));
-    server.await.context("the listeners ended badly")?;
     tokio::task::spawn_blocking(move || {
         // The listeners answered, and refused, until just now.
         if let Err(error) = app.accounts.flush() {
@@ -206,4 +222,17 @@ async fn serve(
     .context("closing the data file failed")?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Accepts nobody any more, and lets requests under way finish, unless that is given up.
+async fn close((stopper, mut server): (Stopper, JoinHandle<usize>), signals: &Stopping) -> anyhow::Result<()> {
+    stopper.ask(Stop::Drain);
+    let ended = tokio::select! {
+        ended = &mut server => ended,
+        () = signals.reached(Stop::GiveUp) => {
+            stopper.ask(Stop::GiveUp);
+            server.await
+        }
+    };
+    ended.map(drop).context("the listeners ended badly")
 }

@@ -164,6 +164,23 @@ impl Loaded {
             .collect()
     }
 
+    /// A sentence for each file of the predecessor that values were taken from, and one for its variables in the
+    /// environment: which keys they set.
+    pub fn from_predecessor(&self) -> Vec<String> {
+        let mut by_place: BTreeMap<Option<&Path>, Vec<String>> = BTreeMap::new();
+        for (variable, key) in predecessor::VARIABLES {
+            if let Some(Origin::Predecessor { file, .. }) = self.origins.get(key) {
+                let place = file.as_ref().map(|(path, _)| path.as_path());
+                by_place.entry(place).or_default().push(format!("{key} ({variable})"));
+            }
+        }
+        let told = by_place.into_iter().map(|(place, keys)| {
+            let place = place.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
+            format!("the predecessor's settings in {place} are used for {}", keys.join(", "))
+        });
+        told.collect()
+    }
+
     /// Where the value of `key` comes from.
     pub fn origin(&self, key: &str) -> Origin {
         self.origins.get(key).cloned().unwrap_or(Origin::Default)

@@ -44,6 +44,12 @@ pub enum SecretError {
     /// A relative path outside a unit with credentials.
     #[error("the secret file {0} is a relative path and $CREDENTIALS_DIRECTORY is not set: give an absolute path")]
     NoCredentials(PathBuf),
+    /// A credential that the unit was not given.
+    #[error(
+        "there is no credential {0}: put a file of that name into /etc/quantum/credentials (a worker's into \
+         /etc/quantum/worker-credentials), mode 600, and restart the unit"
+    )]
+    Missing(PathBuf),
     /// A path that leaves the credentials directory.
     #[error("the secret file {0} leads out of $CREDENTIALS_DIRECTORY: give an absolute path")]
     Outside(PathBuf),
@@ -136,7 +142,8 @@ fn resolved(path: &Path, credentials: Option<&Path>) -> Result<PathBuf, SecretEr
     let mut name = OsString::from(DIRECTORY_OF_CREDENTIALS);
     name.push(path);
     let (own, one_of_many) = (directory.join(path), directory.join(name));
-    Ok(if !own.exists() && one_of_many.exists() { one_of_many } else { own })
+    let given = [own, one_of_many].into_iter().find(|credential| credential.exists());
+    given.ok_or_else(|| SecretError::Missing(path.to_owned()))
 }
 
 #[cfg(test)]
@@ -175,6 +182,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         assert_eq!(read_secret(Path::new("redis"), Some(directory.path())).unwrap().expose(), "word");
         assert!(matches!(read_secret(Path::new("redis"), None), Err(SecretError::NoCredentials(_))));
+        assert!(matches!(read_secret(Path::new("none"), Some(directory.path())), Err(SecretError::Missing(_))));
         let many = directory.path().join("clm_s3.key");
         fs::write(&many, "another").unwrap();
         fs::set_permissions(&many, fs::Permissions::from_mode(0o400)).unwrap();

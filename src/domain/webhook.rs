@@ -126,7 +126,7 @@ impl Pauses {
     pub const USUAL: Self = Self { first: 5 * Micros::SECOND, most: Micros::HOUR };
 
     /// The pause behind that many failures in a row: between half and all of a step that doubles. `random` is any number.
-    fn after(self, failures: u32, random: u64) -> u64 {
+    pub fn after(self, failures: u32, random: u64) -> u64 {
         let doublings = failures.saturating_sub(1);
         let step = 1_u64.checked_shl(doublings).and_then(|factor| self.first.checked_mul(factor));
         let step = step.unwrap_or(self.most).min(self.most);

@@ -75,7 +75,7 @@ pub async fn serve(
     evicted: Counter,
     stopping: Stopping,
 ) -> usize {
-    let Listeners { tcp, unix, file, lock } = listeners;
+    let Listeners { tcp, unix, file, lock, .. } = listeners;
     let server = Arc::new(Server::new(router, limits, stopping.clone()));
     let mut loops = JoinSet::new();
     let places = Places::new(limits.tcp_connections, evicted.clone());

@@ -87,12 +87,19 @@ pub struct Listeners {
     pub(super) file: Option<SocketFile>,
     /// Beside a unix socket that systemd has made: it answers whether we live or not.
     pub(super) lock: Option<File>,
+    /// Whether systemd has them open, too.
+    passed: bool,
 }
 
 impl Listeners {
     /// The addresses that were bound: where the port was 0, with the one that the system chose.
     pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
         self.tcp.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Whether who connects when we are gone waits for the next daemon, because systemd keeps the sockets open.
+    pub fn outlive_us(&self) -> bool {
+        self.passed
     }
 
     /// The path of the unix socket, where one has a path.
@@ -149,7 +156,7 @@ impl Prepared {
             self.unix.push(listener);
             file = Some(made);
         }
-        let mut listeners = Listeners { tcp: self.tcp, unix: self.unix, file, lock: None };
+        let mut listeners = Listeners { tcp: self.tcp, unix: self.unix, file, lock: None, passed: self.passed.any() };
         if let Some(path) = listeners.unix_path().filter(|_| listeners.file.is_none()) {
             listeners.lock = hold_beside(&path, admins);
         }

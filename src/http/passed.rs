@@ -55,6 +55,10 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
+    pub(super) fn any(&self) -> bool {
+        !self.tcp.is_empty() || !self.unix.is_empty()
+    }
+
     pub(super) fn of(tcp: &[TcpListener], unix: &[UnixListener]) -> Self {
         let path = |socket: &UnixListener| socket.local_addr().ok()?.as_pathname().map(Path::to_owned);
         Self {
@@ -67,7 +71,7 @@ impl Addresses {
 /// Where the configuration says something else than the unit, which wins: a daemon cannot give back what systemd listens on.
 pub(super) fn overruled(passed: &Addresses, http: &config::Http, is_set: impl Fn(&str) -> bool) -> Vec<String> {
     const HOW: &str =
-        "change the unit (systemctl edit quantum-clm.socket), or disable it to listen as the configuration says";
+        "change the unit (systemctl edit quantum-clm.socket), or mask it to listen as the configuration says";
     let mut lines = Vec::new();
     let is_passed = http.listen.parse().is_ok_and(|listen: SocketAddr| passed.tcp.contains(&listen));
     if !passed.tcp.is_empty() && !is_passed && is_set("http.listen") {

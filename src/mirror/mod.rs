@@ -51,10 +51,23 @@ use crate::config::{MirrorMode, RedisAddress, RedisTarget};
 use crate::domain::id::EventId;
 use crate::observe::now;
 use crate::observe::status::Reporter;
-use crate::store::{FollowerPosition, Store, StoreError};
+use crate::store::{FollowerPosition, Store, StoreError, WriteTxn};
 
 /// The follower's name in the store.
 pub const FOLLOWER: &str = "redis";
+
+/// The row that says, in its note, that the stream was given back to the predecessor: the next mirror takes it over anew.
+const GIVEN_BACK: &str = "redis-given-back";
+
+/// Notes that the stream is given back. The mirror that runs meanwhile goes on until it is stopped.
+pub fn give_back(txn: &WriteTxn) -> Result<(), StoreError> {
+    txn.put_follower(GIVEN_BACK, &FollowerPosition { note: "yes".to_owned(), ..everything_sent() })
+}
+
+/// A row that keeps no message of the outbox waiting.
+fn everything_sent() -> FollowerPosition {
+    FollowerPosition { event: EventId::ZERO, outbox: u64::MAX, note: String::new() }
+}
 
 /// The mirror, before it runs.
 pub struct Mirror {
@@ -76,6 +89,8 @@ pub struct Mirror {
     trouble: [Option<Trouble>; 3],
     counters_at: Instant,
     returned: Returned,
+    /// Whether the next save is the first after a takeover.
+    begins: bool,
 }
 
 /// A part that Redis refuses, and when it is tried again.
@@ -128,6 +143,7 @@ impl Mirror {
             trouble: [None, None, None],
             counters_at: Instant::now(),
             returned,
+            begins: false,
         }
     }
 
@@ -261,13 +277,14 @@ impl Mirror {
         self.bus.load().await?;
         let store = self.store.clone();
         self.events.backfilled = self.store.committed().borrow().backfilled;
-        let (saved, sent) = tokio::task::spawn_blocking(move || {
+        let (saved, sent, given_back) = tokio::task::spawn_blocking(move || {
             let saved = store.follower(FOLLOWER)?;
             let sent = place::ordinal(&store, saved.event)?;
-            Ok::<_, StoreError>((saved, sent))
+            let given_back = !store.follower(GIVEN_BACK)?.note.is_empty();
+            Ok::<_, StoreError>((saved, sent, given_back))
         })
         .await??;
-        self.taken = Taken::of(&saved, &self.server, &self.settings.redis.stream);
+        self.taken = Taken::of(&saved, &self.server, &self.settings.redis.stream).filter(|_| !given_back);
         self.events.sent = sent;
         self.intents.sent = saved.outbox;
         self.saved = saved;
@@ -321,6 +338,7 @@ impl Mirror {
         self.taken = Some(taken.clone());
         // What was sent to another stream or server says nothing of this one.
         self.saved.event = from;
+        self.begins = true;
         // Before the first entry, so that no later look takes our own beginning for somebody else's.
         if let Err(error) = self.save().await {
             self.taken = None;
@@ -429,7 +447,15 @@ impl Mirror {
             return Ok(());
         }
         let (store, row) = (self.store.clone(), position.clone());
-        let saving = move || store.write::<_, StoreError>(|txn| txn.put_follower(FOLLOWER, &row));
+        let begins = std::mem::take(&mut self.begins);
+        let saving = move || {
+            store.write::<_, StoreError>(|txn| {
+                if begins {
+                    txn.put_follower(GIVEN_BACK, &everything_sent())?;
+                }
+                txn.put_follower(FOLLOWER, &row)
+            })
+        };
         match tokio::task::spawn_blocking(saving).await {
             Ok(result) => result?,
             Err(error) => return Err(StoreError::Panicked(error.to_string())),

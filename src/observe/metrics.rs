@@ -3,6 +3,7 @@
 //! The registry writes OpenMetrics, in which a counter's family has no `_total`. Scrapers that do not ask for OpenMetrics
 //! get the older text format, in which it has: that difference is the whole of [`as_plain_text`].
 
+mod backups;
 mod jobs;
 mod schedule;
 
@@ -19,6 +20,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
+pub use self::backups::BackupMetrics;
 pub use self::jobs::JobMetrics;
 pub use self::schedule::ScheduleMetrics;
 use super::status::{State, StatusBoard};
@@ -80,6 +82,8 @@ pub struct Metrics {
     pub jobs: JobMetrics,
     /// The scheduler.
     pub schedule: ScheduleMetrics,
+    /// Backups.
+    pub backups: BackupMetrics,
     by_source: Family<Labels, Counter>,
     /// Dead letters that wait for somebody.
     pub dead_letters: Level,
@@ -180,6 +184,7 @@ impl Metrics {
         let disk_free_bytes = level(r, "disk_free_bytes", "Free bytes on the file system of the data file");
         let jobs = JobMetrics::new(r);
         let schedule = ScheduleMetrics::new(r);
+        let backups = BackupMetrics::new(r);
         let start = seconds(r, "start_time_seconds", "When the process started, since the epoch");
         #[allow(clippy::cast_precision_loss, reason = "53 bits of microseconds reach to the year 2255")]
         start.set(started.0 as f64 / 1e6);
@@ -210,6 +215,7 @@ impl Metrics {
             dead_letters,
             jobs,
             schedule,
+            backups,
             by_source,
             bus_messages,
             bus_pending,

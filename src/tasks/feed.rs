@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use tokio::runtime::Handle;
 
 use super::{Context, Tasks};
-use crate::app::App;
+use crate::app::{App, takeover};
 use crate::config;
 use crate::domain::feed::Delivery;
 use crate::domain::rules::RuleSet;
@@ -123,7 +123,10 @@ fn run(
     let journal = match origin {
         Origin::Demo => None,
         Origin::Journal => {
-            Some(JournalSource::new(&app.config.journal, normaliser.clone(), &app.host, status.journal.clone())?)
+            let source =
+                JournalSource::new(&app.config.journal, normaliser.clone(), &app.host, status.journal.clone())?;
+            let places = runtime.block_on(takeover::at_first_start(app, &status.journal, &context.stopping));
+            Some(source.behind(places.context("cannot read how far the predecessor's history was taken in")?))
         }
     };
     let result = std::thread::scope(|threads| {

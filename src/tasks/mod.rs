@@ -7,6 +7,8 @@
 
 /// Users, sessions, tokens: what is left to be done.
 pub mod accounts;
+/// Backups.
+pub mod backups;
 /// The feed: source and pipeline.
 pub mod feed;
 /// What time does to jobs.

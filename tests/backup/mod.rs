@@ -1,8 +1,9 @@
-//! Backups: made, broken off, damaged, verified, and made while events come in.
+//! Backups: made, broken off, damaged, verified, made while events come in, and their copies.
 
 mod bed;
 mod create;
 #[cfg(feature = "failpoints")]
 mod interrupted;
 mod load;
+mod s3;
 mod verify;

@@ -23,6 +23,8 @@ pub(crate) mod proxy;
 /// A server that takes webhooks.
 pub(crate) mod receiver;
 pub(crate) mod redis;
+/// An S3-compatible store.
+pub(crate) mod s3;
 /// What a worker says.
 pub(crate) mod work;
 

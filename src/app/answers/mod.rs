@@ -1,9 +1,12 @@
 //! The answers: what the API sends and the commands print, from the data file alone. One file a resource.
 
+/// Backups and what was attempted.
+pub mod backups;
 mod counters;
 mod dead_letters;
 mod events;
 mod health;
+mod history;
 mod hooks;
 mod intents;
 mod publish;
@@ -19,6 +22,7 @@ pub use counters::{CounterAnswer, CounterList, CounterQuery};
 pub use dead_letters::{DeadLetterAnswer, DeadLetterDetail, DeadLetterPage, DeadLetterQuery, FieldAnswer};
 pub use events::{EventAnswer, EventPage, EventQuery, StreamQuery, events_json};
 pub use health::{GapAnswer, HealthAnswer};
+pub use history::{HistoryAnswer, OddEntry};
 pub use hooks::{HookAnswer, HookPage, HookQuery};
 pub use intents::{
     Evidence, HistoryEntry, HourAnswer, IntentAnswer, IntentDetail, IntentPage, IntentQuery, NoteAnswer, open_intents,

@@ -2,6 +2,7 @@
 //! the daemon is sent what they say, a model at a time, so that neither has all of a registry in memory.
 
 mod beneath;
+mod history;
 mod inventory;
 mod report;
 mod shelves;
@@ -40,6 +41,8 @@ pub(crate) struct ImportArgs {
 enum ImportCommand {
     /// Take over CLM's registry of JSON files; without --apply only tells what would become of it
     Clm3(Clm3Args),
+    /// Take in the events of the predecessor's Redis stream that are not stored; without --apply only tells
+    History(history::HistoryArgs),
 }
 
 #[derive(Args)]
@@ -62,20 +65,51 @@ struct Clm3Args {
 }
 
 pub(crate) fn run(args: ImportArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let ImportCommand::Clm3(args) = args.command;
+    let args = match args.command {
+        ImportCommand::Clm3(args) => args,
+        ImportCommand::History(args) => return history::run(&args, global),
+    };
+    let (mut report, taken) = clm3(&args, global)?;
+    report.print(global.json)?;
+    taken?;
+    Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// A registry that a takeover imports.
+pub(super) struct Clm3Import {
+    /// Where it is.
+    pub(super) directory: PathBuf,
+    /// Where its versions' own files are.
+    pub(super) artifacts: Vec<PathBuf>,
+}
+
+/// Imports it: whether every file was taken, and what became of them in a sentence.
+pub(super) fn take_over(import: &Clm3Import, global: &Global) -> anyhow::Result<(bool, String)> {
+    let args = Clm3Args {
+        directory: import.directory.clone(),
+        apply: true,
+        dry_run: false,
+        artifacts: import.artifacts.clone(),
+        in_place: false,
+    };
+    let (report, taken) = clm3(&args, global)?;
+    taken?;
+    Ok((report.is_whole(), report.end()))
+}
+
+/// Does what `args` ask; what it came to is in the report, also where it broke off.
+fn clm3(args: &Clm3Args, global: &Global) -> anyhow::Result<(Report, anyhow::Result<()>)> {
     let root = Beneath::of(&args.directory).with_context(|| args.directory.display().to_string())?;
     let inventory = Inventory::of(&root)?;
     let shelves = Shelves::of(&args.artifacts, &args.directory)?;
     let daemon = Daemon::for_a_change(global)?;
     let mut report = Report::new(&args.directory, !args.apply);
-    let taken = Clm3 { root, shelves, daemon, args: &args }.take_over(inventory, &mut report);
+    let taken = Clm3 { root, shelves, daemon, args }.take_over(inventory, &mut report);
     if taken.is_err() {
         // What was done before stays done.
         report.breaks_off();
     }
-    report.print(global.json)?;
-    taken?;
-    Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok((report, taken))
 }
 
 /// An import under way.

@@ -140,7 +140,7 @@ impl Report {
         text
     }
 
-    fn end(&self) -> String {
+    pub(super) fn end(&self) -> String {
         let Artifacts { sent, bytes, failed } = self.artifacts;
         let mut end = format!("{} models; files: {}", self.models.len(), told(&self.counts));
         if sent + failed > 0 {

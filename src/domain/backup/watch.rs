@@ -1,6 +1,7 @@
 use super::BackupId;
 use crate::domain::intent::{IntentKey, Severity, Subject};
 use crate::domain::rules::Raise;
+use crate::domain::schedule::span;
 use crate::domain::time::Micros;
 
 /// What can be wrong with backups. Each has intents of its own, of which one at most is open.
@@ -74,14 +75,13 @@ impl Staleness {
     /// What to raise at `now`, if the newest backup is too old.
     pub fn judge(&self, now: Micros) -> Option<Raise> {
         let after = self.after.filter(|after| self.age(now) >= *after)?;
-        let hours = after / Micros::HOUR;
-        let limit = if hours < 2 { format!("{} seconds", after / Micros::SECOND) } else { format!("{hours} hours") };
+        let limit = span(after);
         let reason = match self.newest {
             Some(id) => format!("No backup for {limit}: the newest is {id}"),
             None => format!("No backup for {limit}: there is none at all"),
         };
         // The instant at which it became so, however late it is seen: judging again finds the same.
-        Some(Trouble::Stale.raise(self.newest, reason, hours, self.since().plus(after)))
+        Some(Trouble::Stale.raise(self.newest, reason, after / Micros::HOUR, self.since().plus(after)))
     }
 }
 
@@ -125,10 +125,10 @@ mod tests {
             judge(Some(next), 30).key,
             "after a good one it is another time of trouble"
         );
-        let short = Staleness { after: Some(90 * Micros::SECOND), ..staleness(None) };
+        let short = Staleness { after: Some(60 * Micros::SECOND), ..staleness(None) };
         assert_eq!(
             short.judge(NOW.plus(Micros::DAY)).expect("stale").reason,
-            "No backup for 90 seconds: there is none at all"
+            "No backup for 1 minute: there is none at all"
         );
     }
 }

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod audit;
+pub(in crate::http) mod backups;
 mod clm;
 mod clm_jobs;
 mod compare;
@@ -26,6 +27,7 @@ mod publish;
 mod schedule;
 mod sessions;
 mod status;
+mod takeover;
 mod tokens;
 mod users;
 mod versions;
@@ -71,7 +73,9 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
     routes.extend(dead_letters::routes());
+    routes.extend(backups::routes());
     routes.extend(import::routes());
+    routes.extend(takeover::routes());
     routes.extend(work::routes());
     routes.extend(me::routes());
     routes.extend(users::routes());

@@ -8,7 +8,7 @@ use super::form::see;
 use super::{Frame, Tone};
 
 /// The words and what they stand for.
-const DONE: [(&str, &str); 29] = [
+const DONE: [(&str, &str); 32] = [
     ("intent-acknowledged", "You have taken it on: the intent is acknowledged."),
     ("intent-resolved", "The intent is resolved."),
     ("user-added", "The user was added."),
@@ -37,6 +37,9 @@ const DONE: [(&str, &str); 29] = [
     ("webhook-replayed", "The event was sent once more, and taken."),
     ("letter-replayed", "The message was processed once more, and taken."),
     ("letter-discarded", "The message was discarded."),
+    ("backup-asked", "A backup is being made. It is in the list once it is verified."),
+    ("backup-joined", "A backup was under way already: it is that one."),
+    ("backup-verifying", "The backup is being verified again."),
     ("signed-out", "You are signed out."),
 ];
 

@@ -75,6 +75,7 @@ const GROUPS: [&[(&str, &str, Role)]; 2] = [
         ("/schedule", "Schedule", Role::Viewer),
         ("/webhooks", "Webhooks", Role::Viewer),
         ("/dead-letters", "Dead letters", Role::Viewer),
+        ("/backups", "Backups", Role::Viewer),
     ],
     &[
         ("/users", "Users", Role::Admin),

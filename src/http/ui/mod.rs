@@ -6,6 +6,8 @@ mod account;
 mod act;
 /// Who did what.
 mod audit;
+/// Which backups there are, and how one is restored.
+mod backups;
 /// Charts, and the tables behind them.
 mod chart;
 /// Several versions beside each other.
@@ -113,6 +115,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
     routes.extend(step::routes());
     routes.extend(webhooks::routes());
     routes.extend(dead_letters::routes());
+    routes.extend(backups::routes());
     routes.extend(sign_in::routes());
     routes.extend(account::routes());
     routes.extend(users::routes());

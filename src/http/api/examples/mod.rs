@@ -1,5 +1,6 @@
 //! What the description of the API shows. Tests hold each of these against its schema.
 
+pub(super) mod backups;
 pub(super) mod jobs;
 pub(super) mod registry;
 pub(super) mod work;

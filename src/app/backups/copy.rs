@@ -1,0 +1,181 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Backups;
+use super::finish::resolve;
+use crate::backup::{self, Place};
+use crate::config;
+use crate::domain::backup::{Attempt, AttemptState, CopyState, Manifest, Trouble};
+use crate::domain::rules::Finding;
+use crate::domain::time::Micros;
+use crate::store::StoreError;
+
+/// Why a backup did not get elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct CopyFailure {
+    /// In words, with what to do.
+    pub why: String,
+    /// Whether the same may succeed a little later.
+    pub may_pass: bool,
+}
+
+/// What is under way.
+pub type Copying<'a> = Pin<Box<dyn Future<Output = Result<(), CopyFailure>> + Send + 'a>>;
+
+/// Where backups are copied to: a store elsewhere.
+pub trait Elsewhere: Send + Sync {
+    /// The place that every backup is copied to, as people write it.
+    fn place(&self) -> String;
+
+    /// The place that `to` names, in its one way of writing; what is wrong with it otherwise.
+    fn check(&self, to: &str) -> Result<String, String>;
+
+    /// Copies a whole backup of `from` to the place `to`, and removes what retention wants no more there.
+    fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, to: &'a str) -> Copying<'a>;
+}
+
+/// The store that is configured.
+pub(super) fn configured(_: &config::S3) -> Option<Arc<dyn Elsewhere>> {
+    None
+}
+
+/// How long to wait before a copy is tried again; when there is no pause left it is given up.
+#[derive(Clone, Debug)]
+pub struct Pauses(pub Vec<Duration>);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self([10, 60, 300, 900].map(Duration::from_secs).to_vec())
+    }
+}
+
+impl Backups {
+    /// Copies elsewhere what waits for that, one backup after the other. Ends when nothing waits.
+    pub async fn copy_elsewhere(&self, now: &(dyn Fn() -> Micros + Sync)) -> Result<(), StoreError> {
+        while let Some(attempt) = self.begin_copy()? {
+            let ended = self.copy_with_patience(&attempt).await;
+            self.live().copy_trouble = None;
+            self.end_copy(&attempt, ended, now())?;
+        }
+        Ok(())
+    }
+
+    fn begin_copy(&self) -> Result<Option<Attempt>, StoreError> {
+        let waits = |attempt: &Attempt| {
+            attempt.state == AttemptState::Done
+                && attempt.copy.as_ref().is_some_and(|copy| copy.state == CopyState::Waiting)
+        };
+        if !self.store.backup_attempts(u64::MAX, usize::MAX)?.iter().any(waits) {
+            return Ok(None);
+        }
+        let begun = self.store.write::<_, StoreError>(|txn| {
+            let oldest = txn.newest_backup_attempts(|_| true)?.into_iter().filter(|attempt| waits(attempt)).last();
+            let Some(mut attempt) = oldest else { return Ok(None) };
+            if let Some(copy) = &mut attempt.copy {
+                copy.state = CopyState::Running;
+            }
+            txn.put_backup_attempt(&attempt)?;
+            Ok(Some(attempt))
+        })?;
+        self.happened();
+        Ok(begun)
+    }
+
+    /// How often it was tried, and what came of it.
+    async fn copy_with_patience(&self, attempt: &Attempt) -> (u32, Result<(), CopyFailure>) {
+        let failed = |why: &str| Err(CopyFailure { why: why.to_owned(), may_pass: false });
+        let (Some(elsewhere), Some(id), Some(copy)) = (&self.elsewhere, attempt.backup, &attempt.copy) else {
+            return (0, failed("no store elsewhere is configured any more: [backup.s3]"));
+        };
+        let place = self.place.clone();
+        let listed = tokio::task::spawn_blocking(move || backup::list(&place)).await;
+        let listed = match listed {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(error)) => return (0, failed(&error.to_string())),
+            Err(error) => return (0, failed(&error.to_string())),
+        };
+        let manifest = match listed.into_iter().find(|found| found.id == id).map(|found| found.manifest) {
+            Some(Ok(manifest)) => manifest,
+            Some(Err(why)) => return (0, failed(&format!("the backup itself is not whole: {why}"))),
+            None => return (0, failed("the backup itself is no longer there")),
+        };
+        let mut tries = 0;
+        loop {
+            let tried = elsewhere.copy(&self.place, &manifest, &copy.to).await;
+            tries += 1;
+            match (tried, self.pauses.0.get(tries as usize - 1)) {
+                (Err(failure), Some(pause)) if failure.may_pass => {
+                    tracing::warn!(to = copy.to, "backup {id} could not be copied, try {tries}: {failure}");
+                    self.report_copy_trouble(&copy.to, &failure);
+                    tokio::time::sleep(*pause).await;
+                }
+                (tried, _) => return (tries, tried),
+            }
+        }
+    }
+
+    fn report_copy_trouble(&self, to: &str, failure: &CopyFailure) {
+        let trouble = format!("a copy to {to} fails: {failure}");
+        if let Some(status) = &self.copy_status {
+            status.warn(trouble.clone(), "it is tried again by itself");
+        }
+        self.live().copy_trouble = Some(trouble);
+    }
+
+    fn end_copy(
+        &self,
+        attempt: &Attempt,
+        (tries, ended): (u32, Result<(), CopyFailure>),
+        now: Micros,
+    ) -> Result<(), StoreError> {
+        let usual = self.copied_to();
+        self.store.write::<_, StoreError>(|txn| {
+            let Some(mut attempt) = txn.backup_attempt(attempt.number)? else { return Ok(()) };
+            let id = attempt.backup;
+            let Some(copy) = &mut attempt.copy else { return Ok(()) };
+            copy.tries = copy.tries.saturating_add(tries);
+            copy.ended_at = Some(now);
+            copy.error = ended.as_ref().err().map(ToString::to_string);
+            copy.state = if ended.is_ok() { CopyState::Done } else { CopyState::Failed };
+            let to = copy.to.clone();
+            txn.put_backup_attempt(&attempt)?;
+            // Who names another place waits for it, and is told so.
+            if Some(&to) != usual.as_ref() {
+                return Ok(());
+            }
+            match (&ended, id) {
+                (Ok(()), Some(id)) => resolve(txn, Trouble::NotCopied, None, &format!("backup {id} is at {to}"), now),
+                (Err(failure), Some(id)) => {
+                    let mut since = None;
+                    let copied = |earlier: &Attempt| {
+                        earlier.copy.as_ref().is_some_and(|copy| copy.to == to && copy.state == CopyState::Done)
+                    };
+                    let in_a_row = txn.newest_backup_attempts(|earlier| {
+                        since = copied(earlier).then_some(earlier.backup).flatten();
+                        !copied(earlier)
+                    })?;
+                    let failed = |earlier: &&Attempt| {
+                        earlier.copy.as_ref().is_some_and(|copy| copy.to == to && copy.state == CopyState::Failed)
+                    };
+                    let count = in_a_row.iter().filter(failed).count() as u64;
+                    let reason = format!("Backup {id} is not at {to}: {failure}");
+                    let raise = Trouble::NotCopied.raise(since, reason, count, now);
+                    txn.apply_findings(&[Finding::Raise(raise)], now)
+                }
+                (_, None) => Ok(()),
+            }
+        })?;
+        let metrics = &self.metrics.backups;
+        match &ended {
+            Ok(()) => metrics.copied(now),
+            Err(failure) => {
+                metrics.copy_failures.inc();
+                tracing::error!(attempt = attempt.number, "the backup was not copied elsewhere: {failure}");
+            }
+        }
+        self.happened();
+        Ok(())
+    }
+}

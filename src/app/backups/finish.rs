@@ -1,0 +1,249 @@
+use std::collections::BTreeSet;
+
+use super::ask::{open_attempts, subject};
+use super::run::Came;
+use super::{Backups, BackupsError};
+use crate::backup;
+use crate::domain::access::Actor;
+use crate::domain::audit::AuditEntry;
+use crate::domain::backup::{
+    Attempt, AttemptKind, AttemptState, BackupId, CopyState, Manifest, RemoteCopy, Report, Stage, Trouble,
+};
+use crate::domain::intent::{BY_RULE, Note};
+use crate::domain::rules::Finding;
+use crate::domain::time::Micros;
+use crate::store::{StoreError, WriteTxn};
+
+/// An attempt that was carried out, and what came of it.
+#[derive(Debug)]
+pub struct Finished {
+    number: u64,
+    came: Came,
+    at: Micros,
+}
+
+impl Backups {
+    /// Carries out an attempt that was begun. Nothing is written down yet. Blocks, for as long as it takes.
+    pub fn carry(&self, number: u64, now: &dyn Fn() -> Micros) -> Finished {
+        let came = match self.store.backup_attempt(number) {
+            Ok(Some(attempt)) => self.carry_out(&attempt, now()),
+            Ok(None) => Came::Nothing("it is not in the data file".to_owned()),
+            Err(error) => Came::Nothing(error.to_string()),
+        };
+        Finished { number, came, at: now() }
+    }
+
+    /// Writes down what came of an attempt, and what follows from it: the record, the audit log, who is told. A full disk
+    /// refuses that; it is to be tried again then. Blocks.
+    pub fn finish(&self, finished: &Finished) -> Result<(), StoreError> {
+        let Finished { number, came, at } = finished;
+        let written = self.store.write::<_, StoreError>(|txn| {
+            let Some(mut attempt) = txn.backup_attempt(*number)?.filter(|attempt| !attempt.state.is_over()) else {
+                return Ok(None);
+            };
+            match came {
+                Came::Made(manifest, notes) => made(txn, &mut attempt, manifest, notes.clone(), *at)?,
+                Came::Nothing(why) => came_to_nothing(txn, &mut attempt, AttemptState::Failed, why, *at)?,
+                Came::Whole(report) => looked_at(txn, &mut attempt, report, *at)?,
+                Came::Damaged(report) => damaged(txn, &mut attempt, report, *at)?,
+            }
+            txn.put_backup_attempt(&attempt)?;
+            Ok(Some(attempt))
+        });
+        let written = written.inspect_err(|error| self.live().unwritten = Some(error.to_string()))?;
+        {
+            let mut live = self.live();
+            live.running = None;
+            live.unwritten = None;
+        }
+        if let Some(attempt) = written {
+            self.count(&attempt);
+            tell(&attempt);
+        }
+        self.to_copy.notify_one();
+        self.happened();
+        Ok(())
+    }
+
+    /// At the start: what was under way when the daemon ended is over. A backup that was whole by then is one, and one that
+    /// was not is made once more; if that does not end either, somebody is told. Blocks.
+    pub fn recover(&self, now: Micros) -> Result<(), BackupsError> {
+        // Where the directory cannot be read nothing is known to be whole there.
+        let found = backup::list(&self.place).unwrap_or_default();
+        let again = self.store.write::<_, StoreError>(|txn| {
+            let running: Vec<_> =
+                open_attempts(txn)?.into_iter().filter(|attempt| attempt.state == AttemptState::Running).collect();
+            let mut again = None;
+            for mut attempt in running {
+                let whole = found.iter().filter_map(|found| found.manifest.as_ref().ok());
+                let known = known(txn)?;
+                let own = |manifest: &&Manifest| {
+                    attempt.kind == AttemptKind::Make
+                        && attempt.begun_at.is_some_and(|begun| manifest.taken_at >= begun)
+                        && !known.contains(&manifest.id)
+                };
+                if let Some(manifest) = whole.clone().find(own) {
+                    made(txn, &mut attempt, manifest, None, now)?;
+                } else if attempt.kind == AttemptKind::Make && attempt.by != own_name() {
+                    attempt.end(AttemptState::Interrupted, Some("the daemon ended before it did".into()), now);
+                    again = Some(attempt.number);
+                } else {
+                    let why = "the daemon ended before it did";
+                    came_to_nothing(txn, &mut attempt, AttemptState::Interrupted, why, now)?;
+                }
+                txn.put_backup_attempt(&attempt)?;
+            }
+            // A copy that was on its way is begun anew: what is there already is not sent again.
+            for mut attempt in txn.newest_backup_attempts(|_| true)? {
+                if let Some(copy) = &mut attempt.copy
+                    && copy.state == CopyState::Running
+                {
+                    copy.state = CopyState::Waiting;
+                    txn.put_backup_attempt(&attempt)?;
+                }
+            }
+            let open = open_attempts(txn)?;
+            if let Some(number) = again
+                && !open.iter().any(|attempt| attempt.kind == AttemptKind::Make)
+            {
+                let next = txn.next_backup_attempt()?;
+                let why = format!("attempt {number} was interrupted by the daemon's end");
+                let mut attempt = Attempt::asked(next, AttemptKind::Make, &own_name(), &why, now);
+                attempt.copy = self.copied_to().map(RemoteCopy::wanted);
+                txn.put_backup_attempt(&attempt)?;
+                txn.audit(AuditEntry::done(now, &own(), "backup.create", subject(&attempt), why))?;
+            }
+            Ok(again)
+        })?;
+        if let Some(number) = again {
+            tracing::info!(attempt = number, "a backup was interrupted by the daemon's end: it is made once more");
+        }
+        self.asked.notify_one();
+        self.to_copy.notify_one();
+        Ok(())
+    }
+
+    /// What Prometheus is told of it.
+    fn count(&self, attempt: &Attempt) {
+        let metrics = &self.metrics.backups;
+        if attempt.made_none() {
+            metrics.failures.inc();
+        }
+        if attempt.made_one() {
+            metrics.made(attempt);
+        }
+    }
+}
+
+/// Who backups are made by where nobody asked.
+pub(super) fn own() -> Actor {
+    Actor::own("backups")
+}
+
+fn own_name() -> String {
+    own().name
+}
+
+/// The backups that attempts are known to have made.
+fn known(txn: &WriteTxn) -> Result<BTreeSet<BackupId>, StoreError> {
+    let attempts = txn.newest_backup_attempts(|_| true)?;
+    Ok(attempts.into_iter().filter(Attempt::made_one).filter_map(|attempt| attempt.backup).collect())
+}
+
+fn made(
+    txn: &WriteTxn,
+    attempt: &mut Attempt,
+    manifest: &Manifest,
+    notes: Option<String>,
+    at: Micros,
+) -> Result<(), StoreError> {
+    attempt.backup = Some(manifest.id);
+    attempt.bytes = manifest.data.size;
+    attempt.rows = manifest.tables.values().sum();
+    attempt.events = manifest.feed.kept;
+    attempt.stage = Some(Stage::Prune);
+    attempt.end(AttemptState::Done, notes, at);
+    for trouble in Trouble::UNTIL_THE_NEXT {
+        resolve(txn, trouble, None, &format!("backup {} is whole", manifest.id), at)?;
+    }
+    let told = format!("asked for by {}", attempt.by);
+    txn.audit(AuditEntry::done(at, &own(), "backup.made", subject(attempt), told))
+}
+
+fn came_to_nothing(
+    txn: &WriteTxn,
+    attempt: &mut Attempt,
+    state: AttemptState,
+    why: &str,
+    at: Micros,
+) -> Result<(), StoreError> {
+    attempt.end(state, Some(why.to_owned()), at);
+    txn.audit(AuditEntry::done(at, &own(), "backup.failed", subject(attempt), why))?;
+    if attempt.kind != AttemptKind::Make {
+        return Ok(());
+    }
+    let mut since = None;
+    let in_a_row = txn.newest_backup_attempts(|earlier| {
+        since = earlier.made_one().then_some(earlier.backup).flatten();
+        !earlier.made_one()
+    })?;
+    // This one among them, which the file does not have as failed yet.
+    let count = in_a_row.iter().filter(|earlier| earlier.made_none()).count() as u64 + 1;
+    let raise = Trouble::Failed.raise(since, format!("The backup failed: {why}"), count, at);
+    txn.apply_findings(&[Finding::Raise(raise)], at)
+}
+
+fn looked_at(txn: &WriteTxn, attempt: &mut Attempt, report: &Report, at: Micros) -> Result<(), StoreError> {
+    (attempt.bytes, attempt.rows, attempt.events) = (report.bytes, report.records, report.events);
+    attempt.end(AttemptState::Done, None, at);
+    let Some(id) = attempt.backup else { return Ok(()) };
+    resolve(txn, Trouble::Damaged, Some(id), &format!("backup {id} was found whole"), at)
+}
+
+fn damaged(txn: &WriteTxn, attempt: &mut Attempt, report: &Report, at: Micros) -> Result<(), StoreError> {
+    (attempt.bytes, attempt.rows, attempt.events) = (report.bytes, report.records, report.events);
+    let first =
+        report.findings.first().map_or_else(String::new, |finding| format!("{}: {}", finding.what, finding.why));
+    let more = report.findings.len().saturating_sub(1);
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    let why = format!("it is not whole: {first}{more}");
+    attempt.end(AttemptState::Failed, Some(why.clone()), at);
+    txn.audit(AuditEntry::done(at, &own(), "backup.damaged", subject(attempt), why.clone()))?;
+    let Some(id) = attempt.backup else { return Ok(()) };
+    let raise = Trouble::Damaged.raise(Some(id), format!("Backup {id} cannot be relied on: {why}"), 1, at);
+    txn.apply_findings(&[Finding::Raise(raise)], at)
+}
+
+/// Resolves the intents of this trouble, or the one about `id`. What somebody resolved by hand stands.
+pub(super) fn resolve(
+    txn: &WriteTxn,
+    trouble: Trouble,
+    id: Option<BackupId>,
+    why: &str,
+    at: Micros,
+) -> Result<(), StoreError> {
+    for mut intent in txn.unresolved_of(trouble.rule())? {
+        let about = id.is_none_or(|id| intent.key.window == id.to_string());
+        let note = Note { by: BY_RULE.to_owned(), why: why.to_owned(), at };
+        if about && intent.resolve(note).is_ok() {
+            txn.put_intent(&intent)?;
+        }
+    }
+    Ok(())
+}
+
+/// One line in the log for what an attempt came to.
+fn tell(attempt: &Attempt) {
+    let Attempt { number, bytes, rows, .. } = attempt;
+    let id = attempt.backup.map_or_else(String::new, |id| id.to_string());
+    match (attempt.kind, attempt.state) {
+        (AttemptKind::Make, AttemptState::Done) => {
+            tracing::info!(attempt = number, id, bytes, rows, "a backup was made and verified");
+        }
+        (AttemptKind::Verify, AttemptState::Done) => tracing::info!(attempt = number, id, "the backup is whole"),
+        _ => {
+            let why = attempt.error.as_deref().unwrap_or_default();
+            tracing::error!(attempt = number, id, "the backup failed: {why}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+use super::{Backups, program};
+use crate::backup::seal::Recipient;
+use crate::backup::{self, Created, Plan, Step, VerifyError};
+use crate::domain::backup::{Attempt, AttemptKind, BackupId, Manifest, Report, Stage};
+use crate::domain::time::Micros;
+use crate::observe::panics;
+use crate::store::{Store, StoreError};
+
+/// What came of an attempt, before it is written down.
+#[derive(Debug)]
+pub(super) enum Came {
+    /// A backup; what should be known although it is whole.
+    Made(Box<Manifest>, Option<String>),
+    /// None, and why.
+    Nothing(String),
+    /// A backup was looked through and is whole.
+    Whole(Box<Report>),
+    /// It was looked through and is not.
+    Damaged(Box<Report>),
+}
+
+impl Backups {
+    /// Marks the next attempt as begun; which, if there is one. Blocks.
+    pub fn begin(&self, now: Micros) -> Result<Option<u64>, StoreError> {
+        let waiting = self.store.backup_attempts(u64::MAX, 1)?;
+        if waiting.first().is_none_or(|newest| newest.state.is_over()) {
+            return Ok(None);
+        }
+        let begun = self.store.write::<_, StoreError>(|txn| {
+            let Some(mut attempt) = super::ask::open_attempts(txn)?.into_iter().next() else { return Ok(None) };
+            attempt.begin(now);
+            txn.put_backup_attempt(&attempt)?;
+            Ok(Some(attempt))
+        })?;
+        let Some(attempt) = begun else { return Ok(None) };
+        self.live().running = Some((attempt.number, None));
+        self.happened();
+        Ok(Some(attempt.number))
+    }
+
+    /// Carries out an attempt that was begun; what came of it is for [`Backups::finish`]. Blocks, for as long as it takes.
+    pub(super) fn carry_out(&self, attempt: &Attempt, now: Micros) -> Came {
+        let worked = panics::caught_here(|| match (attempt.kind, attempt.backup) {
+            (AttemptKind::Make, _) => self.create(attempt.number, now),
+            (AttemptKind::Verify, Some(id)) => self.look_through(attempt.number, id),
+            (AttemptKind::Verify, None) => Came::Nothing("it names no backup".to_owned()),
+        });
+        worked.unwrap_or_else(|panic| Came::Nothing(format!("the daemon's own fault: it panicked: {panic}")))
+    }
+
+    fn create(&self, number: u64, now: Micros) -> Came {
+        let recipients: Result<Vec<Recipient>, _> =
+            self.settings.recipients.iter().map(|recipient| recipient.as_str().parse()).collect();
+        let recipients = match recipients {
+            Ok(recipients) => recipients,
+            Err(error) => return Came::Nothing(format!("backup.recipients: {error}")),
+        };
+        let store: &Store = &self.store;
+        let plan = Plan {
+            store,
+            place: &self.place,
+            keep: &self.keep(),
+            recipients: &recipients,
+            host: &self.host,
+            program: program(),
+            verifier: &self.verifier,
+        };
+        match backup::create(&plan, now, &|step| self.at(number, stage(step))) {
+            Ok(created) => {
+                let notes = notes(&created);
+                Came::Made(Box::new(created.manifest), notes)
+            }
+            Err(error) => Came::Nothing(error.to_string()),
+        }
+    }
+
+    /// Everything that can be looked at without the key of an encrypted one, which is not on this machine.
+    fn look_through(&self, number: u64, id: BackupId) -> Came {
+        self.at(number, Stage::Verify);
+        let path = self.place.backup(id);
+        let deep = backup::verify_backup(&path, true, None, &self.verifier);
+        let report = match deep {
+            Err(VerifyError::Sealed(_)) => backup::verify_backup(&path, false, None, &self.verifier),
+            report => report,
+        };
+        match report {
+            Ok(report) if report.is_whole() => Came::Whole(Box::new(report)),
+            Ok(report) => Came::Damaged(Box::new(report)),
+            Err(error) => Came::Nothing(error.to_string()),
+        }
+    }
+
+    /// Notes the step: in memory for who looks now, in the file for who looks after a crash.
+    fn at(&self, number: u64, stage: Stage) {
+        self.live().running = Some((number, Some(stage)));
+        let noted = self.store.write::<_, StoreError>(|txn| {
+            if let Some(mut attempt) = txn.backup_attempt(number)? {
+                attempt.stage = Some(stage);
+                txn.put_backup_attempt(&attempt)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = noted {
+            // The backup itself may still succeed, on another disk: its outcome is written down as soon as that works.
+            tracing::warn!(attempt = number, "the step of a backup could not be noted: {error}");
+        }
+        self.happened();
+    }
+}
+
+fn stage(step: Step) -> Stage {
+    match step {
+        Step::Copy => Stage::Copy,
+        Step::Artifacts => Stage::Artifacts,
+        Step::Verify => Stage::Verify,
+        Step::Seal => Stage::Seal,
+        Step::Commit => Stage::Commit,
+        Step::Prune => Stage::Prune,
+    }
+}
+
+/// What should be known of a backup that is whole.
+fn notes(created: &Created) -> Option<String> {
+    let lacking = created.manifest.lacking.first().map(|first| {
+        let count = created.manifest.lacking.len();
+        format!(
+            "{count} files of models' versions are not in it, because they could not be read; the first: {}",
+            first.why
+        )
+    });
+    let unpruned = created.unpruned.as_ref().map(|error| format!("older backups could not be removed: {}", error));
+    let notes: Vec<_> = lacking.into_iter().chain(unpruned).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}

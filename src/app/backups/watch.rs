@@ -1,0 +1,142 @@
+use super::finish::resolve;
+use super::look::Kept;
+use super::{Backups, BackupsError, Standing};
+use crate::domain::backup::{Attempt, CopyState, Trouble};
+use crate::domain::rules::Finding;
+use crate::domain::time::Micros;
+use crate::observe::status::Reporter;
+use crate::store::StoreError;
+
+impl Backups {
+    /// Looks at what is there and how old it is: tells health and Prometheus, and raises or resolves what follows. Blocks.
+    pub fn watch(&self, now: Micros) -> Result<(), BackupsError> {
+        if self.live().first_start.is_none() {
+            let first_start = self.store.write::<_, StoreError>(|txn| txn.backups_first_start(now))?;
+            self.live().first_start = Some(first_start);
+        }
+        let standing = self.standing(now)?;
+        let good = standing.kept.iter().flatten().filter(|kept| kept.is_good()).count();
+        self.metrics.backups.kept.set(good as u64);
+        self.metrics.backups.newest(standing.newest().map(|kept| kept.id.taken_at()));
+        report(&self.status, &standing, now);
+        if let Some(status) = &self.copy_status {
+            self.report_copies(status, &standing);
+        }
+        self.judge(&standing, now)?;
+        Ok(())
+    }
+
+    /// Raises that the newest is old, once for each time that it is; and resolves what is over without a new backup.
+    fn judge(&self, standing: &Standing, now: Micros) -> Result<(), StoreError> {
+        let raise = standing.staleness.judge(now);
+        let window = raise.as_ref().map(|raise| raise.key.window.clone());
+        let mut findings = Vec::new();
+        if let Some(raise) = raise
+            && self.live().stale != window
+        {
+            findings.push(Finding::Raise(raise));
+        }
+        let over =
+            self.store.open_windows(Trouble::Stale.rule())?.into_iter().any(|open| Some(&open) != window.as_ref());
+        // A damaged backup that somebody removed troubles nobody any more.
+        let damaged = self.store.open_windows(Trouble::Damaged.rule())?;
+        let there = |window: &String| standing.kept.iter().flatten().any(|kept| kept.id.to_string() == *window);
+        let gone: Vec<_> = if standing.kept.is_ok() {
+            damaged.into_iter().filter(|window| !there(window)).filter_map(|window| window.parse().ok()).collect()
+        } else {
+            Vec::new()
+        };
+        if !findings.is_empty() || over || !gone.is_empty() {
+            self.store.write::<_, StoreError>(|txn| {
+                if over {
+                    let why = match standing.staleness.newest {
+                        Some(id) => format!("the newest backup is {id}"),
+                        None => "backup.stale_after says so".to_owned(),
+                    };
+                    resolve(txn, Trouble::Stale, None, &why, now)?;
+                }
+                for id in &gone {
+                    resolve(txn, Trouble::Damaged, Some(*id), "the backup is no longer there", now)?;
+                }
+                // Behind what it takes the place of.
+                txn.apply_findings(&findings, now)
+            })?;
+        }
+        self.live().stale = window;
+        Ok(())
+    }
+
+    fn report_copies(&self, status: &Reporter, standing: &Standing) {
+        let usual = self.copied_to();
+        let ours = |attempt: &&Attempt| attempt.copy.as_ref().is_some_and(|copy| Some(&copy.to) == usual.as_ref());
+        let trouble = self.live().copy_trouble.clone();
+        let over = standing
+            .attempts
+            .iter()
+            .filter(ours)
+            .find(|attempt| attempt.copy.as_ref().is_some_and(|copy| copy.state.is_over()));
+        let to = usual.clone().unwrap_or_default();
+        if let Some(trouble) = trouble {
+            return status.warn(trouble, "it is tried again by itself");
+        }
+        let Some((attempt, copy)) = over.and_then(|attempt| Some((attempt, attempt.copy.as_ref()?))) else {
+            return status.ok(format!("nothing was copied to {to} yet"));
+        };
+        let id = attempt.backup.map_or_else(String::new, |id| id.to_string());
+        match (&copy.error, copy.state) {
+            (Some(why), CopyState::Failed) => status.warn(
+                format!("backup {id} is not at {to}: {why}"),
+                "mend what it complains of; the next backup is copied with everything that is lacking there, and so is one \
+                 made now: quantum-clm backup",
+            ),
+            _ => status.ok(format!("{id} is at {to}")),
+        }
+    }
+}
+
+/// Health's line about backups.
+fn report(status: &Reporter, standing: &Standing, now: Micros) {
+    let newest = standing.newest();
+    let at = |kept: &Kept| kept.id.taken_at();
+    let kept = standing.kept.iter().flatten().count() as u64;
+    status.figure("kept", kept);
+    status.figure("age_seconds", newest.map_or(0, |kept| now.0.saturating_sub(at(kept).0) / Micros::SECOND));
+    status.figure("bytes", newest.and_then(|kept| kept.manifest.as_ref().ok()).map_or(0, |m| m.data.size));
+    let last = newest.map_or_else(|| "there is none".to_owned(), |kept| format!("the newest is {}", kept.id));
+    let (mut troubles, mut remedy) = (Vec::new(), None);
+    let mut trouble = |what: String, what_to_do: &'static str| {
+        troubles.push(what);
+        remedy.get_or_insert(what_to_do);
+    };
+    if let Err(why) = &standing.kept {
+        trouble(why.clone(), "see that backup.directory is there, and is the daemon's to read and to write");
+    }
+    if let Some(why) = &standing.unwritten {
+        trouble(format!("what came of a backup cannot be written down: {why}"), "free space on the data file's disk");
+    }
+    if let Some(attempt) = standing.failing() {
+        let why = attempt.error.as_deref().unwrap_or_default();
+        trouble(format!("the last backup failed: {why}"), "mend what it complains of, then: quantum-clm backup");
+    }
+    if let Some(damaged) = standing.kept.iter().flatten().find(|kept| !kept.is_good()) {
+        let why = damaged.fault().unwrap_or_default();
+        let what_to_do =
+            "make another: quantum-clm backup; then look after the disk, and remove the damaged one by hand";
+        trouble(format!("backup {} cannot be relied on: {why}", damaged.id), what_to_do);
+    }
+    if standing.staleness.judge(now).is_some() {
+        let what_to_do =
+            "quantum-clm backup makes one now; systemctl status quantum-clm-backup.timer tells of the timer";
+        trouble("no backup was made for too long".to_owned(), what_to_do);
+    }
+    if let Some(remedy) = remedy {
+        return status.warn(format!("{}; {last}", troubles.join("; ")), remedy);
+    }
+    match (standing.running(), newest) {
+        (Some(attempt), _) => {
+            status.ok(format!("{}; {last}", attempt.stage.map_or("a backup begins", |stage| stage.words())));
+        }
+        (None, Some(_)) => status.ok(format!("{last}, verified; {kept} are kept")),
+        (None, None) => status.ok("no backup was made yet"),
+    }
+}

@@ -1,0 +1,134 @@
+use std::collections::HashSet;
+
+use super::Remote;
+use super::error::{Problem, RemoteError};
+use super::objects::Listed;
+use crate::backup::layout::{MANIFEST, SUMS};
+use crate::backup::list::{MOST_MANIFEST, checked};
+use crate::domain::backup::{BackupId, Held, Keep, Manifest, to_remove};
+use crate::domain::time::Micros;
+
+/// The longest `SHA256SUMS` that is read: it has two lines.
+const MOST_SUMS: u64 = 4_096;
+
+/// How old a model's file must be that no backup names, before it goes: another one may just be on its way.
+const GRACE: u64 = Micros::DAY;
+
+/// A backup in the store.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// Its name.
+    pub id: BackupId,
+    /// What it says of itself, or why it is none. Of the data file only the size was looked at.
+    pub manifest: Result<Manifest, String>,
+    /// Whether it has no checksums: it was on its way, and did not arrive.
+    pub unfinished: bool,
+}
+
+/// The words of a backup, as they are in the store.
+pub(super) struct Words {
+    pub(super) manifest: Manifest,
+    pub(super) text: Vec<u8>,
+    pub(super) sums: Vec<u8>,
+}
+
+impl Remote {
+    /// Every backup there, oldest first.
+    pub async fn list(&self) -> Result<Vec<Copied>, RemoteError> {
+        let names = self.client.names(&self.place.key("")).await.map_err(self.at(""))?;
+        let mut ids: Vec<BackupId> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        ids.sort_unstable();
+        let mut copies = Vec::new();
+        for id in ids {
+            copies.push(self.look(id).await?);
+        }
+        Ok(copies)
+    }
+
+    async fn look(&self, id: BackupId) -> Result<Copied, RemoteError> {
+        let (manifest, unfinished) = match self.words(id).await? {
+            None => (Err(format!("{SUMS} is not there: it was on its way, and did not arrive")), true),
+            Some(Err(why)) => (Err(why), false),
+            Some(Ok(words)) => {
+                let data = &words.manifest.data;
+                let name = format!("{id}/{}", data.name);
+                let head = self.client.head(&self.place.key(&name)).await.map_err(self.at(&name))?;
+                let manifest = match head {
+                    None => Err(format!("{} is not there", data.name)),
+                    Some(head) if head.size != data.size => {
+                        Err(format!("{} has {} bytes and should have {}", data.name, head.size, data.size))
+                    }
+                    Some(_) => Ok(words.manifest),
+                };
+                (manifest, false)
+            }
+        };
+        Ok(Copied { id, manifest, unfinished })
+    }
+
+    /// What a backup says of itself, where it does and it makes sense; none where its checksums are not there.
+    pub(super) async fn words(&self, id: BackupId) -> Result<Option<Result<Words, String>>, RemoteError> {
+        let (sums_at, manifest_at) = (format!("{id}/{SUMS}"), format!("{id}/{MANIFEST}"));
+        let sums = self.client.get(&self.place.key(&sums_at), MOST_SUMS).await.map_err(self.at(&sums_at))?;
+        let Some(sums) = sums else { return Ok(None) };
+        let text = self.client.get(&self.place.key(&manifest_at), MOST_MANIFEST).await;
+        let Some(text) = text.map_err(self.at(&manifest_at))? else {
+            return Ok(Some(Err(format!("{MANIFEST} is not there"))));
+        };
+        Ok(Some(checked(&text, &sums, Some(id)).map(|manifest| Words { manifest, text, sums })))
+    }
+
+    /// Removes the backups that no rule wants any more, what did not arrive and was followed by one that did, and then the
+    /// models' files that no backup names; which backups.
+    pub async fn prune(&self, keep: &Keep, now: Micros) -> Result<Vec<BackupId>, RemoteError> {
+        let copies = self.list().await?;
+        let held: Vec<Held> = copies.iter().map(|copy| Held { id: copy.id, whole: copy.manifest.is_ok() }).collect();
+        let mut gone = to_remove(&held, keep, now);
+        let newest = held.iter().filter(|held| held.whole).map(|held| held.id).max();
+        gone.extend(copies.iter().filter(|copy| copy.unfinished && Some(copy.id) < newest).map(|copy| copy.id));
+        for id in &gone {
+            self.remove(*id).await?;
+        }
+        let left: Vec<&Copied> = copies.iter().filter(|copy| !gone.contains(&copy.id)).collect();
+        // What one that cannot be read names is not known, and may be all that is left to restore it with.
+        if left.iter().all(|copy| copy.manifest.is_ok() || copy.unfinished) {
+            self.sweep(&left, now).await?;
+        }
+        Ok(gone)
+    }
+
+    async fn remove(&self, id: BackupId) -> Result<(), RemoteError> {
+        // From the first request on it is no backup any more.
+        let sums = format!("{id}/{SUMS}");
+        self.client.delete(&self.place.key(&sums)).await.map_err(self.at(&sums))?;
+        let name = format!("{id}/");
+        let mut keys = Vec::new();
+        self.client.list(&self.place.key(&name), |listed| keys.push(listed.key)).await.map_err(self.at(&name))?;
+        for key in keys {
+            self.client.delete(&key).await.map_err(self.at(&name))?;
+        }
+        Ok(())
+    }
+
+    async fn sweep(&self, left: &[&Copied], now: Micros) -> Result<(), RemoteError> {
+        let prefix = self.place.key("artifacts/");
+        let manifests = left.iter().filter_map(|copy| copy.manifest.as_ref().ok());
+        let named: HashSet<&str> =
+            manifests.flat_map(|manifest| &manifest.artifacts).map(|artifact| artifact.stored_name.as_str()).collect();
+        let mut unnamed = Vec::new();
+        let look = |listed: Listed| {
+            let old = listed.modified.is_some_and(|at| at < now.minus(GRACE));
+            if old && listed.key.strip_prefix(&prefix).is_some_and(|name| !named.contains(name)) {
+                unnamed.push(listed.key);
+            }
+        };
+        self.client.list(&prefix, look).await.map_err(self.at("artifacts/"))?;
+        for key in unnamed {
+            self.client
+                .delete(&key)
+                .await
+                .map_err(|problem: Problem| problem.at(format!("s3://{}/{key}", self.place.bucket)))?;
+        }
+        Ok(())
+    }
+}

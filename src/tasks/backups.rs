@@ -1,0 +1,120 @@
+//! Backups: carries out what was asked for, one after the other, looks at what is there, and copies elsewhere.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::sleep;
+
+use super::Tasks;
+use crate::app::App;
+use crate::app::backups::{BackupsError, Finished};
+use crate::observe::now;
+
+/// How often it is looked how old the newest backup is, and tried to write down what could not be written.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// Starts it.
+pub fn spawn(tasks: &mut Tasks, app: &App) {
+    let making = app.clone();
+    tasks.spawn("backups", move |context| {
+        let app = making.clone();
+        async move {
+            on_thread(&app, |app| app.backups.recover(now())).await?;
+            let mut running: Option<JoinHandle<Finished>> = None;
+            let mut unwritten: Option<Finished> = None;
+            loop {
+                if let Some(finished) = unwritten.take() {
+                    unwritten = write_down(&app, finished).await?;
+                }
+                if running.is_none() && unwritten.is_none() {
+                    running = begin(&app).await?;
+                }
+                on_thread(&app, |app| app.backups.watch(now())).await?;
+                tokio::select! {
+                    finished = ended(&mut running) => {
+                        running = None;
+                        unwritten = Some(finished?);
+                    }
+                    () = app.backups.asked() => {}
+                    () = sleep(LOOK) => {}
+                    // What is under way is left as it is: the next start finds out whether it was whole by then.
+                    () = context.stopping.asked() => return Ok(()),
+                }
+            }
+        }
+    });
+    if app.backups.copied_to().is_none() {
+        return;
+    }
+    let app = app.clone();
+    tasks.spawn("backup-copies", move |context| {
+        let app = app.clone();
+        async move {
+            loop {
+                tokio::select! {
+                    copied = app.backups.copy_elsewhere(&now) => match copied {
+                        // A full disk passes, and its own line says what to do.
+                        Err(error) if error.is_full() => {}
+                        copied => copied?,
+                    },
+                    () = context.stopping.asked() => return Ok(()),
+                }
+                tokio::select! {
+                    () = app.backups.to_copy() => {}
+                    () = sleep(LOOK) => {}
+                    () = context.stopping.asked() => return Ok(()),
+                }
+            }
+        }
+    });
+}
+
+/// Begins what is next, on a thread of its own.
+async fn begin(app: &App) -> anyhow::Result<Option<JoinHandle<Finished>>> {
+    let beginning = app.clone();
+    let begun = match spawn_blocking(move || beginning.backups.begin(now())).await? {
+        Err(error) if error.is_full() => return Ok(None),
+        begun => begun?,
+    };
+    let Some(number) = begun else { return Ok(None) };
+    let carrying = app.clone();
+    Ok(Some(spawn_blocking(move || carrying.backups.carry(number, &now))))
+}
+
+/// Writes down what came of an attempt; it is given back where the disk has no room for that now.
+async fn write_down(app: &App, finished: Finished) -> anyhow::Result<Option<Finished>> {
+    let app = app.clone();
+    let (finished, written) = spawn_blocking(move || {
+        let written = app.backups.finish(&finished);
+        (finished, written)
+    })
+    .await?;
+    match written {
+        Err(error) if error.is_full() => Ok(Some(finished)),
+        written => {
+            written.context("what came of a backup cannot be written down")?;
+            Ok(None)
+        }
+    }
+}
+
+/// What runs, when it is over.
+async fn ended(running: &mut Option<JoinHandle<Finished>>) -> anyhow::Result<Finished> {
+    match running {
+        Some(running) => Ok(running.await?),
+        None => std::future::pending().await,
+    }
+}
+
+async fn on_thread<W>(app: &App, work: W) -> anyhow::Result<()>
+where
+    W: FnOnce(&App) -> Result<(), BackupsError> + Send + 'static,
+{
+    let app = app.clone();
+    match spawn_blocking(move || work(&app)).await? {
+        // A full disk passes, and its own line says what to do.
+        Err(BackupsError::Store(error)) if error.is_full() => Ok(()),
+        result => Ok(result?),
+    }
+}

@@ -1,0 +1,12 @@
+//! The package on real systems: throw-away Debian 12 and 13 with systemd as PID 1 (`box`), the `.deb` of the tested binary
+//! installed as an administrator does it.
+
+mod cuts;
+mod life;
+mod package;
+mod schema;
+mod system;
+mod traders;
+mod units;
+mod upgrade;
+mod worker;
