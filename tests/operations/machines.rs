@@ -10,9 +10,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use quantum_clm::store::{SCHEMA_VERSION, Store};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::here;
+use crate::appliance::schema::stamp;
 
 /// What the base of these boxes has besides: whatever the document lets an operator have installed.
 const PACKAGES: &str =
@@ -73,6 +75,11 @@ impl Machines {
             fs::rename(at(from), at("given").join(to)).unwrap();
             fs::rename(at(&format!("repository-{from}")), at("given").join(format!("repository-{to}"))).unwrap();
         }
+        let newer = at("given/newer.redb");
+        let schema = u8::try_from(SCHEMA_VERSION).unwrap();
+        drop(Store::open(&newer).unwrap());
+        stamp(&newer, schema, schema + 1);
+        fs::write(at("given/newer.schema"), (schema + 1).to_string()).unwrap();
         self.certificates();
         self.host(Command::new("cp").arg("-r").arg(here("tests/operations/given")).arg(at("given").join("files")));
     }
