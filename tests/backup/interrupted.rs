@@ -6,7 +6,7 @@ use quantum_clm::backup::Place;
 use quantum_clm::domain::backup::Keep;
 use quantum_clm::store::Store;
 
-use super::bed::{Bed, assert_whole, make};
+use super::bed::{Bed, append, assert_whole, make};
 
 const SIGABRT: i32 = 6;
 
@@ -32,6 +32,7 @@ fn a_process_that_makes_a_backup() {
     quantum_clm::failpoints_from_environment();
     let directory = PathBuf::from(directory);
     let store = Store::open(&directory.join("quantum.redb")).expect("a data file");
+    append(&store, store.feed().events, 10);
     make(&store, &Place::new(directory.join("backups")), &KEEP, &|_| {}).expect("a backup");
     store.close();
 }

@@ -131,7 +131,9 @@ fn a_data_file_is_looked_at_and_not_changed() {
 #[test]
 fn a_damaged_data_file_is_a_no_and_never_a_crash() {
     let bed = Bed::new(20_000);
-    let whole = fs::read(bed.data_file()).expect("a file");
+    // A backup's file: nearly all of its pages are in use.
+    let copy = bed.place().backup(bed.backup().manifest.id).join("quantum.redb");
+    let whole = fs::read(copy).expect("a file");
     let damaged = bed.directory.path().join("damaged.redb");
     let verdict = |bytes: &[u8]| {
         fs::write(&damaged, bytes).expect("a write");
@@ -147,7 +149,7 @@ fn a_damaged_data_file_is_a_no_and_never_a_crash() {
         assert_eq!(json["whole"], false, "{length} of {} bytes: {json}", whole.len());
     }
     assert_eq!(verdict(b"something else altogether")["whole"], false);
-    // What is on free pages is not missed: it is nobody's.
+    // What is on free pages, and behind the end of what a page holds, is nobody's and is not missed.
     let (mut random, mut found) = (Random(11), 0);
     const FLIPS: usize = 40;
     for _ in 0..FLIPS {
@@ -156,7 +158,7 @@ fn a_damaged_data_file_is_a_no_and_never_a_crash() {
         bytes[place] ^= 1 << random.below(8);
         found += usize::from(verdict(&bytes)["whole"] == false);
     }
-    assert!(found > FLIPS / 4, "{found} of {FLIPS}");
+    assert!(found > FLIPS / 2, "{found} of {FLIPS}");
 }
 
 #[test]
@@ -172,5 +174,5 @@ fn records_that_contradict_each_other_are_found() {
     app.close();
     let output = verify_command(&bed.data_file(), &[]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.code() == Some(1) && said.contains("it says that versions use it 2 times"), "{said}");
+    assert!(output.status.code() == Some(1) && said.contains("times, and they do "), "{said}");
 }

@@ -80,6 +80,13 @@ pub enum Problem {
     Own(String),
 }
 
+impl RemoteError {
+    /// Whether the same may do better a little later.
+    pub fn may_pass(&self) -> bool {
+        self.problem.may_pass(false)
+    }
+}
+
 impl Problem {
     pub(super) fn at(self, at: impl Into<String>) -> RemoteError {
         RemoteError { at: at.into(), problem: Box::new(self) }

@@ -82,10 +82,7 @@ pub(crate) fn run(args: BackupArgs, global: &Global) -> anyhow::Result<ExitCode>
 /// The directory by its whole path: what is told of it has to hold elsewhere, too.
 fn whole(directory: &str) -> anyhow::Result<PathBuf> {
     ensure!(!directory.is_empty(), "--to is empty: name a directory");
-    ensure!(
-        !directory.contains("://"),
-        "--to {directory} is neither a directory nor s3://bucket/prefix"
-    );
+    ensure!(!directory.contains("://"), "--to {directory} is neither a directory nor s3://bucket/prefix");
     Ok(std::path::absolute(Path::new(directory))?)
 }
 

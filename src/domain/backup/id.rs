@@ -68,7 +68,7 @@ impl FromStr for BackupId {
         let second = u64::try_from(at.and_utc().timestamp()).map_err(|_| BadBackupId)?;
         let id = Self { second, repeat };
         // One name for each: whatever else chrono or a leading zero would let pass is not one that we gave.
-        if id.to_string() == text { Ok(id) } else { Err(BadBackupId) }
+        if id.repeat > 0 && id.to_string() == text { Ok(id) } else { Err(BadBackupId) }
     }
 }
 

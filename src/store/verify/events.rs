@@ -62,7 +62,8 @@ pub(super) fn headers(walk: &mut Walk<'_>, seen: &mut Seen) -> Result<(), StoreE
             run(header, &bytes, seen.last, filter.as_deref().unwrap_or_default(), true)
         });
         if let Err(fault) = looked {
-            walk.tell(fault, "blocks", &EventId(*first).to_string());
+            let table = if fault.part == Part::References { "correlation" } else { "blocks" };
+            walk.tell(fault, table, &EventId(*first).to_string());
         }
         seen.last = header.last;
         walk.report.events += u64::from(header.count);

@@ -4,6 +4,7 @@ use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, 
 
 use super::super::StoreError;
 use super::super::codec::{self, Record};
+use crate::domain::account::hex;
 use crate::domain::backup::{Part, Report};
 
 /// Faults of one kind in one table that are told one by one; the others are counted.
@@ -48,7 +49,7 @@ impl<'a> Walk<'a> {
             rows += 1;
             self.report.records += 1;
             if let Err(Fault { part, why }) = see(key.value(), value.value()) {
-                self.fault(part, name, &format!("{:?}", key.value()), why);
+                self.fault(part, name, &shown::<K>(&key.value()), why);
             }
         }
         self.report.tables.insert(name.to_owned(), rows);
@@ -80,9 +81,17 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// A key as a person reads it: digests in hexadecimal.
+fn shown<K: Key>(key: &K::SelfType<'_>) -> String {
+    if K::type_name() == <&[u8]>::type_name() {
+        return hex(K::as_bytes(key).as_ref());
+    }
+    format!("{key:?}")
+}
+
 /// What is wrong with a row.
 pub(super) struct Fault {
-    part: Part,
+    pub(super) part: Part,
     why: String,
 }
 
