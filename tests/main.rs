@@ -30,5 +30,6 @@ mod restore;
 mod runner;
 mod schedule;
 mod static_binary;
+mod takeover;
 mod tidy;
 mod worker;
