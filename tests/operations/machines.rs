@@ -253,7 +253,7 @@ fn finish(mut command: Command, input: &[u8], typed: &[String]) -> Said {
             }
             asked
         };
-        if let (true, Some(stdin), Some(answer)) = (asked, stdin.as_mut(), answers.next()) {
+        if asked && let (Some(stdin), Some(answer)) = (stdin.as_mut(), answers.next()) {
             let _ = stdin.write_all(format!("{answer}\n").as_bytes());
         }
         std::thread::sleep(Duration::from_millis(20));
