@@ -2,6 +2,7 @@
 
 mod bed;
 mod create;
+mod daemon;
 #[cfg(feature = "failpoints")]
 mod interrupted;
 mod load;

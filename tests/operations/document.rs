@@ -163,7 +163,10 @@ pub(super) fn is_shown(shown: &str, said: &str) -> bool {
         }
     }
     let lines = |text: &str| -> Vec<String> {
-        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|l| !l.is_empty()).collect()
+        text.lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .filter(|l| !l.is_empty())
+            .collect()
     };
     fits(&lines(shown), &lines(said))
 }
@@ -215,7 +218,10 @@ mod tests {
     #[test]
     fn a_table_is_added_to_the_one_that_is_there() {
         let file = "a = 1\n[one]\n#k = 1\n[two]\n";
-        assert_eq!(with_tables(file, "[one]\nk = 2\nl = 3\n\n[new]\nm = 4\n"), "a = 1\n[one]\nk = 2\nl = 3\n#k = 1\n[two]\n[new]\nm = 4\n");
+        assert_eq!(
+            with_tables(file, "[one]\nk = 2\nl = 3\n\n[new]\nm = 4\n"),
+            "a = 1\n[one]\nk = 2\nl = 3\n#k = 1\n[two]\n[new]\nm = 4\n"
+        );
     }
 
     #[test]

@@ -17,8 +17,7 @@ use super::here;
 use crate::appliance::schema::stamp;
 
 /// What the base of these boxes has besides: whatever the document lets an operator have installed.
-const PACKAGES: &str =
-    "adduser,age,ca-certificates,caddy,iproute2,nginx,openssh-client,openssh-server,openssl,rsync";
+const PACKAGES: &str = "adduser,age,ca-certificates,caddy,iproute2,nginx,openssh-client,openssh-server,openssl,rsync";
 
 /// The machines that there are, with their last number in the network.
 const MACHINES: [(&str, &str); 4] = [("vps", "2"), ("new", "3"), ("laptop", "4"), ("old", "5")];
@@ -138,7 +137,12 @@ impl Machines {
         self.up.push(machine);
         let name = Self::name_of(machine);
         self.host(&mut self.script(&["up", &name, "bookworm"]));
-        self.host(Command::new(here("tests/operations/network")).args(["join", &self.net, &name, &format!("10.77.0.{number}")]));
+        self.host(Command::new(here("tests/operations/network")).args([
+            "join",
+            &self.net,
+            &name,
+            &format!("10.77.0.{number}"),
+        ]));
         let hosts = MACHINES.map(|(name, number)| format!("10.77.0.{number} {name}\n")).concat();
         let hosts = format!("127.0.0.1 localhost quantum.example\n::1 localhost\n10.77.0.1 s3.example\n{hosts}");
         let given = Command::new("tar").arg("-C").arg(self.directory.path()).args(["-c", "given"]).output().unwrap();
@@ -154,7 +158,8 @@ impl Machines {
     /// answered to what asks: the end of a line that is asked with, and what is typed then.
     pub(super) fn type_in(&self, machine: &str, script: &str, typed: &[String]) -> (Said, Option<(usize, String)>) {
         // In one line, so that the lines of the script are counted from the one below.
-        let prelude = "exec 2>&1; set -Eeuo pipefail; trap 'echo \"$LINENO $BASH_COMMAND\" >/run/.ended' ERR; cd /root\n";
+        let prelude =
+            "exec 2>&1; set -Eeuo pipefail; trap 'echo \"$LINENO $BASH_COMMAND\" >/run/.ended' ERR; cd /root\n";
         let put = "cat >/run/.typed; rm -f /run/.ended";
         let put = self.run(machine, &["sh", "-c", put], format!("{prelude}{script}").as_bytes(), &[]);
         assert_eq!(put.code, Some(0), "{put:?}");
@@ -163,9 +168,9 @@ impl Machines {
             return (said, None);
         }
         let ended = self.run(machine, &["cat", "/run/.ended"], &[], &[]).text;
-        let ended = ended.split_once(' ').and_then(|(line, command)| {
-            Some((line.parse::<usize>().ok()?.checked_sub(2)?, command.trim().to_owned()))
-        });
+        let ended = ended
+            .split_once(' ')
+            .and_then(|(line, command)| Some((line.parse::<usize>().ok()?.checked_sub(2)?, command.trim().to_owned())));
         (said, ended)
     }
 
@@ -280,7 +285,11 @@ impl World {
         let mut mark = None;
         for line in text.lines() {
             if let Some(name) = line.strip_prefix("#: ") {
-                assert!(scripts.insert(name.to_owned(), String::new()).is_none(), "two marks `{name}` in {}", path.display());
+                assert!(
+                    scripts.insert(name.to_owned(), String::new()).is_none(),
+                    "two marks `{name}` in {}",
+                    path.display()
+                );
                 mark = Some(name);
             } else if let Some(script) = mark.and_then(|mark| scripts.get_mut(mark)) {
                 script.push_str(line);

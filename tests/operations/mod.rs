@@ -70,7 +70,8 @@ fn happens(machines: &Machines, world: &World, mark: &str, machine: &str) {
 
 /// Types the commands, and gives what they print.
 fn types(machines: &Machines, world: &World, piece: &Piece, exit: i32) -> String {
-    let typed: Vec<_> = world.at(&format!("typed in {}", piece.section)).unwrap_or_default().lines().map(str::to_owned).collect();
+    let typed: Vec<_> =
+        world.at(&format!("typed in {}", piece.section)).unwrap_or_default().lines().map(str::to_owned).collect();
     let begun = std::time::Instant::now();
     let (said, ended) = machines.type_in(&piece.on, &piece.text, &typed);
     let last = piece.text.lines().count() - 1;
@@ -80,7 +81,10 @@ fn types(machines: &Machines, world: &World, piece: &Piece, exit: i32) -> String
         let command = ended.map_or_else(String::new, |(_, command)| command);
         let how = said.code.map_or("took too long".to_owned(), |code| format!("ended with {code} instead of {exit}"));
         let (line, on, text) = (piece.line + at, &piece.on, &said.text);
-        panic!("docs/OPERATIONS.md:{line}: `{command}` {how} on {on}:\n{text}\n--- its journal:\n{}", machines.journal(on));
+        panic!(
+            "docs/OPERATIONS.md:{line}: `{command}` {how} on {on}:\n{text}\n--- its journal:\n{}",
+            machines.journal(on)
+        );
     }
     said.text
 }

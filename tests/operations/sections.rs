@@ -82,7 +82,10 @@ fn each_alert_of_prometheus_has_its_section_and_points_there() {
     let rules = fs::read_to_string(here("packaging/prometheus/quantum-clm.rules.yml")).unwrap();
     let alerts: Vec<&str> = rules.split("- alert: ").skip(1).collect();
     let name = |alert: &&str| alert.lines().next().unwrap_or_default().to_owned();
-    each_has_its_section("QuantumClm", &alerts.iter().map(|alert| name(alert)["QuantumClm".len()..].to_owned()).collect());
+    each_has_its_section(
+        "QuantumClm",
+        &alerts.iter().map(|alert| name(alert)["QuantumClm".len()..].to_owned()).collect(),
+    );
     for alert in alerts {
         let runbook = format!("runbook: docs/OPERATIONS.md#{}\n", anchor(&name(&alert)));
         assert!(alert.contains(&runbook), "the alert {} does not say `{}`", name(&alert), runbook.trim());

@@ -70,7 +70,8 @@ impl Bed {
         let at = directory.path().display();
         let mut text = format!(
             "data_file = \"{at}/data/quantum.redb\"\nhttp.listen = \"127.0.0.1:0\"\nhttp.socket = \"{at}/run/api.sock\"\n\
-             journal.directory = \"{at}/journal\"\njournal.start = \"head\"\nredis.url = \"{redis}\"\n"
+             journal.directory = \"{at}/journal\"\njournal.start = \"head\"\nredis.url = \"{redis}\"\n\
+             backup.directory = \"{at}/backups\"\n"
         );
         for line in settings {
             text.push_str(line);
@@ -99,6 +100,10 @@ impl Bed {
 
     pub(crate) fn journal(&self) -> PathBuf {
         self.directory.path().join("journal")
+    }
+
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.directory.path().join("backups")
     }
 
     pub(crate) fn data_file(&self) -> &Path {

@@ -90,7 +90,8 @@ fn judge(files: &Files, uid: u32, groups: &[u32], system_journal: bool) -> Check
     if member {
         return Check::ok(NAME, format!("root asks; the user {SERVICE_USER} is in {JOURNAL_GROUP}"));
     }
-    let given = |line: &str| line.strip_prefix("SupplementaryGroups=").is_some_and(|groups| groups.contains(JOURNAL_GROUP));
+    let given =
+        |line: &str| line.strip_prefix("SupplementaryGroups=").is_some_and(|groups| groups.contains(JOURNAL_GROUP));
     if files.unit.lines().any(given) {
         return Check::ok(NAME, format!("root asks; the service gives {SERVICE_USER} the group {JOURNAL_GROUP}"));
     }
