@@ -8,11 +8,8 @@ mod strategy;
 
 mod adapter;
 mod adapters;
-
-mod backup;
-
 mod appliance;
-
+mod backup;
 mod browser;
 mod cli;
 mod gates;
