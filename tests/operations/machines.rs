@@ -100,16 +100,9 @@ impl Machines {
     pub(super) fn open_store(&mut self) {
         let certificates = self.directory.path().join("given/certificates");
         let mut server = Command::new(here("tests/operations/network"));
-<<<<<<< HEAD
         // Else it takes the first part of its own name for a bucket's.
         server.args(["run", &self.net, "env", "S3_IGNORE_SUBDOMAIN_BUCKETNAME=true"]);
         server.arg(here("target/moto/bin/moto_server")).args(["-H", "0.0.0.0", "-p", "443", "-s"]);
-=======
-        server
-            .args(["run", &self.net])
-            .arg(here("target/python/bin/moto_server"))
-            .args(["-H", "0.0.0.0", "-p", "443", "-s"]);
->>>>>>> int
         server.arg("-c").arg(certificates.join("s3.example.pem")).arg("-k").arg(certificates.join("s3.example.key"));
         server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.store = Some(server.spawn().expect("moto_server: sh packaging/scripts/setup-test"));
