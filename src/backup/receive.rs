@@ -136,7 +136,7 @@ impl Receiving<'_> {
             self.bring(&Piece::File(name.to_owned()), &to)?;
             words.push(fs::read(&to).map_err(ReceiveError::io("read", &to))?);
         }
-        let manifest = checked(&words[0], &words[1], id).map_err(ReceiveError::Strange)?;
+        let manifest = checked(&words[0], &words[1], Some(id)).map_err(ReceiveError::Strange)?;
         let artifacts = self.place.artifacts();
         make(&artifacts)?;
         for artifact in &manifest.artifacts {

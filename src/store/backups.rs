@@ -11,11 +11,11 @@ use crate::domain::time::Micros;
 const KEPT: u64 = 1_000;
 
 /// The row of [`META`] that holds since when there is something to back up.
-const FIRST_START: &str = "backups_first_start";
+pub(super) const FIRST_START: &str = "backups_first_start";
 
 /// Since when there is something to back up.
 #[derive(bincode::Encode, bincode::Decode)]
-struct FirstStart(Micros);
+pub(super) struct FirstStart(Micros);
 
 records! {
     Attempt = 1, "backup attempt";

@@ -10,13 +10,14 @@ use super::super::outbox::OutboxMessage;
 use super::super::publications::{Fingerprint, Publication};
 use super::super::restored::{self, Restored};
 use super::super::schema::{
-    DEAD_LETTERS, DELIVERIES, FOLLOWERS, IDEMPOTENCY, INBOX, INTENT_KEYS, INTENTS, META, OUTBOX, PUBLICATIONS, RULES,
+    BACKUPS, DEAD_LETTERS, DELIVERIES, FOLLOWERS, IDEMPOTENCY, INBOX, INTENT_KEYS, INTENTS, META, OUTBOX, PUBLICATIONS,
+    RULES,
 };
-use super::super::{StoreError, audit, codec, models, open, sessions};
+use super::super::{StoreError, audit, backups, codec, models, open, sessions};
 use super::Ledger;
 use super::walk::{Fault, Walk, decode, must, refers};
 use crate::domain::audit::Head;
-use crate::domain::backup::Part;
+use crate::domain::backup::{Attempt, Part};
 use crate::domain::bus_in::{DeadLetter, InboxRow, Topic};
 use crate::domain::event::Level;
 use crate::domain::intent::Intent;
@@ -34,6 +35,7 @@ pub(super) fn meta(walk: &mut Walk<'_>, ledger: &mut Ledger) -> Result<(), Store
             models::NUMBERS => ledger.models.last_evaluation(decode::<models::Numbers>(row)?.evaluation),
             sessions::NUMBERS => drop(decode::<sessions::Numbers>(row)?),
             restored::RESTORED => drop(decode::<Restored>(row)?),
+            backups::FIRST_START => drop(decode::<backups::FirstStart>(row)?),
             other => unknown.push(other.to_owned()),
         }
         Ok(())
@@ -103,6 +105,13 @@ pub(super) fn inbox(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreErro
     walk.each("inbox", INBOX, |(topic, ..), row| {
         decode::<InboxRow>(row)?;
         must(topics.contains(topic), "its stream is unknown")
+    })
+}
+
+pub(super) fn backups(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreError> {
+    walk.each("backups", BACKUPS, |number, row| {
+        let attempt: Attempt = decode(row)?;
+        must(attempt.number == number, "the record is that of another attempt")
     })
 }
 
