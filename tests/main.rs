@@ -21,6 +21,7 @@ mod kubernetes;
 mod mirror;
 mod notify;
 mod operations;
+mod package;
 mod product;
 mod registry;
 mod restore;

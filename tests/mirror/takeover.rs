@@ -168,7 +168,7 @@ fn it_was_at_another_place_with_each_unit() {
     // Even lines are one unit's, odd ones the other's.
     for number in (0..40).filter(|number| if number % 2 == 0 { *number < 30 } else { *number < 10 }) {
         let unit = ["quantum-ai-engine.service", "quantum-execution.service"][(number % 2) as usize];
-        let ts = 1_768_621_479_809_316 + number * 1_000;
+        let ts = 1_768_621_479_809_316_u64 + number * 1_000;
         let event = format!("{{\"ts\":\"{ts}\",\"unit\":\"{unit}\",\"message\":\"line {number} \"}}");
         redis.run::<String>(&["XADD", STREAM, "*", "event", &event]);
     }

@@ -1,4 +1,3 @@
-use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -7,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub(crate) struct Bed {
     directory: tempfile::TempDir,
     data_file: PathBuf,
     /// Programs that stand in for the machine's.
-    programs: OnceCell<PathBuf>,
+    programs: OnceLock<PathBuf>,
 }
 
 /// The real binary, serving. Killed when dropped, and its log is shown when the test fails.
@@ -78,7 +78,7 @@ impl Bed {
             text.push('\n');
         }
         fs::write(directory.path().join("clm.toml"), text).unwrap();
-        Self { directory, data_file, programs: OnceCell::new() }
+        Self { directory, data_file, programs: OnceLock::new() }
     }
 
     /// Adds a setting for the next daemon; it must not be set yet.
