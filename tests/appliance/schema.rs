@@ -61,7 +61,7 @@ fn downgraded(system: &System, schema: u8) {
 }
 
 /// Writes another schema into the identity of a file: one byte version, the program's name behind its length, the schema.
-fn stamp(file: &Path, from: u8, to: u8) {
+pub(crate) fn stamp(file: &Path, from: u8, to: u8) {
     let database = Database::open(file).unwrap();
     let read = database.begin_read().unwrap();
     let mut row = read.open_table(META).unwrap().get("identity").unwrap().unwrap().value().to_vec();
