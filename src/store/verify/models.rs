@@ -156,7 +156,7 @@ pub(super) fn production(walk: &mut Walk<'_>, seen: &mut Seen) -> Result<(), Sto
             seen.known(model, version)?;
         }
         let entry = match &history {
-            Some(table) => table.get((model, revision)).map_err(|error| Fault::record(error))?.is_some(),
+            Some(table) => table.get((model, revision)).map_err(Fault::record)?.is_some(),
             None => false,
         };
         refers(entry, || format!("the history has no entry {revision}"))

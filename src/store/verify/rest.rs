@@ -34,10 +34,14 @@ pub(super) fn meta(walk: &mut Walk<'_>, ledger: &mut Ledger) -> Result<(), Store
             audit::HEAD => ledger.people.head(decode::<Head>(row)?),
             jobs::NUMBERS => ledger.work.said(decode::<JobCounts>(row)?),
             models::NUMBERS => ledger.models.last_evaluation(decode::<models::Numbers>(row)?.evaluation),
-            sessions::NUMBERS => drop(decode::<sessions::Numbers>(row)?),
+sessions::NUMBERS => {
+                decode::<sessions::Numbers>(row)?;
+            }
+            backups::FIRST_START => {
+                decode::<backups::FirstStart>(row)?;
+            }
             feed_history::HISTORY => drop(decode::<FeedHistory>(row)?),
             restored::RESTORED => drop(decode::<Restored>(row)?),
-            backups::FIRST_START => drop(decode::<backups::FirstStart>(row)?),
             other => unknown.push(other.to_owned()),
         }
         Ok(())
