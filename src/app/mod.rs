@@ -163,8 +163,7 @@ impl App {
         let Self { store, accounts, registry, files, jobs, schedule, backups, bus_in, deployments, webhooks, .. } =
             self;
         drop((accounts, registry, files, bus_in, schedule, jobs, backups, deployments, webhooks));
-        if let Some(store) = Arc::into_inner(store) {
-            store.close();
-        }
+        // Also where a thread has it still: one that makes a backup does not know yet that nobody waits for it.
+        store.shut();
     }
 }

@@ -85,6 +85,11 @@ impl Daemon {
         Ok(self.runtime.block_on(self.client.put_open_file(path, file))?)
     }
 
+    /// Has a file of the daemon's written into one that is open here, as it comes.
+    pub(super) fn download(&self, path: &str, into: &mut std::fs::File) -> anyhow::Result<()> {
+        Ok(self.runtime.block_on(self.client.get_file(path, into))?)
+    }
+
     pub(super) fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         Ok(self.runtime.block_on(self.client.delete_json(path))?)
     }

@@ -22,6 +22,9 @@ pub(crate) fn run(_args: DemoArgs, global: &Global) -> anyhow::Result<ExitCode> 
     let own_file = matches!(loaded.origin("data_file"), ValueOrigin::Default);
     if own_file {
         loaded.config.data_file = directory.join("demo.redb");
+        if matches!(loaded.origin("backup.directory"), ValueOrigin::Default) {
+            loaded.config.backup.directory = directory.join("backups");
+        }
     }
     if matches!(loaded.origin("http.socket"), ValueOrigin::Default) {
         loaded.config.http.socket = directory.join("api.sock");
@@ -49,6 +52,7 @@ pub(crate) fn run(_args: DemoArgs, global: &Global) -> anyhow::Result<ExitCode> 
         if own_file {
             sample::fill(app, now()).context("the sample of models")?;
             sample::fill_jobs(app, now()).context("the sample of jobs")?;
+            sample::ask_for_backup(app, now()).context("the sample of a backup")?;
             complain(&format!("demo: {url}/models and {url}/jobs show a sample of models and jobs: invented data"));
         }
         complain(&format!("demo: {url}/health and {url}/metrics answer without a credential"));

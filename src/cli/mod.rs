@@ -14,11 +14,13 @@ use crate::config::{ConfigError, Loaded, Request};
 mod adapter;
 mod ask;
 mod audit;
+mod backup;
 mod completions;
 mod config;
 mod counters;
 mod demo;
 mod doctor;
+mod elsewhere;
 mod events;
 mod health;
 mod import;
@@ -149,6 +151,8 @@ enum Command {
     Session(session::SessionArgs),
     /// List what was done and refused, and check that nobody has changed that log
     Audit(audit::AuditArgs),
+    /// Make a backup, bring it elsewhere, list those that there are
+    Backup(backup::BackupArgs),
     /// Look at everything in a backup or a data file; exits with 1 if it is not whole
     Verify(verify::VerifyArgs),
     /// Check the machine and say how to repair what is wrong
@@ -195,6 +199,7 @@ pub fn main() -> ExitCode {
         Command::Token(args) => token::run(args, global),
         Command::Session(args) => session::run(args, global),
         Command::Audit(args) => audit::run(args, global),
+        Command::Backup(args) => backup::run(args, global),
         Command::Verify(args) => verify::run(&args, global),
         Command::Doctor(args) => doctor::run(args, global),
         Command::Config(args) => config::run(args, global),

@@ -332,7 +332,15 @@ impl Store {
 
     /// Closes the file in order: the trailing free space goes, and the next start needs no repair.
     pub fn close(self) {
-        let database = self.database.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.shut();
+    }
+
+    /// The same while others have it still: a backup that is being made is stopped in the middle of its copy. Whoever reads or
+    /// writes from now on is refused.
+    pub fn shut(&self) {
+        // For good: the copy must not go on, and nobody opens the file anew.
+        self.is_wanted.store(true, std::sync::atomic::Ordering::Relaxed);
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
         let _ = guard::catch(|| {
             drop(database);
             Ok(())

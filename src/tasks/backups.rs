@@ -1,8 +1,10 @@
 //! Backups: carries out what was asked for, one after the other, looks at what is there, and copies elsewhere.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
@@ -14,27 +16,41 @@ use crate::observe::now;
 /// How often it is looked how old the newest backup is, and tried to write down what could not be written.
 const LOOK: Duration = Duration::from_secs(15);
 
+/// What is in hand, also while the task that has it is started again.
+#[derive(Default)]
+struct Hand {
+    /// Whether what the last process left was looked at.
+    recovered: bool,
+    /// What is carried out.
+    running: Option<JoinHandle<Finished>>,
+    /// What was carried out and is not written down yet.
+    unwritten: Option<Arc<Finished>>,
+}
+
 /// Starts it.
 pub fn spawn(tasks: &mut Tasks, app: &App) {
-    let making = app.clone();
+    let (making, hand) = (app.clone(), Arc::new(Mutex::new(Hand::default())));
     tasks.spawn("backups", move |context| {
-        let app = making.clone();
+        let (app, hand) = (making.clone(), Arc::clone(&hand));
         async move {
-            on_thread(&app, |app| app.backups.recover(now())).await?;
-            let mut running: Option<JoinHandle<Finished>> = None;
-            let mut unwritten: Option<Finished> = None;
+            let mut hand = hand.lock().await;
+            let Hand { recovered, running, unwritten } = &mut *hand;
+            if !*recovered {
+                on_thread(&app, |app| app.backups.recover(now())).await?;
+                *recovered = true;
+            }
             loop {
-                if let Some(finished) = unwritten.take() {
-                    unwritten = write_down(&app, finished).await?;
+                if unwritten.is_some() {
+                    write_down(&app, unwritten).await?;
                 }
                 if running.is_none() && unwritten.is_none() {
-                    running = begin(&app).await?;
+                    *running = begin(&app).await?;
                 }
                 on_thread(&app, |app| app.backups.watch(now())).await?;
                 tokio::select! {
-                    finished = ended(&mut running) => {
-                        running = None;
-                        unwritten = Some(finished?);
+                    finished = ended(running) => {
+                        *running = None;
+                        *unwritten = Some(Arc::new(finished?));
                     }
                     () = app.backups.asked() => {}
                     () = sleep(LOOK) => {}
@@ -82,21 +98,16 @@ async fn begin(app: &App) -> anyhow::Result<Option<JoinHandle<Finished>>> {
     Ok(Some(spawn_blocking(move || carrying.backups.carry(number, &now))))
 }
 
-/// Writes down what came of an attempt; it is given back where the disk has no room for that now.
-async fn write_down(app: &App, finished: Finished) -> anyhow::Result<Option<Finished>> {
+/// Writes down what came of an attempt; it stays in hand where the disk has no room for that now.
+async fn write_down(app: &App, unwritten: &mut Option<Arc<Finished>>) -> anyhow::Result<()> {
+    let Some(finished) = unwritten.clone() else { return Ok(()) };
     let app = app.clone();
-    let (finished, written) = spawn_blocking(move || {
-        let written = app.backups.finish(&finished);
-        (finished, written)
-    })
-    .await?;
-    match written {
-        Err(error) if error.is_full() => Ok(Some(finished)),
-        written => {
-            written.context("what came of a backup cannot be written down")?;
-            Ok(None)
-        }
+    match spawn_blocking(move || app.backups.finish(&finished)).await? {
+        Err(error) if error.is_full() => return Ok(()),
+        written => written.context("what came of a backup cannot be written down")?,
     }
+    *unwritten = None;
+    Ok(())
 }
 
 /// What runs, when it is over.

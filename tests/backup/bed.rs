@@ -133,7 +133,7 @@ pub(super) fn assert_whole(path: &Path) {
 }
 
 pub(super) fn verify_command(path: &Path, options: &[&str]) -> Output {
-    Command::new(BINARY).arg("verify").args(options).arg(path).output().expect("the binary")
+    Command::new(BINARY).env_clear().arg("verify").args(options).arg(path).output().expect("the binary")
 }
 
 /// Every file below `directory`, sorted.

@@ -2,6 +2,8 @@
 
 mod bed;
 mod create;
+mod elsewhere;
+mod daemon;
 #[cfg(feature = "failpoints")]
 mod interrupted;
 mod load;

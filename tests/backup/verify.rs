@@ -182,3 +182,14 @@ fn records_that_contradict_each_other_are_found() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("times, and they do "), "{said}");
 }
+
+#[test]
+fn a_backup_is_found_by_its_id() {
+    let bed = Bed::new(100);
+    let id = bed.backup().manifest.id.to_string();
+    let config = bed.directory.path().join("clm.toml");
+    fs::write(&config, format!("[backup]\ndirectory = {:?}\n", bed.place().directory)).expect("a write");
+    let output = verify_command(Path::new(&id), &["--config", config.to_str().expect("a path")]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains(&format!("{id} is whole")), "{output:?}");
+}

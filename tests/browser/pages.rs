@@ -5,10 +5,14 @@ use serde_json::json;
 use super::scene::{MODEL, PASSWORD, PATH, Scene, sign_in, version};
 use super::web::{Request, send};
 use crate::support::browser::{Browser, View};
+use crate::support::wait_for;
 use crate::support::work::{lease_request, record};
 
 /// The pages of a running product, as an admin sees them, by the name of their pictures.
 async fn pages(browser: &Browser, jobs: &[String; 2]) -> Vec<(&'static str, String)> {
+    browser.goto("/backups").await;
+    let backup = browser.find("section[aria-labelledby='there'] a[href^='/backups/']").await;
+    let backup = backup.attr("href").await.unwrap().unwrap();
     browser.goto("/events").await;
     let event = browser.find("main a[href^='/events/']").await.attr("href").await.unwrap().unwrap();
     let candidate = version(browser, MODEL, "candidate").await;
@@ -58,6 +62,8 @@ async fn pages(browser: &Browser, jobs: &[String; 2]) -> Vec<(&'static str, Stri
         ("webhook", "/webhooks/desk"),
         ("dead-letters", "/dead-letters"),
         ("dead-letter", "/dead-letters/1"),
+        ("backups", "/backups"),
+        ("backup", &backup),
         ("users", "/users"),
         ("user", "/users/otto"),
         ("user-delete", "/users/otto/delete"),
@@ -69,6 +75,16 @@ async fn pages(browser: &Browser, jobs: &[String; 2]) -> Vec<(&'static str, Stri
     ]
     .map(|(name, path)| (name, path.to_owned()))
     .into()
+}
+
+/// One that is there.
+fn backup(scene: &Scene) {
+    let (status, asked) = scene.daemon.ask("POST", "/api/backups", &json!({ "why": "before the upgrade" }));
+    assert_eq!(status, 202, "{asked}");
+    wait_for("a backup", || {
+        let page = scene.daemon.get("/api/backups").unwrap_or_default();
+        serde_json::from_str::<serde_json::Value>(&page).is_ok_and(|page| !page["backups"][0].is_null())
+    });
 }
 
 /// A job that is at work and one that waits, besides those of the sample.
@@ -110,6 +126,7 @@ async fn everybody_can_read_every_page_at_a_desk_and_on_a_phone_by_day_and_by_ni
         elsewhere.header("User-Agent", "Mozilla/5.0 (Android 16; Mobile; rv:148.0) Gecko/148.0 Firefox/148.0");
     assert_eq!(send(scene.daemon.tcp(), &elsewhere).status, 303);
     let jobs = jobs(&scene);
+    backup(&scene);
     let mut browser = Browser::open(&scene.daemon.url()).await;
     let mut found = Vec::new();
     browser.goto("/sign-in").await;

@@ -33,7 +33,7 @@ impl Bed {
         let path = bed.path().display().to_string();
         let text = format!(
             "data_file = \"{path}/d.redb\"\nhttp.listen = \"127.0.0.1:0\"\nhttp.socket = \"{path}/s.sock\"\n\
-             redis.url = \"\"\nevents.commit_interval = \"50ms\"\n{more}"
+             redis.url = \"\"\nevents.commit_interval = \"50ms\"\nbackup.directory = \"{path}/backups\"\n{more}"
         );
         fs::write(bed.path().join("clm.toml"), text).unwrap();
         bed

@@ -4,6 +4,7 @@ mod accept;
 mod answers;
 mod access;
 mod artifacts;
+mod backups;
 /// Attacks on the real binary, over raw sockets.
 mod attacks;
 mod client;

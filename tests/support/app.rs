@@ -81,6 +81,7 @@ impl Appliance {
     pub(crate) fn configured(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config { data_file: directory.path().join("q.redb"), ..Config::default() };
+        config.backup.directory = directory.path().join("backups");
         change(&mut config);
         let store = Store::open(&config.data_file).unwrap();
         let board = StatusBoard::new();

@@ -1,11 +1,9 @@
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Backups;
 use super::finish::resolve;
 use crate::backup::{self, Place};
-use crate::config;
 use crate::domain::backup::{Attempt, AttemptState, CopyState, Manifest, Trouble};
 use crate::domain::rules::Finding;
 use crate::domain::time::Micros;
@@ -36,18 +34,14 @@ pub trait Elsewhere: Send + Sync {
     fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, to: &'a str) -> Copying<'a>;
 }
 
-/// The store that is configured.
-pub(super) fn configured(_: &config::S3) -> Option<Arc<dyn Elsewhere>> {
-    None
-}
-
-/// How long to wait before a copy is tried again; when there is no pause left it is given up.
+/// How long to wait before a copy is tried again, each request of which is tried for a minute and more; when there is no
+/// pause left it is given up.
 #[derive(Clone, Debug)]
 pub struct Pauses(pub Vec<Duration>);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self([10, 60, 300, 900].map(Duration::from_secs).to_vec())
+        Self([60, 300, 900].map(Duration::from_secs).to_vec())
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod ask;
 mod copy;
+mod elsewhere;
 mod finish;
 mod look;
 mod read;
@@ -121,7 +122,7 @@ pub enum BackupsError {
 impl Backups {
     /// Backups of this data file, as they are configured.
     pub fn new(store: Arc<Store>, settings: &config::Backup, board: &StatusBoard, metrics: Metrics) -> Self {
-        let elsewhere = copy::configured(&settings.s3);
+        let elsewhere = elsewhere::configured(&settings.s3, keep(settings));
         Self {
             store,
             place: Place::new(&settings.directory),
@@ -185,11 +186,6 @@ impl Backups {
         Arc::clone(&self.downloads).try_acquire_owned().ok()
     }
 
-    fn keep(&self) -> Keep {
-        let config::Backup { keep_last, keep_daily, keep_weekly, keep_monthly, .. } = self.settings;
-        Keep { last: keep_last, daily: keep_daily, weekly: keep_weekly, monthly: keep_monthly }
-    }
-
     fn staleness(&self, newest: Option<BackupId>, first_start: Micros) -> Staleness {
         let after = self.settings.stale_after.map(|after| u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
         Staleness { newest, first_start, after }
@@ -202,6 +198,12 @@ impl Backups {
     fn happened(&self) {
         self.happened.send_modify(|count| *count += 1);
     }
+}
+
+/// Which backups stay, here and elsewhere.
+fn keep(settings: &config::Backup) -> Keep {
+    let config::Backup { keep_last, keep_daily, keep_weekly, keep_monthly, .. } = settings;
+    Keep { last: *keep_last, daily: *keep_daily, weekly: *keep_weekly, monthly: *keep_monthly }
 }
 
 /// This program, as manifests name it.

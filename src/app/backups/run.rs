@@ -1,4 +1,4 @@
-use super::{Backups, program};
+use super::{Backups, keep, program};
 use crate::backup::seal::Recipient;
 use crate::backup::{self, Created, Plan, Step, VerifyError};
 use crate::domain::backup::{Attempt, AttemptKind, BackupId, Manifest, Report, Stage};
@@ -59,7 +59,7 @@ impl Backups {
         let plan = Plan {
             store,
             place: &self.place,
-            keep: &self.keep(),
+            keep: &keep(&self.settings),
             recipients: &recipients,
             host: &self.host,
             program: program(),

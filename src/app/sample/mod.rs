@@ -1,10 +1,12 @@
 //! A small registry for newcomers: invented models whose versions went through everything that a version goes through,
 //! with invented returns. Each step is the registry's own operation, so what is shown is what the product does.
 
+mod backups;
 mod jobs;
 #[cfg(test)]
 mod whole;
 
+pub use self::backups::ask_for_backup;
 pub use self::jobs::fill_jobs;
 use super::App;
 use super::files::FileError;

@@ -80,6 +80,13 @@ pub enum Problem {
     Own(String),
 }
 
+impl RemoteError {
+    /// Whether the same may do better a little later.
+    pub fn may_pass(&self) -> bool {
+        self.problem.may_pass(false)
+    }
+}
+
 impl Problem {
     pub(super) fn at(self, at: impl Into<String>) -> RemoteError {
         RemoteError { at: at.into(), problem: Box::new(self) }
@@ -93,7 +100,7 @@ impl Problem {
 
     /// Whether the same request may do better in a moment. `reached`: the store answered before, so that its name and its
     /// certificate are right.
-    pub(super) fn may_pass(&self, reached: bool) -> bool {
+    pub fn may_pass(&self, reached: bool) -> bool {
         match self {
             Self::Connect { error } => match error {
                 ConnectError::Tls(_) => reached,

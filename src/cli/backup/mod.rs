@@ -1,5 +1,6 @@
 //! `quantum-clm backup`: asks the daemon for a backup and waits for it, takes it away, and lists what there is.
 
+mod elsewhere;
 mod list;
 mod take;
 mod wait;
@@ -40,7 +41,7 @@ pub(crate) struct BackupArgs {
 
 #[derive(Subcommand)]
 enum BackupCommand {
-    /// List the backups that are there
+    /// List the backups that are here, or in a store elsewhere
     List(list::ListArgs),
 }
 
@@ -82,10 +83,7 @@ pub(crate) fn run(args: BackupArgs, global: &Global) -> anyhow::Result<ExitCode>
 /// The directory by its whole path: what is told of it has to hold elsewhere, too.
 fn whole(directory: &str) -> anyhow::Result<PathBuf> {
     ensure!(!directory.is_empty(), "--to is empty: name a directory");
-    ensure!(
-        !directory.contains("://"),
-        "--to {directory} is neither a directory nor s3://bucket/prefix"
-    );
+    ensure!(!directory.contains("://"), "--to {directory} is neither a directory nor s3://bucket/prefix");
     Ok(std::path::absolute(Path::new(directory))?)
 }
 

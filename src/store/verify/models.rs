@@ -22,7 +22,7 @@ use crate::domain::model::{
 #[derive(Default)]
 pub(super) struct Seen {
     models: BTreeMap<String, Model>,
-    /// What is in production of each model that has something there.
+    /// How many versions of each model there are, by stage.
     counts: BTreeMap<String, StageCounts>,
     /// Model and name → whether it is there still, when it was made, and its line in lists.
     versions: BTreeMap<(String, String), Option<(u64, VersionLine)>>,

@@ -1,0 +1,423 @@
+//! Backups over the API and on their page: who may do what, and what follows from what came of them. What is carried out
+//! by a task of the daemon is done here by hand, with the clock that a test wants.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use quantum_clm::app::backups::{Backups, CopyFailure, Copying, Elsewhere, Pauses};
+use quantum_clm::backup::{Place, Verifier};
+use quantum_clm::domain::access::Grant;
+use quantum_clm::domain::backup::{AttemptState, BackupId, Manifest};
+use quantum_clm::domain::id::IntentId;
+use quantum_clm::domain::role::Role;
+use quantum_clm::domain::time::Micros;
+use quantum_clm::observe::now;
+use serde_json::{Value, json};
+
+use crate::support::app::{Answer, Appliance, As};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_quantum-clm");
+
+struct Bed {
+    appliance: Appliance,
+    backups: Backups,
+    viewer: As,
+    operator: As,
+    admin: As,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let appliance = Appliance::new();
+        let token = |role| appliance.token(Grant::Role(role), "backups");
+        let (viewer, operator, admin) = (token(Role::Viewer), token(Role::Operator), token(Role::Admin));
+        let backups = Self::another(&appliance);
+        Self { appliance, backups, viewer, operator, admin }
+    }
+
+    /// Backups of the same data file, as another process would have them.
+    fn another(appliance: &Appliance) -> Backups {
+        let app = &appliance.app;
+        Backups::new(app.store.clone(), &app.config.backup, &app.board, app.metrics.clone())
+            .verified_by(Verifier::at(BINARY))
+    }
+
+    /// Carries out everything that was asked for; how each came out.
+    fn carry_out(&self) -> Vec<AttemptState> {
+        let mut came = Vec::new();
+        while let Some(number) = self.backups.begin(now()).unwrap() {
+            let finished = self.backups.carry(number, &now);
+            self.backups.finish(&finished).unwrap();
+            came.push(self.backups.attempt(number).unwrap().state);
+        }
+        came
+    }
+
+    async fn ask(&self) -> Value {
+        let answer =
+            self.appliance.send(&self.operator, Method::POST, "/api/backups", &json!({ "why": "a test" })).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        answer.json()
+    }
+
+    /// A backup that was made.
+    async fn made(&self) -> String {
+        let attempt = self.ask().await["attempt"].as_u64().unwrap();
+        assert_eq!(self.carry_out(), [AttemptState::Done]);
+        self.backups.attempt(attempt).unwrap().backup.unwrap().to_string()
+    }
+
+    async fn get(&self, who: &As, path: &str) -> Answer {
+        self.appliance.get(who, path).await
+    }
+
+    /// Rule, window, whether it is resolved, and the figure of each intent.
+    fn intents(&self) -> Vec<(String, String, bool, u64)> {
+        let intents = self.appliance.app.store.intents(None, None, IntentId(u64::MAX), 100).unwrap();
+        let told = |intent: quantum_clm::domain::intent::Intent| {
+            (intent.key.rule, intent.key.window, intent.resolved.is_some(), intent.count)
+        };
+        let mut told: Vec<_> = intents.into_iter().map(told).collect();
+        told.reverse();
+        told
+    }
+
+    /// What health says of backups, and whether it is well.
+    fn health(&self, component: &str) -> (bool, String) {
+        let all = self.appliance.app.board.all();
+        let found = all.into_iter().find(|known| known.name == component).expect("the component");
+        (found.state == quantum_clm::observe::status::State::Ok, found.summary)
+    }
+
+    fn break_directory(&self) {
+        let directory = &self.appliance.app.config.backup.directory;
+        std::fs::write(directory, "in the way").unwrap();
+    }
+
+    fn mend_directory(&self) {
+        std::fs::remove_file(&self.appliance.app.config.backup.directory).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_operator_asks_a_viewer_looks_and_an_admin_takes_it_away() {
+    let bed = Bed::new();
+    let none = bed.get(&bed.viewer, "/api/backups").await.json();
+    assert_eq!((&none["backups"], &none["stale"], &none["failing"]), (&json!([]), &json!(false), &Value::Null));
+    let refused = bed.appliance.send(&bed.viewer, Method::POST, "/api/backups", &json!({})).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let first = bed.ask().await;
+    assert_eq!((&first["state"], &first["joined"]), (&json!("waiting"), &json!(false)), "{first}");
+    let second = bed.ask().await;
+    assert_eq!((&second["attempt"], &second["joined"]), (&first["attempt"], &json!(true)), "one at a time: {second}");
+    assert_eq!(bed.carry_out(), [AttemptState::Done]);
+
+    let attempt = bed.get(&bed.viewer, "/api/backups/attempts/1").await.json();
+    let id = attempt["backup"].as_str().expect("a backup");
+    assert_eq!(
+        (&attempt["state"], &attempt["why"], &attempt["step"]),
+        (&json!("done"), &json!("a test"), &json!("prune"))
+    );
+    let page = bed.get(&bed.viewer, "/api/backups").await.json();
+    assert_eq!((&page["backups"][0]["id"], &page["backups"][0]["whole"]), (&json!(id), &json!(true)), "{page}");
+    let one = bed.get(&bed.viewer, &format!("/api/backups/{id}")).await.json();
+    assert_eq!(one["contents"]["sha256"].as_str().map(str::len), Some(64));
+    assert_eq!(bed.get(&bed.viewer, "/api/backups/2020-01-01T000000Z").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(bed.get(&bed.viewer, "/api/backups/nothing").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let file = format!("/api/backups/{id}/files/quantum.redb");
+    assert_eq!(
+        bed.get(&bed.operator, &file).await.status,
+        StatusCode::FORBIDDEN,
+        "it holds what passwords are checked with"
+    );
+    let taken = bed.get(&bed.admin, &file).await;
+    let size =
+        std::fs::metadata(bed.appliance.app.config.backup.directory.join(id).join("quantum.redb")).unwrap().len();
+    assert_eq!(taken.status, StatusCode::OK);
+    assert_eq!(taken.headers["content-length"].to_str().unwrap(), size.to_string());
+    let sha256 = one["contents"]["sha256"].as_str().unwrap();
+    assert_eq!(taken.headers["etag"].to_str().unwrap(), format!("\"{sha256}\""));
+    let part = bed.appliance.ask(&bed.admin, Method::GET, &file, "", &[("range", "bytes=-10")]).await;
+    assert_eq!((part.status, part.headers["content-length"].to_str().unwrap()), (StatusCode::PARTIAL_CONTENT, "10"));
+    for (name, status) in [("manifest.json", 200), ("SHA256SUMS", 200), (".lock", 404), ("..%2f..%2fq.redb", 400)] {
+        let answer = bed.get(&bed.admin, &format!("/api/backups/{id}/files/{name}")).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}: {answer:?}");
+    }
+    let none = format!("/api/backups/{id}/artifacts/{}", "0".repeat(64));
+    assert_eq!(bed.get(&bed.admin, &none).await.status, StatusCode::NOT_FOUND);
+
+    let log: Vec<_> = bed.appliance.log().into_iter().map(|record| record.action).collect();
+    let ours: Vec<_> = log.iter().filter(|action| action.starts_with("backup.")).map(String::as_str).collect();
+    assert_eq!(ours, ["backup.create", "backup.join", "backup.made", "backup.download", "backup.download"]);
+}
+
+#[tokio::test]
+async fn asked_twice_under_one_key_it_is_made_once() {
+    let bed = Bed::new();
+    let ask = |why: &'static str| {
+        let body = json!({ "why": why }).to_string();
+        let (appliance, operator) = (&bed.appliance, &bed.operator);
+        async move { appliance.ask(operator, Method::POST, "/api/backups", &body, &[("idempotency-key", "night 7")]).await }
+    };
+    let first = ask("the night's").await;
+    assert_eq!(bed.carry_out(), [AttemptState::Done]);
+    let second = ask("the night's").await;
+    assert_eq!((second.status, second.json()), (first.status, first.json()));
+    assert_eq!(bed.carry_out(), [], "it was made once more");
+    assert_eq!(ask("another").await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused() {
+    let bed = Bed::new();
+    for (body, status, part) in [
+        (json!({ "to": "s3://elsewhere/x" }), 422, "[backup.s3]"),
+        (json!({ "why": "x".repeat(1_001) }), 422, "1000 bytes"),
+        (json!({ "too": "s3://elsewhere/x" }), 422, "too"),
+    ] {
+        let answer = bed.appliance.send(&bed.admin, Method::POST, "/api/backups", &body).await;
+        assert!(answer.status.as_u16() == status && answer.body.contains(part), "{body}: {answer:?}");
+    }
+    let verify =
+        bed.appliance.send(&bed.admin, Method::POST, "/api/backups/2020-01-01T000000Z/verify", &json!({})).await;
+    assert_eq!(verify.status, StatusCode::NOT_FOUND);
+    assert_eq!(bed.carry_out(), []);
+}
+
+#[tokio::test]
+async fn a_backup_that_fails_is_told_once_and_the_next_good_one_resolves_it() {
+    let bed = Bed::new();
+    let good = bed.made().await;
+    let aside = bed.appliance.app.config.backup.directory.with_extension("aside");
+    std::fs::rename(&bed.appliance.app.config.backup.directory, &aside).unwrap();
+    bed.break_directory();
+    for _ in 0..3 {
+        bed.ask().await;
+        assert_eq!(bed.carry_out(), [AttemptState::Failed]);
+        bed.backups.watch(now()).unwrap();
+    }
+    let failed = ("backup.failed".to_owned(), good.clone(), false, 3);
+    assert_eq!(bed.intents(), [failed.clone()], "one, with the number of failures");
+    let (well, words) = bed.health("backups");
+    assert!(!well && words.contains("the last backup failed"), "{words}");
+    let list = bed.get(&bed.viewer, "/api/backups").await;
+    assert_eq!(list.status, StatusCode::SERVICE_UNAVAILABLE, "nobody knows which there are: {list:?}");
+    assert_eq!(bed.appliance.app.metrics.backups.failures.get(), 3);
+
+    bed.mend_directory();
+    std::fs::rename(&aside, &bed.appliance.app.config.backup.directory).unwrap();
+    let page = bed.get(&bed.viewer, "/api/backups").await.json();
+    assert_eq!(page["failing"]["attempt"], 4, "{page}");
+    bed.made().await;
+    bed.backups.watch(now()).unwrap();
+    assert_eq!(bed.intents(), [(failed.0, failed.1, true, 3)]);
+    assert!(bed.health("backups").0, "{:?}", bed.health("backups"));
+}
+
+#[tokio::test]
+async fn nobody_hears_of_an_old_backup_twice() {
+    let bed = Bed::new();
+    let start = now();
+    let after = |hours: u64| start.plus(hours * Micros::HOUR);
+    for hours in [0, 35] {
+        bed.backups.watch(after(hours)).unwrap();
+        assert_eq!(bed.intents(), [], "{hours} hours after the first start");
+    }
+    let stale = |window: &str, resolved| ("backup.stale".to_owned(), window.to_owned(), resolved, 36);
+    // Another process sees the same, and the same later.
+    let restarted = Bed::another(&bed.appliance);
+    for (backups, hours) in [(&bed.backups, 37), (&bed.backups, 40), (&restarted, 41), (&restarted, 1_000)] {
+        backups.watch(after(hours)).unwrap();
+        assert_eq!(bed.intents(), [stale("none", false)], "{hours} hours after the first start");
+    }
+    assert!(!bed.health("backups").0);
+    let first = bed.made().await;
+    bed.backups.watch(after(1)).unwrap();
+    assert_eq!(bed.intents(), [stale("none", true)]);
+    assert!(bed.health("backups").0);
+    // The next time it grows old is another one.
+    bed.backups.watch(after(40)).unwrap();
+    assert_eq!(bed.intents(), [stale("none", true), stale(&first, false)]);
+    // The clock was wrong: it is set right, and nothing is old any more.
+    bed.backups.watch(after(2)).unwrap();
+    assert_eq!(bed.intents(), [stale("none", true), stale(&first, true)]);
+}
+
+#[tokio::test]
+async fn a_flipped_bit_is_found_by_looking_again_and_told() {
+    let bed = Bed::new();
+    let id = bed.made().await;
+    let data = bed.appliance.app.config.backup.directory.join(&id).join("quantum.redb");
+    let sound = std::fs::read(&data).unwrap();
+    let mut flipped = sound.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let verify = async |content: &[u8], expected| {
+        std::fs::write(&data, content).unwrap();
+        let path = format!("/api/backups/{id}/verify");
+        let answer = bed.appliance.send(&bed.operator, Method::POST, &path, &json!({})).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        assert_eq!(bed.carry_out(), [expected]);
+        bed.backups.watch(now()).unwrap();
+    };
+    verify(&flipped, AttemptState::Failed).await;
+    let told = |resolved| ("backup.damaged".to_owned(), id.clone(), resolved, 1);
+    assert_eq!(bed.intents(), [told(false)]);
+    let (well, words) = bed.health("backups");
+    assert!(!well && words.contains("cannot be relied on"), "{words}");
+    let page = bed.get(&bed.viewer, "/api/backups").await.json();
+    assert_eq!(page["backups"][0]["whole"], false, "{page}");
+    verify(&sound, AttemptState::Done).await;
+    assert_eq!(bed.intents(), [told(true)]);
+    assert!(bed.health("backups").0);
+}
+
+#[tokio::test]
+async fn what_the_end_of_the_daemon_interrupted_is_made_once_more() {
+    let bed = Bed::new();
+    bed.ask().await;
+    assert_eq!(bed.backups.begin(now()).unwrap(), Some(1));
+    let restarted = Bed { backups: Bed::another(&bed.appliance), ..bed };
+    restarted.backups.recover(now()).unwrap();
+    let interrupted = restarted.backups.attempt(1).unwrap();
+    assert_eq!(interrupted.state, AttemptState::Interrupted);
+    assert_eq!(restarted.intents(), [], "it is made once more: nobody has to be told yet");
+    // Where that does not end either, somebody is.
+    assert_eq!(restarted.backups.begin(now()).unwrap(), Some(2));
+    let again = Bed { backups: Bed::another(&restarted.appliance), ..restarted };
+    again.backups.recover(now()).unwrap();
+    assert_eq!(again.intents(), [("backup.failed".to_owned(), "none".to_owned(), false, 2)]);
+    assert_eq!(again.carry_out(), [], "it is not made again and again");
+}
+
+#[tokio::test]
+async fn a_backup_that_was_whole_when_the_daemon_ended_counts() {
+    let bed = Bed::new();
+    bed.ask().await;
+    let number = bed.backups.begin(now()).unwrap().unwrap();
+    let unwritten = bed.backups.carry(number, &now);
+    drop(unwritten);
+    let restarted = Bed { backups: Bed::another(&bed.appliance), ..bed };
+    restarted.backups.recover(now()).unwrap();
+    let attempt = restarted.backups.attempt(number).unwrap();
+    assert_eq!(attempt.state, AttemptState::Done);
+    assert!(attempt.backup.is_some());
+    assert_eq!(restarted.carry_out(), []);
+}
+
+/// A store elsewhere that fails as often as it is told to.
+struct Store {
+    answers: Mutex<Vec<Result<(), CopyFailure>>>,
+}
+
+impl Elsewhere for Store {
+    fn place(&self) -> String {
+        "s3://backups/prod".to_owned()
+    }
+
+    fn check(&self, to: &str) -> Result<String, String> {
+        if to.starts_with("s3://") { Ok(to.to_owned()) } else { Err("is no place".to_owned()) }
+    }
+
+    fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, _: &'a str) -> Copying<'a> {
+        assert!(from.backup(manifest.id).join("SHA256SUMS").exists(), "the backup is whole before it is copied");
+        Box::pin(async { self.answers.lock().unwrap().pop().unwrap_or(Ok(())) })
+    }
+}
+
+fn failure(may_pass: bool) -> Result<(), CopyFailure> {
+    Err(CopyFailure { why: "the bucket is gone".to_owned(), may_pass })
+}
+
+#[tokio::test]
+async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
+    let bed = Bed::new();
+    let store = Arc::new(Store { answers: Mutex::default() });
+    let pauses = Pauses(vec![Duration::from_millis(1); 2]);
+    let backups = Bed::another(&bed.appliance).copied_by(&bed.appliance.app.board, store.clone(), pauses);
+    let bed = Bed { backups, ..bed };
+    let make = async |grant, to: Option<&str>, answers: Vec<Result<(), CopyFailure>>| {
+        *store.answers.lock().unwrap() = answers;
+        let asked = quantum_clm::app::backups::Asked {
+            actor: crate::support::app::root(),
+            grant: Grant::Role(grant),
+            why: String::new(),
+            to: to.map(str::to_owned),
+            key: None,
+            now: now(),
+        };
+        let attempt = bed.backups.make(&asked).map_err(|error| error.to_string())?.attempt;
+        assert_eq!(bed.carry_out(), [AttemptState::Done]);
+        bed.backups.copy_elsewhere(&now).await.unwrap();
+        bed.backups.watch(now()).unwrap();
+        Ok::<_, String>(bed.backups.attempt(attempt).unwrap().copy.unwrap())
+    };
+    let copy = make(Role::Operator, None, vec![Ok(()), failure(true), failure(true)]).await.unwrap();
+    assert_eq!((copy.state.as_str(), copy.tries), ("done", 3), "{copy:?}");
+    assert!(bed.health("backup-copy").0);
+    let first: BackupId = bed.backups.attempt(1).unwrap().backup.unwrap();
+
+    for round in 0..2 {
+        let copy = make(Role::Operator, None, vec![failure(true), failure(true), failure(true)]).await.unwrap();
+        assert_eq!((copy.state.as_str(), copy.tries), ("failed", 3), "round {round}: {copy:?}");
+    }
+    let not_copied = |resolved| ("backup.copy".to_owned(), first.to_string(), resolved, 2);
+    assert_eq!(bed.intents(), [not_copied(false)], "the local backup counts: nothing else is wrong");
+    assert!(bed.health("backups").0, "{:?}", bed.health("backups"));
+    let (well, words) = bed.health("backup-copy");
+    assert!(!well && words.contains("the bucket is gone"), "{words}");
+    let copy = make(Role::Operator, None, vec![Ok(()), failure(false)]).await.unwrap();
+    assert_eq!((copy.state.as_str(), copy.tries), ("failed", 1), "what does not pass is not tried again");
+    make(Role::Operator, None, vec![]).await.unwrap();
+    assert!(bed.intents().iter().all(|intent| intent.2), "{:?}", bed.intents());
+    assert!(bed.health("backup-copy").0);
+
+    // Another place is for admins, and whoever names one is told what came of it; nobody else is.
+    let refused = make(Role::Operator, Some("s3://mine/x"), vec![]).await.unwrap_err();
+    assert!(refused.contains("only an admin"), "{refused}");
+    let copy = make(Role::Admin, Some("s3://mine/x"), vec![failure(false)]).await.unwrap();
+    assert_eq!((copy.to.as_str(), copy.state.as_str()), ("s3://mine/x", "failed"));
+    assert!(bed.intents().iter().all(|intent| intent.2), "{:?}", bed.intents());
+}
+
+#[tokio::test]
+async fn the_page_shows_what_there_is_and_offers_what_one_may() {
+    const HOSTILE: &str = "<script>alert(1)</script>";
+    let bed = Bed::new();
+    let sign_in = |role| {
+        bed.appliance.add_user(role);
+        bed.appliance.session(role)
+    };
+    let (viewer, operator, admin) = (sign_in(Role::Viewer), sign_in(Role::Operator), sign_in(Role::Admin));
+    let page = bed.get(&viewer, "/backups").await.body;
+    assert!(page.contains("There is no backup") && !page.contains("<button class=\"primary\">Back up now"), "{page}");
+    let form = async |who: &As, path: &str, more: &str| {
+        let As::Session { csrf, .. } = who else { panic!("a form is sent by somebody who is signed in") };
+        let body = format!("csrf={csrf}{more}");
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        bed.appliance.ask(who, Method::POST, path, &body, &kind).await
+    };
+    assert_eq!(form(&viewer, "/backups", "").await.status, StatusCode::FORBIDDEN);
+    let why = HOSTILE.replace('<', "%3C").replace('>', "%3E").replace('/', "%2F");
+    let asked = form(&operator, "/backups", &format!("&why={why}")).await;
+    assert_eq!(asked.headers["location"], "/backups?done=backup-asked", "{asked:?}");
+    assert_eq!(form(&operator, "/backups", "").await.headers["location"], "/backups?done=backup-joined");
+    assert!(bed.get(&viewer, "/backups").await.body.contains("Under way"));
+    assert_eq!(bed.carry_out(), [AttemptState::Done]);
+    let id = bed.backups.attempt(1).unwrap().backup.unwrap();
+    let page = bed.get(&operator, "/backups?done=backup-asked").await.body;
+    assert!(page.contains(&format!("href=\"/backups/{id}\"")) && page.contains("A backup is being made."), "{page}");
+    assert!(!page.contains(HOSTILE), "{page}");
+    for (who, verify, download) in [(&viewer, false, false), (&operator, true, false), (&admin, true, true)] {
+        let page = bed.get(who, &format!("/backups/{id}")).await.body;
+        assert!(page.contains(&format!("quantum-clm restore {id} --dry-run")) && !page.contains(HOSTILE), "{page}");
+        assert_eq!(page.contains("Verify again"), verify, "{page}");
+        assert_eq!(page.contains(&format!("/api/backups/{id}/files/quantum.redb")), download, "{page}");
+    }
+    let done = form(&operator, &format!("/backups/{id}/verify"), "").await;
+    assert_eq!(done.headers["location"].to_str().unwrap(), format!("/backups/{id}?done=backup-verifying"));
+    assert_eq!(bed.carry_out(), [AttemptState::Done]);
+}
