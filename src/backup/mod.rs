@@ -34,10 +34,6 @@ pub use error::{BackupError, VerifyError};
 pub use layout::Place;
 pub use list::{Found, list};
 pub use prune::prune;
-<<<<<<< HEAD
 pub use receive::{Bring, Piece, ReceiveError, Received, receive};
-pub use restore::{RestoreError, RestoreRequest, RestoreStep, Restored, restore};
-=======
 pub use restore::{RestoreError, RestoreRequest, RestoreStep, Restored, restore, sweep};
->>>>>>> int
 pub use verify::{Verifier, verify_backup, verify_file};

@@ -5,22 +5,16 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{self, Screen, Style};
-<<<<<<< HEAD
 use super::{Global, elsewhere};
 use crate::backup::remote::{Problem, RemoteError, S3Place};
-=======
 use crate::backup::seal::Identity;
->>>>>>> int
 use crate::backup::{self, Verifier};
 use crate::domain::backup::{BackupId, Part, Report};
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
-<<<<<<< HEAD
-    /// A backup's directory, a data file that no daemon has, or a backup elsewhere: s3://bucket/prefix/ID
-=======
-    /// A backup: its directory, or its id in backup.directory; or a data file that no daemon has
->>>>>>> int
+    /// A backup: its directory, its id in backup.directory, or where it is elsewhere, s3://bucket/prefix/ID; or a data
+    /// file that no daemon has
     #[arg(value_name = "FILE|BACKUP")]
     path: PathBuf,
     /// Also compare the models' files of this data directory (its `artifacts`) with their digests; a backup has its own
@@ -51,19 +45,19 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
     }
     let path = &locate(&args.path, global)?;
     let verifier = Verifier::this_program();
+    let identity = args.identity.as_deref().map(Identity::read).transpose()?;
     let elsewhere = elsewhere::place_of(&path.to_string_lossy())?;
     let report = if let Some(place) = elsewhere {
         anyhow::ensure!(
             artifacts.is_none(),
             "--artifacts is for a data file: a backup has its models' files beside it"
         );
-        verify_elsewhere(&place, global, &verifier)?
+        verify_elsewhere(&place, identity.as_ref(), global, &verifier)?
     } else if path.is_dir() {
         anyhow::ensure!(
             artifacts.is_none(),
             "--artifacts is for a data file: a backup has its models' files beside it"
         );
-        let identity = args.identity.as_deref().map(Identity::read).transpose()?;
         backup::verify_backup(path, true, identity.as_ref(), &verifier)?
     } else {
         backup::verify_file(path, artifacts, &verifier)?
@@ -76,9 +70,13 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-<<<<<<< HEAD
 /// Fetches the backup first. What is damaged there shows on the way already.
-fn verify_elsewhere(place: &S3Place, global: &Global, verifier: &Verifier) -> anyhow::Result<Report> {
+fn verify_elsewhere(
+    place: &S3Place,
+    identity: Option<&Identity>,
+    global: &Global,
+    verifier: &Verifier,
+) -> anyhow::Result<Report> {
     let config = global.load_without_units()?.config;
     let fetched = match elsewhere::fetch(place, &config, &elsewhere::temporary()) {
         Ok(fetched) => fetched,
@@ -91,17 +89,15 @@ fn verify_elsewhere(place: &S3Place, global: &Global, verifier: &Verifier) -> an
             _ => return Err(error),
         },
     };
-    Ok(backup::verify_backup(&fetched.path(), true, None, verifier)?)
-=======
+    Ok(backup::verify_backup(&fetched.path(), true, identity, verifier)?)
+}
+
 /// An id without a path names a backup where the configuration says that they lie.
 fn locate(path: &Path, global: &Global) -> anyhow::Result<PathBuf> {
     match path.to_str().and_then(|name| name.parse::<BackupId>().ok()) {
-        Some(id) if !path.exists() => {
-            Ok(global.load_without_units()?.config.backup.directory.join(id.to_string()))
-        }
+        Some(id) if !path.exists() => Ok(global.load_without_units()?.config.backup.directory.join(id.to_string())),
         _ => Ok(path.to_owned()),
     }
->>>>>>> int
 }
 
 /// The report for people.
