@@ -13,8 +13,7 @@ use crate::domain::backup::{BackupId, Part, Report};
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
-    /// A backup: its directory, its id in backup.directory, or where it is elsewhere, s3://bucket/prefix/ID; or a data
-    /// file that no daemon has
+    /// A backup: its directory, its id in backup.directory, or s3://bucket/prefix/ID; or a data file that no daemon has
     #[arg(value_name = "FILE|BACKUP")]
     path: PathBuf,
     /// Also compare the models' files of this data directory (its `artifacts`) with their digests; a backup has its own
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
             artifacts.is_none(),
             "--artifacts is for a data file: a backup has its models' files beside it"
         );
-        verify_elsewhere(&place, identity.as_ref(), global, &verifier)?
+        verify_elsewhere(&place, global, identity.as_ref(), &verifier)?
     } else if path.is_dir() {
         anyhow::ensure!(
             artifacts.is_none(),
@@ -73,8 +72,8 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
 /// Fetches the backup first. What is damaged there shows on the way already.
 fn verify_elsewhere(
     place: &S3Place,
-    identity: Option<&Identity>,
     global: &Global,
+    identity: Option<&Identity>,
     verifier: &Verifier,
 ) -> anyhow::Result<Report> {
     let config = global.load_without_units()?.config;
@@ -95,7 +94,9 @@ fn verify_elsewhere(
 /// An id without a path names a backup where the configuration says that they lie.
 fn locate(path: &Path, global: &Global) -> anyhow::Result<PathBuf> {
     match path.to_str().and_then(|name| name.parse::<BackupId>().ok()) {
-        Some(id) if !path.exists() => Ok(global.load_without_units()?.config.backup.directory.join(id.to_string())),
+        Some(id) if !path.exists() => {
+            Ok(global.load_without_units()?.config.backup.directory.join(id.to_string()))
+        }
         _ => Ok(path.to_owned()),
     }
 }

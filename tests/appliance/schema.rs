@@ -43,9 +43,10 @@ fn downgraded(system: &System, schema: u8) {
     stamp(file.path(), schema, newer);
     system.sh(&format!("cp -a {DATA_FILE} {copy}"));
     system.put(file.path(), DATA_FILE);
-    system.sh("systemctl start quantum-clm.socket");
+    assert_ne!(system.try_sh("systemctl start quantum-clm.service").code, Some(0));
+    assert_eq!(system.property("quantum-clm.service", "ActiveState"), "failed");
     let said = system.install(BEFORE);
-    assert!(said.contains("does not run"), "the installation says nothing of it: {said}");
+    assert!(said.contains("does not run") && said.contains(&copy), "the installation says nothing of it: {said}");
     system
         .wait("it has failed", "[ \"$(systemctl show --property=ActiveState --value quantum-clm.service)\" = failed ]");
     let log = system.sh("journalctl -q -o cat -u quantum-clm.service | tail -n 20");

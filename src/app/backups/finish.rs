@@ -80,7 +80,8 @@ impl Backups {
                 let known = known(txn)?;
                 let own = |manifest: &&Manifest| {
                     attempt.kind == AttemptKind::Make
-                        && attempt.begun_at.is_some_and(|begun| manifest.taken_at >= begun)
+                        // Manifests have milliseconds.
+                        && attempt.begun_at.is_some_and(|begun| manifest.taken_at.millis() >= begun.millis())
                         && !known.contains(&manifest.id)
                 };
                 // The file was under way into a backup, and came back from that very one.

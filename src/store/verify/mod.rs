@@ -87,6 +87,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("backups", rest::backups),
     ("inbox", rest::inbox),
     ("dead_letters", rest::letters),
+    ("backups", rest::backups),
 ];
 
 /// Looks at everything in the data file at `path`. A damaged file is a report with findings; an error says that it could

@@ -35,9 +35,9 @@ pub(super) fn meta(walk: &mut Walk<'_>, ledger: &mut Ledger) -> Result<(), Store
             jobs::NUMBERS => ledger.work.said(decode::<JobCounts>(row)?),
             models::NUMBERS => ledger.models.last_evaluation(decode::<models::Numbers>(row)?.evaluation),
             sessions::NUMBERS => drop(decode::<sessions::Numbers>(row)?),
-            backups::FIRST_START => drop(decode::<backups::FirstStart>(row)?),
             feed_history::HISTORY => drop(decode::<FeedHistory>(row)?),
             restored::RESTORED => drop(decode::<Restored>(row)?),
+            backups::FIRST_START => drop(decode::<backups::FirstStart>(row)?),
             other => unknown.push(other.to_owned()),
         }
         Ok(())
@@ -114,6 +114,13 @@ pub(super) fn inbox(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreErro
     walk.each("inbox", INBOX, |(topic, ..), row| {
         decode::<InboxRow>(row)?;
         must(topics.contains(topic), "its stream is unknown")
+    })
+}
+
+pub(super) fn backups(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreError> {
+    walk.each("backups", BACKUPS, |number, row| {
+        let attempt: Attempt = decode(row)?;
+        must(attempt.number == number, "the record is that of another attempt")
     })
 }
 
