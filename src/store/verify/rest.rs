@@ -34,7 +34,7 @@ pub(super) fn meta(walk: &mut Walk<'_>, ledger: &mut Ledger) -> Result<(), Store
             audit::HEAD => ledger.people.head(decode::<Head>(row)?),
             jobs::NUMBERS => ledger.work.said(decode::<JobCounts>(row)?),
             models::NUMBERS => ledger.models.last_evaluation(decode::<models::Numbers>(row)?.evaluation),
-sessions::NUMBERS => {
+            sessions::NUMBERS => {
                 decode::<sessions::Numbers>(row)?;
             }
             backups::FIRST_START => {
