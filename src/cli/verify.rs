@@ -94,9 +94,7 @@ fn verify_elsewhere(
 /// An id without a path names a backup where the configuration says that they lie.
 fn locate(path: &Path, global: &Global) -> anyhow::Result<PathBuf> {
     match path.to_str().and_then(|name| name.parse::<BackupId>().ok()) {
-        Some(id) if !path.exists() => {
-            Ok(global.load_without_units()?.config.backup.directory.join(id.to_string()))
-        }
+        Some(id) if !path.exists() => Ok(global.load_without_units()?.config.backup.directory.join(id.to_string())),
         _ => Ok(path.to_owned()),
     }
 }
