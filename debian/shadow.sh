@@ -2,7 +2,7 @@
 # lies in a directory that wins over ours. An administrator's changed copy of ours runs quantum-clm, and a mask is no file.
 shadow() {
     for unit in /etc/systemd/system/quantum-clm.service /usr/local/lib/systemd/system/quantum-clm.service; do
-        if [ -f "$unit" ] && ! grep -Eq '^ExecStart=[^[:space:]]*/quantum-clm[[:space:]]+(.*[[:space:]])?serve' "$unit"; then
+        if [ -f "$unit" ] && ! grep -Eq '^ExecStart=[^[:space:]]*/quantum-clm[[:space:]]+(.*[[:space:]])?serve([[:space:]]|$)' "$unit"; then
             echo "$unit"
             return
         fi

@@ -1,11 +1,12 @@
 //! The table of the product's figures: `cargo bench --bench product -- [--events N] [--large N] [--seconds S] [section…]`.
 //!
-//! The sections are `catch-up`, `redis`, `latency`, `cost`, `large`, `web`, `models`, `upload`, `jobs` and `binary`; without
-//! one, all. They run the real release binary (`QUANTUM_CLM_BINARY`, else `dist/quantum-clm`) on real journal files that
+//! The sections are `catch-up`, `redis`, `latency`, `cost`, `large`, `web`, `models`, `upload`, `jobs`, `backup` and `binary`;
+//! without one, all. They run the real release binary (`QUANTUM_CLM_BINARY`, else `dist/quantum-clm`) on real journal files that
 //! systemd-journal-remote writes, and on a real redis-server. Files lie under `QUANTUM_CLM_BENCH_DIR` (else
 //! `target/bench`), which should be a disk and not a tmpfs. Lines are made after those of the file that
 //! `QUANTUM_CLM_BENCH_LINES` names (`unit<TAB>message` each), or after a few that are built in.
 
+mod backup;
 mod binary;
 mod catch_up;
 mod connection;
@@ -44,7 +45,7 @@ struct Bench {
 
 type Section = fn(&Bench, &mut Table) -> Result<()>;
 
-const SECTIONS: [(&str, Section); 10] = [
+const SECTIONS: [(&str, Section); 11] = [
     ("catch-up", catch_up::run),
     ("redis", redis::run),
     ("latency", latency::run),
@@ -54,6 +55,7 @@ const SECTIONS: [(&str, Section); 10] = [
     ("models", models::run),
     ("upload", upload::run),
     ("jobs", jobs::run),
+    ("backup", backup::run),
     ("binary", binary::run),
 ];
 

@@ -8,6 +8,7 @@
 use crate::config;
 use crate::domain::access::{Actor, ActorKind};
 use crate::domain::audit::AuditEntry;
+use crate::domain::backup::{Attempt, AttemptKind, AttemptState};
 use crate::domain::batch::EventBatch;
 use crate::domain::event::{EventRef, Level, OWN_SOURCE, OWN_UNIT};
 use crate::domain::id::EventId;
@@ -27,6 +28,7 @@ pub fn take_note(store: &Store, jobs: &config::Jobs, host: &str, now: Micros) ->
     store.write(|txn| {
         let Some(mut mark) = txn.restored()? else { return Ok(()) };
         fence_jobs(txn, &mark, jobs, now)?;
+        end_the_backup(txn, &mark)?;
         let actor = Actor { name: mark.by.clone(), address: String::new(), kind: ActorKind::Local };
         let entry =
             AuditEntry::done(mark.at, &actor, "data_file.restore", &format!("backup {}", mark.backup), &told(&mark));
@@ -47,6 +49,17 @@ fn fence_jobs(txn: &WriteTxn, mark: &Restored, jobs: &config::Jobs, now: Micros)
         }
     }
     txn.skip_jobs(mark.last_job)
+}
+
+/// A backup holds of its own making that it is under way. That it came to its end, it shows by being here.
+fn end_the_backup(txn: &WriteTxn, mark: &Restored) -> Result<(), StoreError> {
+    let making = |attempt: &Attempt| attempt.kind == AttemptKind::Make && attempt.state == AttemptState::Running;
+    for mut attempt in txn.newest_backup_attempts(|_| true)?.into_iter().filter(making) {
+        attempt.backup = mark.backup.parse().ok();
+        attempt.end(AttemptState::Done, None, mark.taken_at);
+        txn.put_backup_attempt(&attempt)?;
+    }
+    Ok(())
 }
 
 /// The event, which stands in the stream where what was removed from it begins again.

@@ -288,7 +288,7 @@ struct Partial<'a> {
 impl<'a> Partial<'a> {
     fn begin(place: &'a Place, at: Micros) -> Result<Self, BackupError> {
         let mut id = BackupId::at(at);
-        // Also behind one that was removed: what lists and remote copies remember of a name stays true.
+        // A damaged one has its name, too.
         if let Some(newest) =
             list(place)?.iter().map(|found| found.id).filter(|known| known.taken_at() == id.taken_at()).max()
         {

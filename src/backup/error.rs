@@ -99,7 +99,7 @@ pub enum VerifyError {
     #[error("{} is in use by a running quantum-clm: verify a backup of it instead, or stop the daemon first", .0.display())]
     InUse(PathBuf),
     /// It is encrypted, and only its digests can be compared without a key.
-    #[error("{} is encrypted: give the private key with --identity", .0.display())]
+    #[error("{} is encrypted: verify its backup with the private key (--identity), or decrypt it with age", .0.display())]
     Sealed(PathBuf),
     /// It could not be decrypted.
     #[error("{}: {source}", path.display())]

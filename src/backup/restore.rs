@@ -12,6 +12,7 @@ mod request;
 use std::path::Path;
 
 use self::files::{Models, copy_data, models};
+pub use self::place::sweep;
 use self::place::{Present, Workplace};
 pub use self::request::{RestoreError, RestoreRequest, RestoreStep, Restored};
 use super::list::read_manifest;

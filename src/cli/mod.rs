@@ -20,6 +20,7 @@ mod config;
 mod counters;
 mod demo;
 mod doctor;
+mod elsewhere;
 mod events;
 mod health;
 mod import;

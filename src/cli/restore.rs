@@ -5,6 +5,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::Global;
+use super::elsewhere::{self, place_of};
 use super::output::{self, Screen, Style};
 use crate::backup::seal::Identity;
 use crate::backup::{RestoreRequest, RestoreStep, Restored, Verifier, restore};
@@ -15,7 +16,7 @@ use crate::observe::now;
 
 #[derive(Args)]
 pub(crate) struct RestoreArgs {
-    /// The backup: its id in backup.directory, or its directory
+    /// The backup: its id in backup.directory, its directory, or where it is elsewhere: s3://bucket/prefix/ID
     #[arg(value_name = "BACKUP")]
     backup: String,
     /// Say what would go back in time, and change nothing
@@ -30,8 +31,22 @@ pub(crate) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<ExitCod
     #[cfg(feature = "failpoints")]
     crate::failpoint::from_environment();
     let config = global.load_without_units()?.config;
-    let backup = locate(&args.backup, &config.backup.directory)?;
     let identity = args.identity.as_deref().map(Identity::read).transpose()?;
+    // Beside the data file: there the room is needed anyway. It goes when all is done.
+    let fetched = match place_of(&args.backup)? {
+        Some(place) => {
+            if !global.json {
+                super::say(&format!("fetching {place}"));
+            }
+            let beside = config.data_file.parent().unwrap_or(Path::new("."));
+            Some(elsewhere::fetch(&place, &config, beside)?)
+        }
+        None => None,
+    };
+    let backup = match &fetched {
+        Some(fetched) => fetched.path(),
+        None => locate(&args.backup, &config.backup.directory)?,
+    };
     let (screen, quiet) = (Screen::stdout(), global.json);
     let restored = restore(&RestoreRequest {
         backup: &backup,
@@ -56,12 +71,10 @@ pub(crate) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<ExitCod
     Ok(if restored.in_use { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Where the backup is on this machine: one of elsewhere has to be fetched first.
+/// Where the backup is on this machine.
 fn locate(named: &str, directory: &Path) -> anyhow::Result<PathBuf> {
     if named.contains("://") {
-        bail!(
-            "{named} is not on this machine: fetch the backup's directory, and artifacts beside it, and name that directory"
-        );
+        bail!("{named} is neither on this machine nor in a store that is known here: write s3://bucket/prefix/ID");
     }
     if let Ok(id) = named.parse::<BackupId>()
         && !Path::new(named).exists()

@@ -143,6 +143,11 @@ async fn serve(
         {
             tracing::warn!("the data file was restored from a backup; see the audit log and health");
         }
+        match crate::backup::sweep(&path) {
+            Ok(true) => tracing::info!("what a restore left that was broken off was removed"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!("what a restore left that was broken off cannot be removed: {error}"),
+        }
         anyhow::Ok(store)
     });
     let store = Notify.extending("opening the data file; a repair or a migration takes its time", opening).await??;

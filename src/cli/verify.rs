@@ -4,19 +4,24 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::Global;
 use super::output::{self, Screen, Style};
+use super::{Global, elsewhere};
+use crate::backup::remote::{Problem, RemoteError, S3Place};
+use crate::backup::seal::Identity;
 use crate::backup::{self, Verifier};
-use crate::domain::backup::{Part, Report};
+use crate::domain::backup::{BackupId, Part, Report};
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
-    /// A backup's directory, or a data file that no daemon has
+    /// A backup: its directory, its id in backup.directory, or s3://bucket/prefix/ID; or a data file that no daemon has
     #[arg(value_name = "FILE|BACKUP")]
     path: PathBuf,
     /// Also compare the models' files of this data directory (its `artifacts`) with their digests; a backup has its own
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
+    /// The file with the private key of an encrypted backup, as age-keygen writes it; without it only digests are compared
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
     /// Look at one file and answer in JSON (started by whoever verifies)
     #[arg(long, hide = true)]
     child: bool,
@@ -32,18 +37,27 @@ struct Verdict<'a> {
 }
 
 pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode> {
-    let (path, artifacts) = (&args.path, args.artifacts.as_deref());
+    let artifacts = args.artifacts.as_deref();
     if args.child {
-        output::print(&backup::answer(path, artifacts)?)?;
+        output::print(&backup::answer(&args.path, artifacts)?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let path = &locate(&args.path, global)?;
     let verifier = Verifier::this_program();
-    let report = if path.is_dir() {
+    let identity = args.identity.as_deref().map(Identity::read).transpose()?;
+    let elsewhere = elsewhere::place_of(&path.to_string_lossy())?;
+    let report = if let Some(place) = elsewhere {
         anyhow::ensure!(
             artifacts.is_none(),
             "--artifacts is for a data file: a backup has its models' files beside it"
         );
-        backup::verify_backup(path, true, None, &verifier)?
+        verify_elsewhere(&place, global, identity.as_ref(), &verifier)?
+    } else if path.is_dir() {
+        anyhow::ensure!(
+            artifacts.is_none(),
+            "--artifacts is for a data file: a backup has its models' files beside it"
+        );
+        backup::verify_backup(path, true, identity.as_ref(), &verifier)?
     } else {
         backup::verify_file(path, artifacts, &verifier)?
     };
@@ -53,6 +67,36 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
         output::print(told(path, &report, &Screen::stdout()).as_bytes())?;
     }
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Fetches the backup first. What is damaged there shows on the way already.
+fn verify_elsewhere(
+    place: &S3Place,
+    global: &Global,
+    identity: Option<&Identity>,
+    verifier: &Verifier,
+) -> anyhow::Result<Report> {
+    let config = global.load_without_units()?.config;
+    let fetched = match elsewhere::fetch(place, &config, &elsewhere::temporary()) {
+        Ok(fetched) => fetched,
+        Err(error) => match error.downcast_ref::<RemoteError>() {
+            Some(RemoteError { at, problem }) if matches!(**problem, Problem::Damaged(_)) => {
+                let mut report = Report::default();
+                report.add(Part::Backup, at, problem.to_string());
+                return Ok(report);
+            }
+            _ => return Err(error),
+        },
+    };
+    Ok(backup::verify_backup(&fetched.path(), true, identity, verifier)?)
+}
+
+/// An id without a path names a backup where the configuration says that they lie.
+fn locate(path: &Path, global: &Global) -> anyhow::Result<PathBuf> {
+    match path.to_str().and_then(|name| name.parse::<BackupId>().ok()) {
+        Some(id) if !path.exists() => Ok(global.load_without_units()?.config.backup.directory.join(id.to_string())),
+        _ => Ok(path.to_owned()),
+    }
 }
 
 /// The report for people.

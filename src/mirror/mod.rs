@@ -49,9 +49,10 @@ use self::returned::Returned;
 use self::takeover::Quiet;
 use crate::config::{MirrorMode, RedisAddress, RedisTarget};
 use crate::domain::id::EventId;
+use crate::domain::time::Micros;
 use crate::observe::now;
 use crate::observe::status::Reporter;
-use crate::store::{FollowerPosition, Store, StoreError, WriteTxn};
+use crate::store::{EventFilter, FollowerPosition, Store, StoreError, WriteTxn};
 
 /// The follower's name in the store.
 pub const FOLLOWER: &str = "redis";
@@ -310,14 +311,21 @@ impl Mirror {
             }
             let systemctl = self.settings.systemctl.clone();
             let predecessor = tokio::task::spawn_blocking(move || takeover::predecessor(&systemctl)).await?;
-            let Some(reason) = takeover::reason(&predecessor, &ending, quiet) else { break ending };
+            let (reason, remedy) = match takeover::reason(&predecessor, &ending, quiet) {
+                Some(reason) => (
+                    reason,
+                    "stop the predecessor (systemctl disable --now quantum-utf-publisher quantum-clm-minimal), after which \
+                     the mirror begins by itself, or set redis.mirror = \"on\"",
+                ),
+                None if self.is_past(ending.until).await? => break ending,
+                None => (
+                    "the journal is not read yet up to where the predecessor ended".to_owned(),
+                    "nothing: the mirror begins by itself once it is",
+                ),
+            };
             backoff.reset();
             self.show_lag().await;
-            self.reporter.warn(
-                format!("holds: {reason}"),
-                "stop the predecessor (systemctl disable --now quantum-utf-publisher quantum-clm-minimal), after which the \
-                 mirror begins by itself, or set redis.mirror = \"on\"",
-            );
+            self.reporter.warn(format!("holds: {reason}"), remedy);
             tokio::select! {
                 () = sleep(timing.look) => {}
                 () = stopped(shutdown) => return Ok(None),
@@ -346,6 +354,25 @@ impl Mirror {
         }
         tracing::info!(stream = taken.stream, from = %taken.from, "the mirror writes to the stream from here on");
         Ok(Some(taken))
+    }
+
+    /// Whether the store has what the predecessor had sent, so that it shows where to begin behind it.
+    async fn is_past(&self, until: Option<Micros>) -> Result<bool, StoreError> {
+        let Some(until) = until.map(|until| until.min(now())) else { return Ok(true) };
+        let feed = self.store.feed();
+        if feed.position.map(|position| position.ts).max(feed.tick).is_some_and(|at| at >= until) {
+            return Ok(true);
+        }
+        let store = self.store.clone();
+        // A history that was taken in is the predecessor's own, to its end.
+        let looking = move || {
+            let newest = store.search(&EventFilter::default(), EventId::MAX, 1, 1)?.events;
+            Ok(newest.get(0).is_some_and(|event| event.ts >= until))
+        };
+        match tokio::task::spawn_blocking(looking).await {
+            Ok(past) => past,
+            Err(error) => Err(StoreError::Panicked(error.to_string())),
+        }
     }
 
     /// Forgets what the predecessor had sent once the mirror is behind it all, or the stream has lost it.

@@ -30,7 +30,7 @@ impl Place {
     pub(super) fn settle() -> Option<Self> {
         let root = mount(&fs::read_to_string(MOUNTS).ok()?)?;
         let own = path(&fs::read_to_string(OWN).ok()?)?;
-        let own = root.directory.join(own.strip_prefix(&root.root).unwrap_or(&own).strip_prefix("/").unwrap_or(&own));
+        let own = root.place_of(&own);
         let base = match own.parent() {
             Some(parent) if own.ends_with(LEAF) && is_ours(parent, &root.directory) => parent.to_owned(),
             _ => own,
@@ -100,6 +100,15 @@ impl Group {
         }
         if let Some(tasks) = limits.tasks {
             let _ = write(&self.0, "pids.max", &tasks.to_string());
+        }
+    }
+
+    /// Sets the limits again where they were lost with the controllers, which a worker's service takes back while no worker runs.
+    pub(super) fn keep(&self, limits: &Limits) {
+        let is_lost =
+            (limits.memory.is_some() && !self.limits_memory()) || (limits.cpus.is_some() && !self.limits_cpus());
+        if is_lost {
+            self.limit(limits);
         }
     }
 
@@ -222,6 +231,15 @@ struct Mount {
     root: PathBuf,
 }
 
+impl Mount {
+    /// Where a group of that name is found. What is not below the group that is mounted is taken as if it were.
+    fn place_of(&self, group: &Path) -> PathBuf {
+        let below = group.strip_prefix(&self.root).unwrap_or(group);
+        // Joined with one that begins with a slash, nothing would be left of the directory.
+        self.directory.join(below.strip_prefix("/").unwrap_or(below))
+    }
+}
+
 /// The first mount of version 2: `36 35 0:31 / /sys/fs/cgroup rw,… - cgroup2 cgroup2 rw`.
 fn mount(text: &str) -> Option<Mount> {
     text.lines().find_map(|line| {
@@ -253,6 +271,15 @@ mod tests {
         assert_eq!(mount("25 30 0:23 / /proc rw - proc proc rw\n"), None);
         assert_eq!(path("4:memory:/x\n0::/system.slice/a.service\n"), Some("/system.slice/a.service".into()));
         assert_eq!(path("4:memory:/x\n"), None);
+        for (root, group, place) in [
+            ("/", "/system.slice/a.service", "/sys/fs/cgroup/system.slice/a.service"),
+            ("/", "/", "/sys/fs/cgroup/"),
+            ("/a", "/a/b.service", "/sys/fs/cgroup/b.service"),
+            ("/a", "/b.service", "/sys/fs/cgroup/b.service"),
+        ] {
+            let mount = Mount { directory: "/sys/fs/cgroup".into(), root: root.into() };
+            assert_eq!(mount.place_of(Path::new(group)), Path::new(place), "{root} {group}");
+        }
     }
 
     #[test]
@@ -296,6 +323,11 @@ mod tests {
         let said = |file| fs::read_to_string(at.join(file)).unwrap();
         assert!(said("memory.max").starts_with("1073741824") && said("memory.oom.group") == "1");
         assert!(said("cpu.max").starts_with("150000 100000") && said("pids.max").starts_with("200"));
+        assert!(group.limits_memory() && group.limits_cpus());
+        // As a controller that was taken away and given back leaves them.
+        fs::write(at.join("memory.max"), "max").unwrap();
+        fs::write(at.join("cpu.max"), "max 100000").unwrap();
+        group.keep(&limits);
         assert!(group.limits_memory() && group.limits_cpus());
         assert_eq!((group.memory_peak(), group.cpu_ms()), (Some(4096), Some(12)));
         assert_eq!((group.killed_for_memory(), group.refused_forks()), (2, 7));

@@ -118,6 +118,9 @@ impl Watch {
 
     fn broken(&mut self) -> Option<How> {
         let limits = &self.limits;
+        if let Some(group) = &self.group {
+            group.keep(limits);
+        }
         if let Some(limit) = limits.memory
             && self.usage.memory > limit
             && !self.group.as_ref().is_some_and(Group::limits_memory)

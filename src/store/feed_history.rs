@@ -16,7 +16,7 @@ use crate::domain::id::EventId;
 use crate::domain::time::Micros;
 
 /// The row of [`META`] that says how far a history was taken in.
-const HISTORY: &str = "history";
+pub(super) const HISTORY: &str = "history";
 
 /// How far a history was taken in. It commits with the events that it speaks of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, bincode::Encode, bincode::Decode)]

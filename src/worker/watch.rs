@@ -180,8 +180,11 @@ impl Shared {
                     self.tell(answer.cancelled.map_or(Word::Go, Word::Cancelled));
                 }
                 Err(Trouble::Stale(why)) => return self.tell(Word::Stale(why)),
-                // It is this machine's, and dead: nobody counts, and it counts anew when it starts.
-                Err(Trouble::Down(_)) if self.daemon.is_dead().await => self.lease().extend(asked),
+                // It is this machine's, and dead: nobody counts, and it counts anew when it starts. Where systemd has the socket,
+                // it takes the connection all the same, and nobody answers.
+                Err(Trouble::Down(_) | Trouble::Silent(_) | Trouble::Away(_)) if self.daemon.is_dead().await => {
+                    self.lease().extend(asked);
+                }
                 Err(trouble) => {
                     is_here = false;
                     if !is_away {

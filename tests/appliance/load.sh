@@ -24,8 +24,10 @@ while [ ! -e /tmp/load/end ]; do
         sleep 0.1
         ;;
     upload)
-        # Slow enough to be under way when the daemon stops; sent again until it is in.
-        said=$(ask --fail --unix-socket $socket --limit-rate 4M -T /tmp/load/model.bin \
+        # Slow enough to be under way when the daemon stops; sent again, at once, until it is in.
+        rate=500k
+        [ ! -s /tmp/load/upload ] || rate=1G
+        said=$(ask --fail --unix-socket $socket --limit-rate $rate -T /tmp/load/model.bin \
             http://localhost/api/models/xgboost_btcusdt_1h/versions/v1/artifacts/model.bin) && : >/tmp/load/uploaded || said="again: $said"
         ;;
     esac

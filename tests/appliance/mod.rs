@@ -4,7 +4,7 @@
 mod cuts;
 mod life;
 mod package;
-mod schema;
+pub(crate) mod schema;
 mod system;
 mod traders;
 mod units;

@@ -43,9 +43,10 @@ fn downgraded(system: &System, schema: u8) {
     stamp(file.path(), schema, newer);
     system.sh(&format!("cp -a {DATA_FILE} {copy}"));
     system.put(file.path(), DATA_FILE);
-    system.sh("systemctl start quantum-clm.socket");
+    assert_ne!(system.try_sh("systemctl start quantum-clm.service").code, Some(0));
+    assert_eq!(system.property("quantum-clm.service", "ActiveState"), "failed");
     let said = system.install(BEFORE);
-    assert!(said.contains("does not run"), "the installation says nothing of it: {said}");
+    assert!(said.contains("does not run") && said.contains(&copy), "the installation says nothing of it: {said}");
     system
         .wait("it has failed", "[ \"$(systemctl show --property=ActiveState --value quantum-clm.service)\" = failed ]");
     let log = system.sh("journalctl -q -o cat -u quantum-clm.service | tail -n 20");
@@ -60,7 +61,7 @@ fn downgraded(system: &System, schema: u8) {
 }
 
 /// Writes another schema into the identity of a file: one byte version, the program's name behind its length, the schema.
-fn stamp(file: &Path, from: u8, to: u8) {
+pub(crate) fn stamp(file: &Path, from: u8, to: u8) {
     let database = Database::open(file).unwrap();
     let read = database.begin_read().unwrap();
     let mut row = read.open_table(META).unwrap().get("identity").unwrap().unwrap().value().to_vec();

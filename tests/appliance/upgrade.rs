@@ -24,7 +24,7 @@ fn an_upgrade_refuses_nobody_and_loses_nothing() {
          --job job-1 --data-from 2025-10-01 --data-until 2025-12-30 --features 3 /root/none.json",
     );
     system.put(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/appliance/load.sh"), "/root/load.sh");
-    system.sh("mkdir -p /tmp/load; head -c 24M /dev/urandom >/tmp/load/model.bin");
+    system.sh("mkdir -p /tmp/load; head -c 40M /dev/urandom >/tmp/load/model.bin");
     for load in LOADS {
         system.sh(&format!("systemd-run --quiet --unit=load-{load} bash /root/load.sh {load}"));
     }
@@ -52,7 +52,7 @@ fn an_upgrade_refuses_nobody_and_loses_nothing() {
     let digests = system.sh("sha256sum </tmp/load/model.bin; curl -fsS --unix-socket /run/quantum-clm/api.sock \
          http://localhost/api/models/xgboost_btcusdt_1h/versions/v1/artifacts/model.bin | sha256sum");
     assert_eq!(digests.lines().next(), digests.lines().nth(1), "the file is another one");
-    system.sh("quantum-clm models verify xgboost_btcusdt_1h");
+    system.sh("quantum-clm models verify xgboost_btcusdt_1h v1");
 
     // What was published is there, each once, and what the journal has, too.
     let orders = system.sh("quantum-clm --json events --limit 100000 --unit orders.service | grep -o 'order:[0-9]* ' | sort | uniq -c | awk '$1 != 1' | head");

@@ -57,6 +57,9 @@ fn upgraded(system: &System) -> String {
         .sh("quantum-clm --json train xgboost --symbol BTCUSDT --timeframe 1h | grep -o 'job-[0-9]*' | head -n 1");
     system.wait("the training is under way", "[ -s /tmp/bed/waits ]");
     let program = system.sh("pgrep -f 'adapter train wait' | head -n 1");
+    let group = system.sh(&format!("sed -n 's/^0:://p' /proc/{program}/cgroup"));
+    let own = format!("/system.slice/{WORKER}/{job}-");
+    assert!(group.starts_with(&own), "the program has no control group of its own: {group}");
     let (daemon, worker) = (system.property("quantum-clm.service", "MainPID"), system.property(WORKER, "MainPID"));
     system.install(BEHIND);
     system.wait_active("quantum-clm.service");
@@ -76,8 +79,6 @@ fn restarts_one_service(system: &System, root: &Path, version: &str) {
     system.put(&root.join("packaging/polkit/50-quantum-clm.rules"), "/etc/polkit-1/rules.d/50-quantum-clm.rules");
     system.sh("systemctl restart polkit.service");
     let before = system.property("quantum-ai-engine.service", "InvocationID");
-    let version = system
-        .sh("quantum-clm --json models show xgboost_btcusdt_1h | grep -o '\"v[0-9_]*\"' | tr -d '\"' | head -n 1");
     system.sh(&format!(
         "quantum-clm models promote xgboost_btcusdt_1h {version} --force --why 'shows that the hook restarts the engine'"
     ));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use quantum_clm::app::{App, sample};
+use quantum_clm::backup::seal::Recipient;
 use quantum_clm::backup::{BackupError, Created, Found, Place, Plan, Step, Verifier, create, list, verify_backup};
 use quantum_clm::config::Config;
 use quantum_clm::domain::backup::{Keep, ProgramId, Report};
@@ -33,8 +34,8 @@ impl Bed {
         let app = bed.app();
         sample::fill(&app, now()).expect("a sample");
         sample::fill_jobs(&app, now()).expect("jobs");
-        for first in (0..events).step_by(500) {
-            append(&app.store, first, 500.min(events - first));
+        for first in (0..events).step_by(4_000) {
+            append(&app.store, first, 4_000.min(events - first));
         }
         app.close();
         bed
@@ -87,8 +88,19 @@ pub(super) fn make_with(
     progress: &dyn Fn(Step),
     verifier: &Verifier,
 ) -> Result<Created, BackupError> {
+    make_sealed(store, place, keep, progress, verifier, &[])
+}
+
+pub(super) fn make_sealed(
+    store: &Store,
+    place: &Place,
+    keep: &Keep,
+    progress: &dyn Fn(Step),
+    verifier: &Verifier,
+    recipients: &[Recipient],
+) -> Result<Created, BackupError> {
     let program = ProgramId { version: "1.2.3".into(), revision: "abcdef".into() };
-    let plan = Plan { store, place, keep, recipients: &[], host: "test", program, verifier };
+    let plan = Plan { store, place, keep, recipients, host: "test", program, verifier };
     create(&plan, now(), progress)
 }
 
@@ -121,7 +133,7 @@ pub(super) fn assert_whole(path: &Path) {
 }
 
 pub(super) fn verify_command(path: &Path, options: &[&str]) -> Output {
-    Command::new(BINARY).arg("verify").args(options).arg(path).output().expect("the binary")
+    Command::new(BINARY).env_clear().arg("verify").args(options).arg(path).output().expect("the binary")
 }
 
 /// Every file below `directory`, sorted.

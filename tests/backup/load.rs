@@ -15,10 +15,11 @@ const A_COMMIT: u64 = 100;
 
 #[test]
 fn backups_under_load_are_whole_and_hold_what_was_there() {
-    let rounds = std::env::var("QUANTUM_CLM_SOAK_BACKUPS").ok().map_or(8, |rounds| rounds.parse().expect("a number"));
-    let bed = Bed::new(20_000);
+    let of = |name, usual| std::env::var(name).map_or(usual, |number| number.parse().expect("a number"));
+    let (rounds, events) = (of("QUANTUM_CLM_SOAK_BACKUPS", 8), of("QUANTUM_CLM_SOAK_EVENTS", 20_000));
+    let bed = Bed::new(events);
     let app = bed.app();
-    let (stop, written) = (AtomicBool::new(false), AtomicU64::new(20_000));
+    let (stop, written) = (AtomicBool::new(false), AtomicU64::new(events));
     let store: &Arc<Store> = &app.store;
     thread::scope(|scope| {
         let feed = scope.spawn(|| {

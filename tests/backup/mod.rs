@@ -2,9 +2,11 @@
 
 mod bed;
 mod create;
+mod elsewhere;
 mod daemon;
 #[cfg(feature = "failpoints")]
 mod interrupted;
 mod load;
 mod s3;
+mod sealed;
 mod verify;

@@ -120,3 +120,76 @@ fn another_server_is_taken_over_anew() {
     mirror.wait_for_some(State::Ok, "mirrors", "");
     mirror.stop(&runtime);
 }
+
+/// Once the stream is ours, the predecessor's unit that comes back is told in health and as an intent, until it is gone.
+#[test]
+fn a_predecessor_that_comes_back_is_told() {
+    let (runtime, redis, mut feed) = (runtime(), RedisServer::started(&[]), Feed::new());
+    let directory = feed.directory();
+    say(&directory, "inactive\ninactive\n");
+    let mut settings = automatic(&redis, &directory);
+    settings.timing.predecessor = Duration::from_millis(20);
+    feed.append(5);
+    let mirror = Running::start(&runtime, feed.store(), settings.clone());
+    mirror.wait_for_some(State::Ok, "mirrors", "");
+    let intents = |feed: &Feed| {
+        let found = feed.store().intents(None, None, quantum_clm::domain::id::IntentId(u64::MAX), 10).expect("intents");
+        found.into_iter().map(|intent| (intent.key.rule.clone(), intent.resolved.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(intents(&feed), []);
+    say(&directory, "active\ninactive\n");
+    mirror.wait_for_some(
+        State::Warn,
+        "quantum-utf-publisher.service runs again",
+        "disable --now quantum-utf-publisher",
+    );
+    assert_eq!(intents(&feed), [("takeover".to_owned(), false)]);
+    mirror.stop(&runtime);
+    // It stopped while nobody looked.
+    say(&directory, "inactive\ninactive\n");
+    let mirror = Running::start(&runtime, feed.store(), settings);
+    mirror.wait_for_some(State::Ok, "mirrors", "");
+    wait_for_some(
+        || (intents(&feed) == [("takeover".to_owned(), true)]).then_some(()),
+        || format!("{:?}", intents(&feed)),
+    );
+    mirror.stop(&runtime);
+}
+
+/// It followed each unit by itself: what it had not come to is sent, what it had is not, whatever the order in the store.
+#[test]
+fn it_was_at_another_place_with_each_unit() {
+    let (runtime, mut redis, mut feed) = (runtime(), RedisServer::started(&[]), Feed::new());
+    let directory = feed.directory();
+    say(&directory, "inactive\ninactive\n");
+    let mut settings = automatic(&redis, &directory);
+    settings.timing.quiet_stopped = Duration::ZERO;
+    feed.append(40);
+    // Even lines are one unit's, odd ones the other's.
+    for number in (0..40).filter(|number| if number % 2 == 0 { *number < 30 } else { *number < 10 }) {
+        let unit = ["quantum-ai-engine.service", "quantum-execution.service"][(number % 2) as usize];
+        let ts = 1_768_621_479_809_316_u64 + number * 1_000;
+        let event = format!("{{\"ts\":\"{ts}\",\"unit\":\"{unit}\",\"message\":\"line {number} \"}}");
+        redis.run::<String>(&["XADD", STREAM, "*", "event", &event]);
+    }
+    let mirror = Running::start(&runtime, feed.store(), settings.clone());
+    let numbers = |redis: &mut RedisServer| -> Vec<u64> {
+        let entries = redis.entries(STREAM, "event");
+        let number = |text: String| {
+            let event: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            crate::support::feed::number_of(event["message"].as_str().expect("a message"))
+        };
+        let mut numbers: Vec<u64> = entries.into_iter().map(|(_, event)| number(event.expect("event"))).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let all: Vec<u64> = (0..40).collect();
+    wait_for_some(|| (numbers(&mut redis).len() >= 40).then_some(()), || format!("{:#?}", mirror.status()));
+    assert_eq!(numbers(&mut redis), all);
+    mirror.crash(&runtime);
+    feed.append(5);
+    let mirror = Running::start(&runtime, feed.store(), settings);
+    wait_for_some(|| (numbers(&mut redis).len() >= 45).then_some(()), || format!("{:#?}", mirror.status()));
+    assert_eq!(numbers(&mut redis), (0..45).collect::<Vec<u64>>());
+    mirror.stop(&runtime);
+}

@@ -10,9 +10,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use quantum_clm::store::{SCHEMA_VERSION, Store};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::here;
+use crate::appliance::schema::stamp;
 
 /// What the base of these boxes has besides: whatever the document lets an operator have installed.
 const PACKAGES: &str = "adduser,age,ca-certificates,caddy,iproute2,nginx,openssh-client,openssh-server,openssl,rsync";
@@ -72,6 +74,11 @@ impl Machines {
             fs::rename(at(from), at("given").join(to)).unwrap();
             fs::rename(at(&format!("repository-{from}")), at("given").join(format!("repository-{to}"))).unwrap();
         }
+        let newer = at("given/newer.redb");
+        let schema = u8::try_from(SCHEMA_VERSION).unwrap();
+        drop(Store::open(&newer).unwrap());
+        stamp(&newer, schema, schema + 1);
+        fs::write(at("given/newer.schema"), (schema + 1).to_string()).unwrap();
         self.certificates();
         self.host(Command::new("cp").arg("-r").arg(here("tests/operations/given")).arg(at("given").join("files")));
     }
@@ -93,10 +100,9 @@ impl Machines {
     pub(super) fn open_store(&mut self) {
         let certificates = self.directory.path().join("given/certificates");
         let mut server = Command::new(here("tests/operations/network"));
-        server
-            .args(["run", &self.net])
-            .arg(here("target/python/bin/moto_server"))
-            .args(["-H", "0.0.0.0", "-p", "443", "-s"]);
+        // Else it takes the first part of its own name for a bucket's.
+        server.args(["run", &self.net, "env", "S3_IGNORE_SUBDOMAIN_BUCKETNAME=true"]);
+        server.arg(here("target/moto/bin/moto_server")).args(["-H", "0.0.0.0", "-p", "443", "-s"]);
         server.arg("-c").arg(certificates.join("s3.example.pem")).arg("-k").arg(certificates.join("s3.example.key"));
         server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.store = Some(server.spawn().expect("moto_server: sh packaging/scripts/setup-test"));
@@ -252,7 +258,7 @@ fn finish(mut command: Command, input: &[u8], typed: &[String]) -> Said {
             }
             asked
         };
-        if let (true, Some(stdin), Some(answer)) = (asked, stdin.as_mut(), answers.next()) {
+        if asked && let (Some(stdin), Some(answer)) = (stdin.as_mut(), answers.next()) {
             let _ = stdin.write_all(format!("{answer}\n").as_bytes());
         }
         std::thread::sleep(Duration::from_millis(20));

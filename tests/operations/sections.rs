@@ -74,6 +74,12 @@ fn each_component_of_health_has_its_section() {
 fn each_intent_has_its_section() {
     let mut there: BTreeSet<String> = quantum_clm::domain::rules::NAMES.map(str::to_owned).into();
     there.extend(quantum_clm::domain::backup::Trouble::ALL.map(|trouble| trouble.rule().to_owned()));
+    // Others than rules and backups raise theirs under a constant of this name.
+    let raised = sources().into_iter().filter(|text| text.contains("IntentKey {"));
+    there.extend(raised.filter_map(|text| {
+        let (_, value) = text.split_once("const RULE: &str = \"")?;
+        Some(value.split_once('"')?.0.to_owned())
+    }));
     each_has_its_section("Intent ", &there);
 }
 

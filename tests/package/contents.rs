@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("usr/share/doc/quantum-clm/CHANGELOG.md.gz", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/README.md.gz", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/ADAPTERS.md.gz", "-rw-r--r--"),
+    ("usr/share/doc/quantum-clm/OPERATIONS.md.gz", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/copyright", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/examples/grafana/quantum-clm.json", "-rw-r--r--"),
     ("usr/share/doc/quantum-clm/examples/kubernetes/worker-deployment.yaml", "-rw-r--r--"),
@@ -68,7 +69,10 @@ fn everything_is_there_and_nobody_but_root_may_write_it() {
         let known = mode.starts_with('l') || ["drwxr-xr-x", "-rw-r--r--", "-rwxr-xr-x"].contains(&mode.as_str());
         assert!(known, "{path}: {mode}");
         let place = path.is_empty() || ["etc", "etc/quantum", "usr"].contains(&path.as_str());
-        assert!(place || path.starts_with("usr/") || path == "etc/quantum/clm.toml", "{path} has no place in the package");
+        assert!(
+            place || path.starts_with("usr/") || path == "etc/quantum/clm.toml",
+            "{path} has no place in the package"
+        );
         assert!(!path.contains("__pycache__"), "{path}");
     }
     let executables = listed.iter().filter(|(_, (mode, _))| mode == "-rwxr-xr-x").map(|(path, _)| path.as_str());
@@ -114,7 +118,7 @@ fn a_page_for_each_command_and_completions_that_shells_take() {
     assert_eq!(names(unpacked.path().join("usr/share/man/man1")), wanted);
 
     let bash = unpacked.path().join("usr/share/bash-completion/completions/quantum-clm");
-    let script = "source \"$1\" && COMP_WORDS=(quantum-clm he) COMP_CWORD=1 && _quantum-clm quantum-clm he quantum-clm && echo \"${COMPREPLY[@]}\"";
+    let script = "source \"$1\" && COMP_WORDS=(quantum-clm he) COMP_CWORD=1 && _quantum__clm quantum-clm he quantum-clm && echo \"${COMPREPLY[@]}\"";
     let said = succeed(Command::new("bash").args(["--norc", "-c", script, "bash"]).arg(bash));
     assert!(said.split_whitespace().any(|word| word == "health"), "{said}");
     let zsh = fs::read_to_string(unpacked.path().join("usr/share/zsh/vendor-completions/_quantum-clm")).unwrap();

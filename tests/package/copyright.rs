@@ -30,7 +30,11 @@ fn sources_of_others_within_crates_are_named() {
     // A licence that is named and whose text is not there would be a promise.
     let named = text.lines().filter_map(|line| line.strip_prefix("License: "));
     for name in named.flat_map(|names| names.split(" and ")).flat_map(|names| names.split(" or ")) {
-        let shown = text.lines().collect::<Vec<_>>().windows(2).any(|pair| pair[0] == format!("License: {name}") && pair[1].starts_with(' '));
+        let shown = text
+            .lines()
+            .collect::<Vec<_>>()
+            .windows(2)
+            .any(|pair| pair[0] == format!("License: {name}") && pair[1].starts_with(' '));
         assert!(shown, "the text of {name} is missing");
     }
 }

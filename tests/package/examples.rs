@@ -24,7 +24,8 @@ fn prometheus_takes_the_dashboards_questions() {
     let dashboard: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(here("packaging/grafana/quantum-clm.json")).unwrap()).unwrap();
     let mut rules = String::from("groups:\n- name: dashboard\n  rules:\n");
-    let targets = dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    let targets =
+        dashboard["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array()).flatten();
     for (number, target) in targets.enumerate() {
         let expression = target["expr"].as_str().unwrap().replace("$__rate_interval", "5m").replace("$instance", ".*");
         rules.push_str(&format!("  - record: panel_{number}\n    expr: {}\n", serde_json::Value::from(expression)));
@@ -35,16 +36,16 @@ fn prometheus_takes_the_dashboards_questions() {
     succeed(Command::new("promtool").args(["check", "rules"]).arg(file));
 }
 
+/// What to do then is in docs/OPERATIONS.md; that each alert has a section there is looked at with that document.
 #[test]
-fn each_alert_names_its_runbook() {
+fn each_alert_says_how_bad_it_is_and_what_happened() {
     let rules = fs::read_to_string(here(RULES)).unwrap();
-    let mut alerts = 0;
-    for alert in rules.split("- alert: ").skip(1) {
+    let alerts: Vec<_> = rules.split("- alert: ").skip(1).collect();
+    for alert in &alerts {
         let name = alert.lines().next().unwrap();
-        let runbook = alert.lines().find_map(|line| line.trim().strip_prefix("runbook: ")).unwrap_or_default();
-        assert_eq!(runbook, format!("docs/OPERATIONS.md#{}", name.to_lowercase()), "{name}");
-        assert!(alert.contains("severity: ") && alert.contains("summary: "), "{name}");
-        alerts += 1;
+        let severity = alert.split_once("severity: ").and_then(|(_, rest)| rest.split('}').next());
+        assert!(matches!(severity, Some("critical" | "warning" | "info")), "{name}: {severity:?}");
+        assert!(alert.contains("summary: ") && alert.contains("runbook: "), "{name}");
     }
-    assert!(alerts >= 15, "{alerts}");
+    assert!(alerts.len() >= 15, "{}", alerts.len());
 }

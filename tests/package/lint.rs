@@ -22,7 +22,8 @@ fn every_override_is_needed_and_has_its_reason() {
         assert!(line.starts_with('#') || before.starts_with('#'), "without a reason: {line}");
         before = line;
     }
-    let output = run(Command::new("lintian").args(["--no-cfg", "--tags", "unused-override,mismatched-override"]).arg(package()));
+    let output =
+        run(Command::new("lintian").args(["--no-cfg", "--tags", "unused-override,mismatched-override"]).arg(package()));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!said.contains("-override"), "{said}");
 }

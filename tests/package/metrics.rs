@@ -15,7 +15,8 @@ use super::here;
 /// What Prometheus adds to everything that it scrapes.
 const SCRAPED: [&str; 2] = ["instance", "job"];
 /// The product's own list of its metrics: a snapshot that a test of theirs keeps.
-const LIST: &str = "src/observe/metrics/snapshots/quantum_clm__observe__metrics__tests__plain_text_follows_the_naming_rules.snap";
+const LIST: &str =
+    "src/observe/metrics/snapshots/quantum_clm__observe__metrics__tests__plain_text_follows_the_naming_rules.snap";
 
 /// Every metric with the names of its labels. Those that come with the first thing counted are counted once.
 fn exported() -> BTreeMap<String, BTreeSet<String>> {
@@ -89,7 +90,8 @@ fn dashboard() -> Value {
 fn this_test_knows_all_metrics() {
     let exported = exported();
     let list = fs::read_to_string(here(LIST)).unwrap();
-    let names: Vec<_> = list.rsplit("---\n").next().unwrap().lines().map(|name| format!("quantum_clm_{name}")).collect();
+    let names: Vec<_> =
+        list.rsplit("---\n").next().unwrap().lines().map(|name| format!("quantum_clm_{name}")).collect();
     assert!(names.len() > 30, "{names:?}");
     for name in names {
         assert!(exported.contains_key(&name), "{name} is missing in exported(): count it there");

@@ -83,7 +83,8 @@ pub(crate) fn inputs() -> Vec<PathBuf> {
         if !root.join(&path).is_dir() {
             return into.push(path);
         }
-        let mut names: Vec<_> = fs::read_dir(root.join(&path)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(root.join(&path)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         // What Python leaves beside the adapters when their tests run is not packed.
         for name in names.into_iter().filter(|name| name != "__pycache__") {

@@ -15,7 +15,12 @@ fn elsewhere_and_later_it_is_the_same() {
         let to = root.join(&path);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(here(".").join(&path), &to).unwrap();
-        fs::File::options().write(true).open(&to).unwrap().set_modified(SystemTime::now() - Duration::from_secs(4000)).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&to)
+            .unwrap()
+            .set_modified(SystemTime::now() - Duration::from_secs(4000))
+            .unwrap();
     }
     let to = bed.path().join("made");
     let script = root.join("packaging/scripts/build-deb");

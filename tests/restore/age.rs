@@ -38,8 +38,10 @@ fn sealed_here_and_opened_by_age_and_the_other_way_round() {
         fs::write(at("sealed"), &sealed).unwrap();
         for identity in [&first.0, &second] {
             age(&["-d", "-i", identity.to_str().unwrap(), "-o", at("opened").to_str().unwrap()], &[&at("sealed")]);
-            assert!(fs::read(at("opened")).unwrap() == plain, "{length} bytes, sealed here, opened by age");
-            fs::remove_file(at("opened")).unwrap();
+            // age makes no file for nothing.
+            let opened = fs::read(at("opened")).unwrap_or_default();
+            assert!(opened == plain, "{length} bytes, sealed here, opened by age");
+            drop(fs::remove_file(at("opened")));
         }
 
         let (to, and) = (first.1.to_string(), other.to_string());

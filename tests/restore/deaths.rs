@@ -12,6 +12,20 @@ use crate::support::daemon::Bed;
 const SIGABRT: i32 = 6;
 
 #[test]
+fn what_a_restore_left_that_died_goes_with_the_next_start() {
+    let bed = Bed::new("", &[]);
+    let backups = tempfile::tempdir().unwrap();
+    bed.start().stop();
+    let taken = backup(&bed, backups.path(), &[]);
+    let mut command = bed.command(&["restore", taken.to_str().unwrap()]);
+    command.env("FAILPOINTS", "restore.copied=return").stdout(Stdio::null()).stderr(Stdio::null());
+    assert_eq!(command.status().expect("the binary of these tests").signal(), Some(SIGABRT));
+    assert!(data(&bed).join(".restore/quantum.redb").exists(), "it left nothing");
+    bed.start().stop();
+    assert!(!data(&bed).join(".restore").exists(), "it lies there still");
+}
+
+#[test]
 fn the_file_of_before_or_the_restored_one() {
     for (place, switched) in [
         ("restore.copied", false),

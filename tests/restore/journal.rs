@@ -46,10 +46,11 @@ fn assert_whole(bed: &Bed, redis: &mut RedisServer, journal: &Numbered, told: us
     let entries: Vec<(EventId, String)> = redis
         .entries(STREAM, "event")
         .into_iter()
-        .map(|(id, event)| {
+        .map(|(_, event)| {
+            // A stream takes no id below one that it ever had, so after a later backup the entries' own ids are higher.
             let event: Value = serde_json::from_str(&event.expect("an event")).unwrap();
-            assert_eq!(event["id"], id, "an entry under another id than the event's");
-            (id.parse().unwrap(), event["message"].as_str().unwrap().chars().take(40).collect())
+            let id = event["id"].as_str().unwrap().parse().unwrap();
+            (id, event["message"].as_str().unwrap().chars().take(40).collect())
         })
         .collect();
     let expected: Vec<(EventId, String)> =

@@ -77,7 +77,7 @@ fn encrypted() {
     let (backups, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (identity, recipient) = age::key(keys.path(), "key");
     let taken = backup(&from, backups.path(), &[recipient]);
-    for (path, _) in everything(backups.path()) {
+    for path in everything(backups.path()).into_keys() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let plain = ["manifest.json", "SHA256SUMS", ".lock"].contains(&name.as_str());
         assert!(plain || name.ends_with(".age"), "{} is not encrypted", path.display());

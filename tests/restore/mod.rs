@@ -2,10 +2,12 @@
 
 mod age;
 mod bus_in;
+mod daemon;
 #[cfg(feature = "failpoints")]
 mod deaths;
 mod jobs;
 mod journal;
+mod load;
 mod machine;
 mod refused;
 mod told;
@@ -30,9 +32,17 @@ const BINARY: &str = env!("CARGO_BIN_EXE_quantum-clm");
 #[track_caller]
 fn backup(bed: &Bed, directory: &Path, recipients: &[Recipient]) -> PathBuf {
     let store = Store::open(bed.data_file()).expect("the data file");
+    let path = backup_of(&store, directory, recipients);
+    store.close();
+    path
+}
+
+/// A backup of an open data file.
+#[track_caller]
+fn backup_of(store: &Store, directory: &Path, recipients: &[Recipient]) -> PathBuf {
     let (place, keep) = (Place::new(directory), Keep { last: 1_000, daily: 0, weekly: 0, monthly: 0 });
     let plan = Plan {
-        store: &store,
+        store,
         place: &place,
         keep: &keep,
         recipients,
@@ -41,7 +51,6 @@ fn backup(bed: &Bed, directory: &Path, recipients: &[Recipient]) -> PathBuf {
         verifier: &Verifier::at(BINARY),
     };
     let created = create(&plan, now(), &|_| {}).expect("a backup");
-    store.close();
     place.backup(created.manifest.id)
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{backup, data, everything, kept, restore, restored};
 use crate::support::daemon::Bed;
 
-const PASSWORD: &str = "correct horse battery\ncorrect horse battery\n";
+const PASSWORD: &str = "correct horse battery\n";
 
 #[track_caller]
 fn done(bed: &Bed, arguments: &[&str], input: &str) -> String {

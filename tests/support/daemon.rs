@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -5,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -23,6 +25,8 @@ pub(crate) const UNITS: [&str; 4] = [
 pub(crate) struct Bed {
     directory: tempfile::TempDir,
     data_file: PathBuf,
+    /// Programs that stand in for the machine's.
+    programs: OnceLock<PathBuf>,
 }
 
 /// The real binary, serving. Killed when dropped, and its log is shown when the test fails.
@@ -74,7 +78,7 @@ impl Bed {
             text.push('\n');
         }
         fs::write(directory.path().join("clm.toml"), text).unwrap();
-        Self { directory, data_file }
+        Self { directory, data_file, programs: OnceLock::new() }
     }
 
     /// Adds a setting for the next daemon; it must not be set yet.
@@ -82,6 +86,16 @@ impl Bed {
         let path = self.directory.path().join("clm.toml");
         let text = fs::read_to_string(&path).unwrap();
         fs::write(path, format!("{text}{line}\n")).unwrap();
+    }
+
+    /// Where everything is.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// From here on, programs are looked for in this directory first.
+    pub(crate) fn programs_first(&self, directory: &Path) {
+        self.programs.set(directory.to_owned()).unwrap();
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
@@ -112,10 +126,16 @@ impl Bed {
             .arg("--config")
             .arg(self.directory.path().join("clm.toml"))
             .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(self.search_path().map(|path| ("PATH", path)))
             .env("QUANTUM_CLM_PREDECESSOR_DIR", self.directory.path().join("predecessor"))
             .stdin(Stdio::null());
         command
+    }
+
+    fn search_path(&self) -> Option<OsString> {
+        let path = std::env::var_os("PATH")?;
+        let first = self.programs.get().cloned().into_iter();
+        Some(std::env::join_paths(first.chain(std::env::split_paths(&path))).unwrap())
     }
 
     /// Starts the daemon and does not wait for it. `failpoints` go into its environment.

@@ -1,16 +1,12 @@
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Backups;
 use super::finish::resolve;
-use crate::backup::remote::{BadS3Place, Patience, Remote, RemoteError, S3Place};
 use crate::backup::{self, Place};
-use crate::config;
-use crate::domain::backup::{Attempt, AttemptState, CopyState, Keep, Manifest, Trouble};
+use crate::domain::backup::{Attempt, AttemptState, CopyState, Manifest, Trouble};
 use crate::domain::rules::Finding;
 use crate::domain::time::Micros;
-use crate::observe::now;
 use crate::store::StoreError;
 
 /// Why a backup did not get elsewhere.
@@ -36,62 +32,6 @@ pub trait Elsewhere: Send + Sync {
 
     /// Copies a whole backup of `from` to the place `to`, and removes what retention wants no more there.
     fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, to: &'a str) -> Copying<'a>;
-}
-
-/// The store that is configured.
-pub(super) fn configured(settings: &config::S3, keep: Keep) -> Option<Arc<dyn Elsewhere>> {
-    settings.is_on().then(|| Arc::new(Bucket { settings: settings.clone(), keep }) as Arc<dyn Elsewhere>)
-}
-
-/// A bucket of an S3-compatible store.
-#[derive(Clone)]
-struct Bucket {
-    settings: config::S3,
-    keep: Keep,
-}
-
-impl Elsewhere for Bucket {
-    fn place(&self) -> String {
-        S3Place::of(&self.settings).to_string()
-    }
-
-    fn check(&self, to: &str) -> Result<String, String> {
-        let place: S3Place = to.parse().map_err(|error: BadS3Place| error.to_string())?;
-        match place.id {
-            Some(_) => Err("names a backup: name the place that it is to lie in".to_owned()),
-            None => Ok(place.to_string()),
-        }
-    }
-
-    fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, to: &'a str) -> Copying<'a> {
-        let (bucket, from, manifest, to) = (self.clone(), from.clone(), manifest.clone(), to.to_owned());
-        // Files are read on the way, so it has a thread that may block.
-        let runtime = tokio::runtime::Handle::current();
-        let sending = tokio::task::spawn_blocking(move || runtime.block_on(bucket.send(&from, &manifest, &to)));
-        Box::pin(async move {
-            sending.await.unwrap_or_else(|error| Err(CopyFailure { why: error.to_string(), may_pass: false }))
-        })
-    }
-}
-
-impl Bucket {
-    async fn send(&self, from: &Place, manifest: &Manifest, to: &str) -> Result<(), CopyFailure> {
-        let told = |error: RemoteError| CopyFailure { may_pass: error.may_pass(), why: error.to_string() };
-        let place: S3Place =
-            to.parse().map_err(|error: BadS3Place| CopyFailure { why: error.to_string(), may_pass: false })?;
-        // The secret is read anew each time: one that was replaced holds at once.
-        let remote = Remote::new(&self.settings, Some(&place), Patience::default()).map_err(told)?;
-        let sent = remote.put_backup(from, manifest).await.map_err(told)?;
-        tracing::info!(id = %manifest.id, to, files = sent.files, bytes = sent.bytes, "a backup was copied elsewhere");
-        // Elsewhere than where every backup goes, what lies there is somebody else's to keep.
-        if to == self.place()
-            && let Err(error) = remote.prune(&self.keep, now()).await
-        {
-            // The copy is there all the same, and the next one tries again.
-            tracing::warn!(to, "older copies could not be removed: {error}");
-        }
-        Ok(())
-    }
 }
 
 /// How long to wait before a copy is tried again, each request of which is tried for a minute and more; when there is no

@@ -5,6 +5,7 @@
 
 mod ask;
 mod copy;
+mod elsewhere;
 mod finish;
 mod look;
 mod read;
@@ -121,7 +122,7 @@ pub enum BackupsError {
 impl Backups {
     /// Backups of this data file, as they are configured.
     pub fn new(store: Arc<Store>, settings: &config::Backup, board: &StatusBoard, metrics: Metrics) -> Self {
-        let elsewhere = copy::configured(&settings.s3, keep(settings));
+        let elsewhere = elsewhere::configured(&settings.s3, keep(settings));
         Self {
             store,
             place: Place::new(&settings.directory),
@@ -199,7 +200,7 @@ impl Backups {
     }
 }
 
-/// Which are kept.
+/// Which backups stay, here and elsewhere.
 fn keep(settings: &config::Backup) -> Keep {
     let config::Backup { keep_last, keep_daily, keep_weekly, keep_monthly, .. } = settings;
     Keep { last: *keep_last, daily: *keep_daily, weekly: *keep_weekly, monthly: *keep_monthly }

@@ -36,18 +36,17 @@ fn the_samples_file_is_whole_and_no_spoiled_row_of_any_table_is_missed() {
         assert!(told, "{table}: {:?}", report.findings);
     });
     let empty = [
-        "ticks",
-        "gaps",
         "rules",
+        "ticks",
         "intents",
         "intent_keys",
+        "gaps",
         "followers",
         "users",
         "sessions",
         "tokens",
         "idempotency",
         "publications",
-        "importances",
         "imports",
         "approvals",
         "hooks",

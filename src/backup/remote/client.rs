@@ -141,49 +141,48 @@ impl Client {
 
     /// Asks, and reads the answer.
     pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Problem> {
-        self.persistently(async || {
-            let mut pieces = self.once(ask).await?;
-            let headers = std::mem::take(pieces.response.headers_mut());
-            let mut body = Vec::new();
-            // To HEAD there is none, whatever its headers say.
-            while let Some(piece) = pieces.next().await? {
-                if body.len() + piece.len() > ANSWER_BYTES {
-                    return Err(self.strange(format!("it is longer than {ANSWER_BYTES} bytes")));
-                }
-                body.extend_from_slice(&piece);
-            }
-            let answer = Answer { headers, body };
-            match self.hidden_refusal(ask, &answer) {
-                Some(refusal) => Err(Problem::Refused(refusal)),
-                None => Ok(answer),
-            }
-        })
-        .await
-    }
-
-    /// Tries until it succeeds, cannot succeed, or was tried often enough.
-    pub(super) async fn persistently<T>(
-        &self,
-        mut work: impl AsyncFnMut() -> Result<T, Problem>,
-    ) -> Result<T, Problem> {
         let mut failures = 0;
         loop {
-            let problem = match work().await {
-                Ok(done) => return Ok(done),
-                Err(problem) => problem,
-            };
-            failures += 1;
-            if failures >= self.patience.tries || !problem.may_pass(self.reached.load(Ordering::Relaxed)) {
-                return Err(problem);
+            match self.ask_once(ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(problem) => self.again(&mut failures, problem).await?,
             }
-            let wished = match &problem {
-                Problem::Refused(Refusal { retry_after: Some(seconds), .. }) => Duration::from_secs(*seconds),
-                _ => Duration::ZERO,
-            };
-            let pauses = self.patience.pauses;
-            let pause = Duration::from_micros(pauses.after(failures, getrandom::u64().unwrap_or_default()));
-            sleep(pause.max(wished.min(Duration::from_micros(pauses.most)))).await;
         }
+    }
+
+    async fn ask_once(&self, ask: &Ask<'_>) -> Result<Answer, Problem> {
+        let mut pieces = self.once(ask).await?;
+        let headers = std::mem::take(pieces.response.headers_mut());
+        let mut body = Vec::new();
+        // To HEAD there is none, whatever its headers say.
+        while let Some(piece) = pieces.next().await? {
+            if body.len() + piece.len() > ANSWER_BYTES {
+                return Err(self.strange(format!("it is longer than {ANSWER_BYTES} bytes")));
+            }
+            body.extend_from_slice(&piece);
+        }
+        let answer = Answer { headers, body };
+        match self.hidden_refusal(ask, &answer) {
+            Some(refusal) => Err(Problem::Refused(refusal)),
+            None => Ok(answer),
+        }
+    }
+
+    /// Waits as long as it takes until something that failed with `problem` may be tried again; the problem itself where that
+    /// would not help, or was done often enough. `failures` are those in a row, this one not among them.
+    pub(super) async fn again(&self, failures: &mut u32, problem: Problem) -> Result<(), Problem> {
+        *failures += 1;
+        if *failures >= self.patience.tries || !problem.may_pass(self.reached.load(Ordering::Relaxed)) {
+            return Err(problem);
+        }
+        let wished = match &problem {
+            Problem::Refused(Refusal { retry_after: Some(seconds), .. }) => Duration::from_secs(*seconds),
+            _ => Duration::ZERO,
+        };
+        let pauses = self.patience.pauses;
+        let pause = Duration::from_micros(pauses.after(*failures, getrandom::u64().unwrap_or_default()));
+        sleep(pause.max(wished.min(Duration::from_micros(pauses.most)))).await;
+        Ok(())
     }
 
     /// One try, of which the answer's body is the caller's to read. A connection that lay idle may be gone, which says

@@ -100,7 +100,7 @@ impl Problem {
 
     /// Whether the same request may do better in a moment. `reached`: the store answered before, so that its name and its
     /// certificate are right.
-    pub(super) fn may_pass(&self, reached: bool) -> bool {
+    pub fn may_pass(&self, reached: bool) -> bool {
         match self {
             Self::Connect { error } => match error {
                 ConnectError::Tls(_) => reached,

@@ -26,24 +26,33 @@ struct Place<'a> {
 impl Client {
     /// The whole object, of `most` bytes at most; none where it is not there.
     pub(super) async fn get(&self, key: &str, most: u64) -> Result<Option<Vec<u8>>, Problem> {
-        let got = self
-            .persistently(async || {
-                let mut pieces = self.once(&Ask::new("s3:GetObject", Method::GET, Some(key))).await?;
-                let mut bytes = Vec::new();
-                while let Some(piece) = pieces.next().await? {
-                    if bytes.len() as u64 + piece.len() as u64 > most {
-                        return Err(self.strange(format!("the object is longer than {most} bytes")));
-                    }
-                    bytes.extend_from_slice(&piece);
-                }
-                Ok(bytes)
-            })
-            .await;
+        let mut failures = 0;
+        let got = loop {
+            match self.get_once(key, most).await {
+                Ok(bytes) => break Ok(bytes),
+                Err(problem) => match self.again(&mut failures, problem).await {
+                    Ok(()) => {}
+                    Err(problem) => break Err(problem),
+                },
+            }
+        };
         match got {
             Ok(bytes) => Ok(Some(bytes)),
             Err(problem) if problem.is_not_found() => Ok(None),
             Err(problem) => Err(problem),
         }
+    }
+
+    async fn get_once(&self, key: &str, most: u64) -> Result<Vec<u8>, Problem> {
+        let mut pieces = self.once(&Ask::new("s3:GetObject", Method::GET, Some(key))).await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = pieces.next().await? {
+            if bytes.len() as u64 + piece.len() as u64 > most {
+                return Err(self.strange(format!("the object is longer than {most} bytes")));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
     }
 
     /// The object into a new file, which is on the disk and has this size and this digest, or is not there.
@@ -61,13 +70,18 @@ impl Client {
         let path = to.to_owned();
         let writer = tokio::task::spawn_blocking(move || write(&path, receiver));
         let mut place = Place { key, size, arrived: 0, etag: None };
+        let mut failures = 0;
         let fetched = loop {
             let before = place.arrived;
-            match self.persistently(async || self.some(&mut place, &sender).await).await {
-                Ok(true) => break Ok(()),
-                Ok(false) if place.arrived > before => {}
-                Ok(false) => break Err(self.strange("it ends early and without an error")),
-                Err(problem) => break Err(problem),
+            let problem = match self.fetch_on(&mut place, &sender).await {
+                Ok(()) => break Ok(()),
+                Err(problem) => problem,
+            };
+            if place.arrived > before {
+                failures = 0;
+            }
+            if let Err(problem) = self.again(&mut failures, problem).await {
+                break Err(problem);
             }
         };
         drop(sender);
@@ -84,48 +98,38 @@ impl Client {
         Ok(())
     }
 
-    /// Fetches on from where it stands; whether that was all. What breaks off after it brought something is asked for
-    /// again with all patience.
-    async fn some(&self, place: &mut Place<'_>, to: &mpsc::Sender<Bytes>) -> Result<bool, Problem> {
+    /// Fetches on from where it stands, to the end.
+    async fn fetch_on(&self, place: &mut Place<'_>, to: &mpsc::Sender<Bytes>) -> Result<(), Problem> {
         let mut ask = Ask::new("s3:GetObject", Method::GET, Some(place.key));
-        if place.arrived > 0 {
-            ask.headers.push(("range", format!("bytes={}-", place.arrived)));
+        let before = place.arrived;
+        if before > 0 {
+            if before == place.size {
+                return Ok(());
+            }
+            ask.headers.push(("range", format!("bytes={before}-")));
             ask.headers.extend(place.etag.clone().map(|etag| ("if-match", etag)));
         }
-        if place.arrived == place.size && place.size > 0 {
-            return Ok(true);
-        }
-        let before = place.arrived;
         let mut pieces = self.once(&ask).await?;
         if before > 0 && !pieces.is_part() {
             return Err(self.strange("it sends the whole object where the rest was asked for"));
         }
         place.etag = pieces.header("etag").map(ToOwned::to_owned).or(place.etag.take());
-        loop {
-            let piece = match pieces.next().await {
-                Ok(Some(piece)) => piece,
-                Ok(None) if place.arrived == place.size => return Ok(true),
-                Ok(None) => {
-                    let (size, arrived) = (place.size, place.arrived);
-                    return Err(Problem::Damaged(format!(
-                        "it has {arrived} bytes instead of {size}: it was damaged in the store; take another backup"
-                    )));
-                }
-                Err(problem) if place.arrived > before && problem.may_pass(true) => return Ok(false),
-                Err(problem) => return Err(problem),
-            };
-            if place.arrived + piece.len() as u64 > place.size {
-                let size = place.size;
-                return Err(Problem::Damaged(format!(
-                    "it has more than {size} bytes: it was damaged in the store; take another backup"
-                )));
+        let size = place.size;
+        let damaged = |has: &dyn std::fmt::Display| {
+            let why = format!("it has {has} bytes instead of {size}: it was damaged in the store; take another backup");
+            Err(Problem::Damaged(why))
+        };
+        while let Some(piece) = pieces.next().await? {
+            if place.arrived + piece.len() as u64 > size {
+                return damaged(&"more");
             }
             place.arrived += piece.len() as u64;
             if to.send(piece).await.is_err() {
                 // The writer says why.
-                return Ok(true);
+                return Ok(());
             }
         }
+        if place.arrived == size { Ok(()) } else { damaged(&place.arrived) }
     }
 }
 

@@ -1,14 +1,13 @@
 //! Copies of the backup's files, compared with what the manifest says of them while they are read.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
 use super::request::{RestoreError, RestoreRequest};
 use crate::artifacts::content_path;
+use crate::backup::files::{self, Hashing};
 use crate::backup::layout::place_of;
 use crate::backup::seal;
 use crate::domain::backup::{KeptArtifact, Manifest};
@@ -46,10 +45,8 @@ fn holds(path: &Path, artifact: &KeptArtifact) -> Result<bool, RestoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(failed(error)),
     }
-    let mut hashed = Hashed::new(io::sink());
-    let mut file = File::open(path).map_err(failed)?;
     // A sector that cannot be read is as good as a damaged one.
-    Ok(copy(&mut file, &mut hashed).is_ok() && hashed.digest() == artifact.sha256)
+    Ok(files::digest(path).is_ok_and(|(_, digest)| digest == artifact.sha256))
 }
 
 /// Copies the data file of the backup to `to`, decrypted, and on the disk.
@@ -82,12 +79,13 @@ fn bring(
     let mut source = File::open(from).map_err(RestoreError::io("read", from))?;
     let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(to);
     let file = made.map_err(RestoreError::io("make", to))?;
-    let mut hashed = Hashed::new(BufWriter::with_capacity(PIECE, file));
+    let mut written = BufWriter::with_capacity(PIECE, file);
+    let mut hashing = Hashing::new(&mut written);
     match (sealed, request.identity) {
-        (false, _) => copy(&mut source, &mut hashed).map_err(RestoreError::io("copy to", to))?,
+        (false, _) => files::copy(&mut source, &mut hashing).map_err(RestoreError::io("copy to", to))?,
         (true, Some(identity)) => {
             let mut source = BufReader::with_capacity(PIECE, source);
-            let opened = seal::open(&mut source, &mut hashed, identity);
+            let opened = seal::open(&mut source, &mut hashing, identity);
             opened.map_err(|source| RestoreError::Seal { path: from.to_owned(), source })?;
         }
         (true, None) => {
@@ -95,52 +93,8 @@ fn bring(
             return Err(RestoreError::NoBackup { path, why: "it is encrypted, and no private key was given".into() });
         }
     }
-    let found = hashed.digest();
-    let written = hashed.into_inner().into_inner().map_err(io::IntoInnerError::into_error);
+    let (_, found) = hashing.finish();
+    let written = written.into_inner().map_err(io::IntoInnerError::into_error);
     written.and_then(|file| file.sync_all()).map_err(RestoreError::io("write", to))?;
     if found == expected { Ok(()) } else { Err(RestoreError::Digest { path: from.to_owned(), expected, found }) }
-}
-
-fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
-    let mut piece = vec![0; PIECE];
-    loop {
-        match from.read(&mut piece) {
-            Ok(0) => return to.flush(),
-            Ok(read) => to.write_all(&piece[..read])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// A writer that knows what went through it.
-struct Hashed<W> {
-    to: W,
-    state: Sha256,
-}
-
-impl<W> Hashed<W> {
-    fn new(to: W) -> Self {
-        Self { to, state: Sha256::new() }
-    }
-
-    fn digest(&self) -> Digest {
-        Digest(self.state.clone().finalize().into())
-    }
-
-    fn into_inner(self) -> W {
-        self.to
-    }
-}
-
-impl<W: Write> Write for Hashed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(bytes)?;
-        self.state.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
 }

@@ -250,6 +250,22 @@ impl Drop for Workplace {
     }
 }
 
+/// Removes what a restore left that died: it is as large as a data file, and as secret. Whoever starts on the data file does
+/// this; a restore that is under way keeps what it has.
+pub fn sweep(data_file: &Path) -> io::Result<bool> {
+    let directory = directory_of(data_file);
+    let work = directory.join(WORK);
+    if !work.exists() {
+        return Ok(false);
+    }
+    let lock = File::open(directory)?;
+    match lock.try_lock() {
+        Ok(()) => fs::remove_dir_all(work).map(|()| true),
+        Err(fs::TryLockError::WouldBlock) => Ok(false),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// Has the file to ourselves until this is dropped; the data file's own lock is of the same kind.
 fn lock(path: &Path) -> Result<File, RestoreError> {
     let file = File::open(path).map_err(RestoreError::io("open", path))?;

@@ -2,6 +2,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::elsewhere;
 use crate::app::answers::backups::{BackupAnswer, BackupPage, BackupQuery};
 use crate::cli::ask::Daemon;
 use crate::cli::output::{self, Screen, Style, Table};
@@ -12,6 +13,9 @@ use crate::observe::now;
 
 #[derive(Args)]
 pub(super) struct ListArgs {
+    /// What a store elsewhere has, asked without a daemon: s3://bucket/prefix, or s3 for the place of [backup.s3]
+    #[arg(value_name = "S3")]
+    place: Option<String>,
     /// How many at most
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
     limit: u16,
@@ -19,6 +23,9 @@ pub(super) struct ListArgs {
 
 pub(super) fn run(args: &ListArgs, global: &Global) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(global.data_file.is_none(), "backups are listed by the running daemon: leave out --data-file");
+    if let Some(place) = &args.place {
+        return elsewhere::run(place, args.limit.into(), global);
+    }
     let query = BackupQuery { limit: Some(args.limit.into()), cursor: None };
     let page: BackupPage = Daemon::of(global)?.get("/api/backups", &query)?;
     if global.json {
@@ -84,7 +91,7 @@ fn minute(at: Micros) -> String {
 }
 
 /// How long ago, in the largest unit of which there are two.
-fn age(at: Micros, now: Micros) -> String {
+pub(super) fn age(at: Micros, now: Micros) -> String {
     let seconds = now.0.saturating_sub(at.0) / Micros::SECOND;
     [(86_400, "d"), (3_600, "h"), (60, "min")]
         .into_iter()

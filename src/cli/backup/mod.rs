@@ -1,5 +1,6 @@
 //! `quantum-clm backup`: asks the daemon for a backup and waits for it, takes it away, and lists what there is.
 
+mod elsewhere;
 mod list;
 mod take;
 mod wait;
@@ -40,7 +41,7 @@ pub(crate) struct BackupArgs {
 
 #[derive(Subcommand)]
 enum BackupCommand {
-    /// List the backups that are there
+    /// List the backups that are here, or in a store elsewhere
     List(list::ListArgs),
 }
 

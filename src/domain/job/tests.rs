@@ -400,3 +400,33 @@ fn a_reason_is_one_line_and_not_endless() {
     assert_eq!(failure(&"ä".repeat(2_000)), "ä".repeat(2_000));
     assert_eq!(failure(&"ä".repeat(3_000)), "ä".repeat(2_000) + "…");
 }
+
+#[test]
+fn after_a_restore_no_word_of_before_counts_and_what_was_done_stays_done() {
+    let until = NOW.plus(120 * Micros::SECOND);
+    let mut held = at(Program::Train);
+    let word = report(&held, Program::Train, done());
+    held.went_back(until, NOW);
+    assert_eq!(held.state, JobState::Lost);
+    assert!(matches!(held.take(&word, PATIENCE, NOW), Err(Refusal::Stale { said: 1, .. })), "its word was taken");
+    // A later lease of the time that is gone is as strange.
+    assert!(matches!(held.hear(2, NOW), Err(Refusal::Stale { .. })));
+    let outcome =
+        |step| held.steps.iter().find(|record| record.step == Some(step)).and_then(|record| record.outcome.clone());
+    assert_eq!(outcome(JobStep::Data), Some(StepOutcome::Done));
+    assert_eq!(outcome(JobStep::Train), Some(StepOutcome::Ended), "a step that nobody is at stays open");
+    let epoch = held.epoch;
+    assert_eq!(held.release(epoch, infrastructure(), PATIENCE, NOW), Ok(Ending::Requeued));
+    assert_eq!(held.lease(by("w2"), NOW), Ok(epoch + 1));
+
+    let mut waits = job(2, "ethusdt");
+    waits.went_back(until, NOW);
+    assert_eq!((waits.state, waits.not_before), (JobState::Pending, Some(until)));
+    assert!(waits.lease(by("w1"), NOW).is_ok_and(|epoch| epoch > 1_000));
+
+    let mut over = job(3, "solusdt");
+    over.call_off(cancel()).expect("it waits");
+    let before = over.clone();
+    over.went_back(until, NOW);
+    assert_eq!(over, before);
+}

@@ -22,7 +22,7 @@ use crate::domain::model::{
 #[derive(Default)]
 pub(super) struct Seen {
     models: BTreeMap<String, Model>,
-    /// What is in production of each model that has something there.
+    /// How many versions of each model there are, by stage.
     counts: BTreeMap<String, StageCounts>,
     /// Model and name → whether it is there still, when it was made, and its line in lists.
     versions: BTreeMap<(String, String), Option<(u64, VersionLine)>>,
@@ -156,7 +156,7 @@ pub(super) fn production(walk: &mut Walk<'_>, seen: &mut Seen) -> Result<(), Sto
             seen.known(model, version)?;
         }
         let entry = match &history {
-            Some(table) => table.get((model, revision)).map_err(|error| Fault::record(error))?.is_some(),
+            Some(table) => table.get((model, revision)).map_err(Fault::record)?.is_some(),
             None => false,
         };
         refers(entry, || format!("the history has no entry {revision}"))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::feed_history::FeedHistory;
 use super::super::follower::FollowerPosition;
 use super::super::idempotency::Carried;
 use super::super::jobs::{self, JobCounts};
@@ -13,7 +14,7 @@ use super::super::schema::{
     BACKUPS, DEAD_LETTERS, DELIVERIES, FOLLOWERS, IDEMPOTENCY, INBOX, INTENT_KEYS, INTENTS, META, OUTBOX, PUBLICATIONS,
     RULES,
 };
-use super::super::{StoreError, audit, backups, codec, models, open, sessions};
+use super::super::{StoreError, audit, backups, codec, feed_history, models, open, sessions};
 use super::Ledger;
 use super::walk::{Fault, Walk, decode, must, refers};
 use crate::domain::audit::Head;
@@ -33,9 +34,14 @@ pub(super) fn meta(walk: &mut Walk<'_>, ledger: &mut Ledger) -> Result<(), Store
             audit::HEAD => ledger.people.head(decode::<Head>(row)?),
             jobs::NUMBERS => ledger.work.said(decode::<JobCounts>(row)?),
             models::NUMBERS => ledger.models.last_evaluation(decode::<models::Numbers>(row)?.evaluation),
-            sessions::NUMBERS => drop(decode::<sessions::Numbers>(row)?),
+            sessions::NUMBERS => {
+                decode::<sessions::Numbers>(row)?;
+            }
+            backups::FIRST_START => {
+                decode::<backups::FirstStart>(row)?;
+            }
+            feed_history::HISTORY => drop(decode::<FeedHistory>(row)?),
             restored::RESTORED => drop(decode::<Restored>(row)?),
-            backups::FIRST_START => drop(decode::<backups::FirstStart>(row)?),
             other => unknown.push(other.to_owned()),
         }
         Ok(())
@@ -72,6 +78,13 @@ pub(super) fn intent_keys(walk: &mut Walk<'_>, ledger: &mut Ledger) -> Result<()
         walk.fault(Part::References, "intents", &number.to_string(), "it is not found by its key");
     }
     Ok(())
+}
+
+pub(super) fn backups(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreError> {
+    walk.each("backups", BACKUPS, |number, row| {
+        let attempt: Attempt = decode(row)?;
+        must(attempt.number == number, "the record is that of another number")
+    })
 }
 
 pub(super) fn outbox(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreError> {

@@ -54,7 +54,7 @@ pub(super) fn open_jobs(walk: &mut Walk<'_>, seen: &mut Seen) -> Result<(), Stor
         let line: OpenJob = decode(row)?;
         open.remove(&number);
         let job = match &table {
-            Some(table) => table.get(number).map_err(|error| Fault::record(error))?,
+            Some(table) => table.get(number).map_err(Fault::record)?,
             None => None,
         };
         let job: Option<Job> = job.map(|row| decode(row.value())).transpose()?;
