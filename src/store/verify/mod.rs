@@ -84,7 +84,6 @@ const CHECKS: &[(&str, Check)] = &[
     ("job_results", |walk, ledger| work::results(walk, &mut ledger.work)),
     ("schedule", |walk, ledger| work::schedule(walk, &mut ledger.work)),
     ("triggers", |walk, ledger| work::triggers(walk, &mut ledger.work)),
-    ("backups", rest::backups),
     ("inbox", rest::inbox),
     ("dead_letters", rest::letters),
     ("backups", rest::backups),

@@ -80,13 +80,6 @@ pub(super) fn intent_keys(walk: &mut Walk<'_>, ledger: &mut Ledger) -> Result<()
     Ok(())
 }
 
-pub(super) fn backups(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreError> {
-    walk.each("backups", BACKUPS, |number, row| {
-        let attempt: Attempt = decode(row)?;
-        must(attempt.number == number, "the record is that of another number")
-    })
-}
-
 pub(super) fn outbox(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreError> {
     walk.each("outbox", OUTBOX, |seq, row| {
         let message: OutboxMessage = decode(row)?;
