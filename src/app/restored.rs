@@ -31,7 +31,7 @@ pub fn take_note(store: &Store, jobs: &config::Jobs, host: &str, now: Micros) ->
         end_the_backup(txn, &mark)?;
         let actor = Actor { name: mark.by.clone(), address: String::new(), kind: ActorKind::Local };
         let entry =
-            AuditEntry::done(mark.at, &actor, "data_file.restore", &format!("backup {}", mark.backup), &told(&mark));
+            AuditEntry::done(mark.at, &actor, "data_file.restore", format!("backup {}", mark.backup), told(&mark));
         txn.audit(entry)?;
         mark.noted = Some(tell(txn, &mark, host, now)?);
         txn.put_restored(&mark)

@@ -200,7 +200,7 @@ async fn a_backup_that_fails_is_told_once_and_the_next_good_one_resolves_it() {
         bed.backups.watch(now()).unwrap();
     }
     let failed = ("backup.failed".to_owned(), good.clone(), false, 3);
-    assert_eq!(bed.intents(), [failed.clone()], "one, with the number of failures");
+    assert_eq!(bed.intents(), std::slice::from_ref(&failed), "one, with the number of failures");
     let (well, words) = bed.health("backups");
     assert!(!well && words.contains("the last backup failed"), "{words}");
     let list = bed.get(&bed.viewer, "/api/backups").await;

@@ -399,28 +399,28 @@ impl Driver {
 
     /// Or what it said before it ended.
     fn listen() -> Result<Self, String> {
-        let mut child = Command::new("chromedriver")
+        let child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("Debian's packages chromium and chromium-driver: make setup-test");
-        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut driver = Self { child, port: 0 };
+        let mut out = BufReader::new(driver.child.stdout.take().unwrap());
         let mut said = String::new();
-        loop {
+        while driver.port == 0 {
             let from = said.len();
             if out.read_line(&mut said).unwrap() == 0 {
-                let status = child.wait().unwrap();
-                return Err(format!("{said}({status})\n"));
+                return Err(said);
             }
             if let Some((_, port)) = said[from..].split_once("started successfully on port ") {
-                let port = port.trim().trim_end_matches('.').parse().unwrap();
-                // It writes on, to a pipe that somebody must read.
-                std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-                return Ok(Self { child, port });
+                driver.port = port.trim().trim_end_matches('.').parse().unwrap();
             }
         }
+        // It writes on, to a pipe that somebody must read.
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+        Ok(driver)
     }
 
     fn url(&self) -> String {

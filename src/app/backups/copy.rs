@@ -65,7 +65,7 @@ impl Backups {
             return Ok(None);
         }
         let begun = self.store.write::<_, StoreError>(|txn| {
-            let oldest = txn.newest_backup_attempts(|_| true)?.into_iter().filter(|attempt| waits(attempt)).last();
+            let oldest = txn.newest_backup_attempts(|_| true)?.into_iter().rfind(|attempt| waits(attempt));
             let Some(mut attempt) = oldest else { return Ok(None) };
             if let Some(copy) = &mut attempt.copy {
                 copy.state = CopyState::Running;

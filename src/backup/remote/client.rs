@@ -163,7 +163,7 @@ impl Client {
         }
         let answer = Answer { headers, body };
         match self.hidden_refusal(ask, &answer) {
-            Some(refusal) => Err(Problem::Refused(refusal)),
+            Some(refusal) => Err(Problem::Refused(Box::new(refusal))),
             None => Ok(answer),
         }
     }
@@ -176,7 +176,7 @@ impl Client {
             return Err(problem);
         }
         let wished = match &problem {
-            Problem::Refused(Refusal { retry_after: Some(seconds), .. }) => Duration::from_secs(*seconds),
+            Problem::Refused(refusal) => Duration::from_secs(refusal.retry_after.unwrap_or(0)),
             _ => Duration::ZERO,
         };
         let pauses = self.patience.pauses;
@@ -281,7 +281,7 @@ impl Client {
         {
             said.extend_from_slice(&piece);
         }
-        Err(Problem::Refused(self.refusal(ask, status.as_u16(), &headers, &said)))
+        Err(Problem::Refused(Box::new(self.refusal(ask, status.as_u16(), &headers, &said))))
     }
 
     /// What is long in coming is begun with a success, and may turn out to be none.

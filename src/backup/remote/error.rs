@@ -50,7 +50,7 @@ pub enum Problem {
     },
     /// The store says no.
     #[error("{}", .0.advice())]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// What it says is not what such a store says.
     #[error("the answer of {store} makes no sense: {why}; is backup.s3.url the address of an S3-compatible store?")]
     Strange {
@@ -115,7 +115,7 @@ impl Problem {
 
     /// Whether the store said that there is no such thing.
     pub(super) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused(Refusal { status: 404, code, .. }) if code != "NoSuchBucket")
+        matches!(self, Self::Refused(refusal) if refusal.status == 404 && refusal.code != "NoSuchBucket")
     }
 }
 
@@ -240,7 +240,7 @@ mod tests {
             (503, "SlowDown", "asked several times"),
             (418, "", "https://s3.example answered 418"),
         ] {
-            let text = Problem::Refused(refusal(status, code)).to_string();
+            let text = Problem::Refused(Box::new(refusal(status, code))).to_string();
             assert!(text.contains(part), "{status} {code}: {text}");
         }
         let region = Refusal { region: Some("eu-1".into()), ..refusal(400, "AuthorizationHeaderMalformed") };
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_tried_again_and_what_may_not_is_not() {
-        let passes = |status, code| Problem::Refused(refusal(status, code)).may_pass(true);
+        let passes = |status, code| Problem::Refused(Box::new(refusal(status, code))).may_pass(true);
         assert!(passes(503, "") && passes(429, "") && passes(400, "RequestTimeout") && passes(200, "InternalError"));
         assert!(!passes(403, "AccessDenied") && !passes(404, "NoSuchBucket") && !passes(400, "BadDigest"));
         let tls = || Problem::Connect { error: ConnectError::Tls("unknown issuer".into()) };

@@ -149,6 +149,6 @@ mod tests {
             "LoadState=loaded\nExecStart={ path=/usr/bin/quantum-clm ; argv[]=/usr/bin/quantum-clm serve ; }",
         );
         assert!(ours.is_ours() && !ours.is_active());
-        assert_eq!(unit(SHARED, "LoadState=not-found\nActiveState=inactive\n").loaded, false);
+        assert!(!unit(SHARED, "LoadState=not-found\nActiveState=inactive\n").loaded);
     }
 }

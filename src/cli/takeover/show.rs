@@ -56,7 +56,7 @@ impl Report {
         if json {
             let mut value = serde_json::to_value(self)?;
             value["done"] = self.is_done().into();
-            return Ok(output::json(&value)?);
+            return output::json(&value);
         }
         Ok(output::print(self.text().as_bytes())?)
     }

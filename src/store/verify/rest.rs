@@ -114,6 +114,13 @@ pub(super) fn inbox(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreErro
     })
 }
 
+pub(super) fn backups(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreError> {
+    walk.each("backups", BACKUPS, |number, row| {
+        let attempt: Attempt = decode(row)?;
+        must(attempt.number == number, "the record is that of another attempt")
+    })
+}
+
 pub(super) fn letters(walk: &mut Walk<'_>, _: &mut Ledger) -> Result<(), StoreError> {
     walk.each("dead_letters", DEAD_LETTERS, |number, row| {
         let letter: DeadLetter = decode(row)?;
