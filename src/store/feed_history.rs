@@ -117,18 +117,22 @@ impl WriteTxn {
     /// Where the events after `id` begin: none of them is before the one that this gives.
     pub fn first_after(&self, id: EventId) -> Result<Option<EventId>, StoreError> {
         let headers = self.txn.open_table(HEADERS)?;
-        // The block that begins at or before `id` may go on beyond it.
-        let within = match headers.range(..=id.0)?.next_back() {
+        let tail = self.txn.open_table(TAIL)?;
+        // The block, or the run of the tail, that begins at or before `id` may go on beyond it.
+        let block = match headers.range(..=id.0)?.next_back() {
             Some(row) => codec::decode::<Header>(row?.1.value())?.last > id,
             None => false,
         };
-        if within {
+        let run = match tail.range(..feed::FEED.min(id.next().0))?.next_back() {
+            Some(row) => feed::split_tail(row?.1.value())?.0.last > id,
+            None => false,
+        };
+        if block || run {
             return Ok(Some(id.next()));
         }
         if let Some(row) = headers.range(id.next().0..)?.next() {
             return Ok(Some(EventId(row?.0.value())));
         }
-        let tail = self.txn.open_table(TAIL)?;
         Ok(tail.range(id.next().0..feed::FEED)?.next().transpose()?.map(|(first, _)| EventId(first.value())))
     }
 

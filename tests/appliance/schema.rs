@@ -53,7 +53,7 @@ fn downgraded(system: &System, schema: u8) {
     let refusal = format!("has schema version {newer}");
     assert!(log.contains(&refusal) && log.contains(&copy), "{log}");
     assert_eq!(system.property("quantum-clm.service", "NRestarts"), "0", "it tries again and again");
-    assert!(log.matches(&refusal).count() <= 5, "it is started again and again: {log}");
+    assert!(log.matches(&refusal).count() <= 20, "it is started again and again: {log}");
 
     // The way back that it names.
     system.sh(&format!("mv {copy} {DATA_FILE}; systemctl restart quantum-clm.socket quantum-clm.service"));

@@ -18,7 +18,6 @@ fn bed(directory: &Path, moto: &Moto) -> Bed {
     Bed::new(
         "",
         &[
-            &format!("backup.directory = \"{}\"", directory.join("backups").display()),
             &format!("backup.s3.url = \"{}\"", moto.url()),
             "backup.s3.bucket = \"safe\"",
             "backup.s3.access_key_id = \"testing\"",

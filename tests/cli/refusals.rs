@@ -1,4 +1,5 @@
-//! What `serve` refuses: one line on standard error with what to do, exit code 2, and nothing changed before.
+//! What `serve` refuses: one line on standard error with what to do, nothing changed before, and exit code 2 where another
+//! start mends nothing, 75 where one may.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,9 +12,19 @@ use super::bed::Bed;
 
 #[track_caller]
 fn refused_with(bed: &Bed, arguments: &[&str], line: &str) {
+    refused(2, bed, arguments, line);
+}
+
+#[track_caller]
+fn refused_for_now(bed: &Bed, arguments: &[&str], line: &str) {
+    refused(75, bed, arguments, line);
+}
+
+#[track_caller]
+fn refused(exit: i32, bed: &Bed, arguments: &[&str], line: &str) {
     let before = bed.files();
     let (code, out, err) = bed.run(arguments);
-    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    assert_eq!((code, out.as_str()), (exit, ""), "{err}");
     let path = bed.path().display().to_string();
     assert_eq!(err.replace(&path, "BED"), format!("quantum-clm: {line}\n"));
     let after = bed.files();
@@ -28,17 +39,17 @@ fn a_wrong_key_and_a_wrong_unit() {
     refused_with(
         &Bed::for_daemon("[journal]\nunts = []\n"),
         &["serve"],
-        "clm.toml:7:1: unknown key \"journal.unts\": did you mean \"journal.units\"?",
+        "clm.toml:8:1: unknown key \"journal.unts\": did you mean \"journal.units\"?",
     );
     refused_with(
         &Bed::for_daemon("journal.units = [\"two words.service\"]\n"),
         &["serve"],
-        "clm.toml:6:17: journal.units: \"two words.service\" is not a unit name: ' ' cannot be in one",
+        "clm.toml:7:17: journal.units: \"two words.service\" is not a unit name: ' ' cannot be in one",
     );
     refused_with(
         &Bed::for_daemon("journal.units = [\"quantum-ai-engine\"]\n"),
         &["serve"],
-        "clm.toml:6:17: journal.units: \"quantum-ai-engine\" is not a unit name: did you mean \
+        "clm.toml:7:17: journal.units: \"quantum-ai-engine\" is not a unit name: did you mean \
          \"quantum-ai-engine.service\"?",
     );
 }
@@ -54,13 +65,13 @@ fn with_journalctl(script: &str, more: &str) -> Bed {
 
 #[test]
 fn a_journal_that_cannot_be_read() {
-    refused_with(
+    refused_for_now(
         &Bed::for_daemon("journal.directory = \"none\"\n"),
         &["serve"],
         "journalctl ended (exit code 1): Failed to open none: No such file or directory; create none or change \
          journal.directory",
     );
-    refused_with(
+    refused_for_now(
         &Bed::for_daemon("journal.journalctl = \"/nowhere/journalctl\"\n"),
         &["serve"],
         "cannot run /nowhere/journalctl: No such file or directory (os error 2); install systemd, or name the program \
@@ -69,13 +80,13 @@ fn a_journal_that_cannot_be_read() {
     let forbidden = "case \"$*\" in *--version*) echo systemd 252; exit;; esac\n\
                      echo 'Hint: You are currently not seeing messages from other users and the system.' >&2\n\
                      echo 'No journal files were opened due to insufficient permissions.' >&2\nexit 1";
-    refused_with(
+    refused_for_now(
         &with_journalctl(forbidden, ""),
         &["serve"],
         "./journalctl ended (exit code 1): No journal files were opened due to insufficient permissions.; add the \
          daemon's user to the group systemd-journal (usermod -aG systemd-journal quantum-clm) and restart it",
     );
-    refused_with(
+    refused_for_now(
         &with_journalctl(forbidden, "journal.directory = \".\"\n"),
         &["serve"],
         "./journalctl ended (exit code 1): No journal files were opened due to insufficient permissions.; let the \
@@ -125,10 +136,10 @@ fn a_file_of_another_program_or_a_later_one() {
     refused_with(
         &bed,
         &["serve", "--demo"],
-        "BED/d.redb has schema version 4000, written by quantum-clm 9.8.7; this program reads up to 4: install that \
+        "BED/d.redb has schema version 4000, written by quantum-clm 9.8.7; this program reads up to 5: install that \
          version or later",
     );
-    refused_with(
+    refused_for_now(
         &bed,
         &["serve", "--demo", "--data-file", "none/d.redb"],
         "none/d.redb: No such file or directory (os error 2); make the directory, owned by the user that quantum-clm \
@@ -176,7 +187,7 @@ fn a_port_in_use() {
     let config = fs::read_to_string(bed.path().join("clm.toml")).unwrap();
     fs::write(bed.path().join("clm.toml"), config.replace("127.0.0.1:0", &address.to_string())).unwrap();
     let bed = with_a_dead_socket(bed);
-    refused_with(
+    refused_for_now(
         &bed,
         &["serve", "--demo"],
         &format!("{address} is in use by another program: stop it or set http.listen"),
@@ -187,7 +198,7 @@ fn a_port_in_use() {
 fn a_socket_that_somebody_answers_on_and_one_left_behind() {
     let bed = Bed::for_daemon("");
     let listener = UnixListener::bind(bed.socket()).unwrap();
-    refused_with(&bed, &["serve", "--demo"], "another daemon answers on BED/s.sock: stop it or set http.socket");
+    refused_for_now(&bed, &["serve", "--demo"], "another daemon answers on BED/s.sock: stop it or set http.socket");
     drop(listener);
     let serving = bed.serve(&["serve", "--demo"]);
     assert!(serving.log().contains("s.sock was left behind by a daemon that is gone: replaced"), "{}", serving.log());
@@ -205,7 +216,7 @@ fn a_second_daemon() {
     let bed = Bed::for_daemon("");
     let serving = bed.serve(&["serve", "--demo"]);
     let (code, out, err) = bed.run(&["serve", "--demo", "--socket", "other.sock"]);
-    assert_eq!((code, out.as_str()), (2, ""));
+    assert_eq!((code, out.as_str()), (75, ""));
     let shown = err.replace(&bed.path().display().to_string(), "BED");
     assert_eq!(shown, "quantum-clm: BED/d.redb is in use by another quantum-clm: stop it, or ask it over its socket\n");
     assert!(!bed.path().join("other.sock").exists());
