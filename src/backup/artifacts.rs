@@ -173,6 +173,11 @@ fn is_hex(name: &str, length: usize) -> bool {
     name.len() == length && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Whether `name` below `artifacts/` is one that this program gives.
+pub(super) fn is_stored_name(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(shelf, file)| is_hex(shelf, 2) && is_ours(file))
+}
+
 fn is_ours(name: &str) -> bool {
     match name.strip_suffix(SEALED).map(|name| name.split_once('.')) {
         None => is_hex(name, 62),

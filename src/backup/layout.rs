@@ -81,6 +81,11 @@ pub fn sealed_name(digest: &Digest, stored: &Digest) -> String {
     format!("{}.{}{SEALED}", plain_name(digest), &stored[..16])
 }
 
+/// Whether `name` is that of a file in a backup's directory.
+pub(super) fn is_of_a_backup(name: &str) -> bool {
+    [MANIFEST, SUMS, DATA].contains(&name) || name.strip_suffix(SEALED) == Some(DATA)
+}
+
 /// The place that a backup's directory lies in.
 pub(super) fn place_of(backup: &Path) -> Place {
     let parent = backup.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

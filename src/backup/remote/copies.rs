@@ -3,7 +3,8 @@ use std::collections::HashSet;
 use super::Remote;
 use super::error::{Problem, RemoteError};
 use super::objects::Listed;
-use crate::backup::layout::{MANIFEST, SUMS};
+use crate::backup::artifacts::is_stored_name;
+use crate::backup::layout::{MANIFEST, SUMS, is_of_a_backup};
 use crate::backup::list::{MOST_MANIFEST, checked};
 use crate::domain::backup::{BackupId, Held, Keep, Manifest, to_remove};
 use crate::domain::time::Micros;
@@ -86,30 +87,43 @@ impl Remote {
         let mut gone = to_remove(&held, keep, now);
         let newest = held.iter().filter(|held| held.whole).map(|held| held.id).max();
         gone.extend(copies.iter().filter(|copy| copy.unfinished && Some(copy.id) < newest).map(|copy| copy.id));
+        let mut removed = Vec::new();
         for id in &gone {
-            self.remove(*id).await?;
+            if self.remove(*id).await? {
+                removed.push(*id);
+            }
         }
         let left: Vec<&Copied> = copies.iter().filter(|copy| !gone.contains(&copy.id)).collect();
         // What one that cannot be read names is not known, and may be all that is left to restore it with.
         if left.iter().all(|copy| copy.manifest.is_ok() || copy.unfinished) {
             self.sweep(&left, now).await?;
         }
-        Ok(gone)
+        Ok(removed)
     }
 
-    async fn remove(&self, id: BackupId) -> Result<(), RemoteError> {
+    /// Whether anything of ours was there.
+    async fn remove(&self, id: BackupId) -> Result<bool, RemoteError> {
         // From the first request on it is no backup any more.
         let sums = format!("{id}/{SUMS}");
         self.client.delete(&self.place.key(&sums)).await.map_err(self.at(&sums))?;
         let name = format!("{id}/");
+        let above = self.place.key(&name);
         let mut keys = Vec::new();
-        self.client.list(&self.place.key(&name), |listed| keys.push(listed.key)).await.map_err(self.at(&name))?;
+        let look = |listed: Listed| {
+            if listed.key.strip_prefix(&above).is_some_and(is_of_a_backup) {
+                keys.push(listed.key);
+            }
+        };
+        self.client.list(&above, look).await.map_err(self.at(&name))?;
+        let found = !keys.is_empty();
         for key in keys {
             self.client.delete(&key).await.map_err(self.at(&name))?;
         }
-        Ok(())
+        Ok(found)
     }
 
+    /// Others may have their own below `artifacts/`, above all where the prefix is empty: only what has a name that this
+    /// program gives can be left of a backup.
     async fn sweep(&self, left: &[&Copied], now: Micros) -> Result<(), RemoteError> {
         let prefix = self.place.key("artifacts/");
         let manifests = left.iter().filter_map(|copy| copy.manifest.as_ref().ok());
@@ -118,7 +132,8 @@ impl Remote {
         let mut unnamed = Vec::new();
         let look = |listed: Listed| {
             let old = listed.modified.is_some_and(|at| at < now.minus(GRACE));
-            if old && listed.key.strip_prefix(&prefix).is_some_and(|name| !named.contains(name)) {
+            let ours = |name: &str| is_stored_name(name) && !named.contains(name);
+            if old && listed.key.strip_prefix(&prefix).is_some_and(ours) {
                 unnamed.push(listed.key);
             }
         };

@@ -3,9 +3,10 @@ use std::collections::HashMap;
 use super::Remote;
 use super::content::Content;
 use super::error::{Problem, RemoteError};
-use super::objects::Listed;
+use super::objects::{Listed, Unfinished};
 use crate::backup::Place;
-use crate::backup::layout::{MANIFEST, SUMS};
+use crate::backup::artifacts::is_stored_name;
+use crate::backup::layout::{MANIFEST, SUMS, is_of_a_backup};
 use crate::backup::list::read_manifest;
 use crate::domain::backup::{BackupId, KeptArtifact, Manifest};
 use crate::domain::time::Micros;
@@ -106,10 +107,9 @@ impl Remote {
             }
             Err(problem) => return Err(self.at("")(problem)),
         };
-        let ours = self.place.key(&format!("{id}/"));
+        let now = now();
         for upload in found {
-            let dead = upload.begun.is_none_or(|begun| now().minus(DEAD) > begun);
-            if dead || upload.key.starts_with(&ours) {
+            if upload.key.strip_prefix(&prefix).is_some_and(|name| is_abandoned(name, &upload, id, now)) {
                 self.client.abort(&upload.key, &upload.upload).await.map_err(self.at(""))?;
             }
         }
@@ -121,5 +121,48 @@ impl Sent {
     fn count(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes += bytes;
+    }
+}
+
+/// Whether a large upload of what `name` is called below the prefix is to be forgotten while `id` is sent. Not one of
+/// somebody else, whose program may take days, and not one of whose age nothing is known.
+fn is_abandoned(name: &str, upload: &Unfinished, id: BackupId, now: Micros) -> bool {
+    let of = match name.split_once('/') {
+        Some(("artifacts", file)) if is_stored_name(file) => None,
+        Some((backup, file)) if is_of_a_backup(file) => match backup.parse::<BackupId>() {
+            Ok(backup) => Some(backup),
+            Err(_) => return false,
+        },
+        _ => return false,
+    };
+    of == Some(id) || upload.begun.is_some_and(|begun| now.minus(DEAD) > begun)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads_of_others_go_on() {
+        let id: BackupId = "2026-11-21T031500Z".parse().unwrap();
+        let now = id.taken_at();
+        let (old, young) = (Some(now.minus(2 * DEAD)), Some(now.minus(DEAD / 2)));
+        let model = format!("artifacts/ab/{}", "0".repeat(62));
+        for (name, begun, abandoned) in [
+            ("2026-11-21T031500Z/quantum.redb", young, true),
+            ("2026-11-21T031500Z/quantum.redb.age", None, true),
+            ("2026-11-20T031500Z/quantum.redb", young, false),
+            ("2026-11-20T031500Z/quantum.redb", old, true),
+            ("2026-11-20T031500Z/quantum.redb", None, false),
+            (&model, old, true),
+            (&model, None, false),
+            ("2026-11-21T031500Z/notes", old, false),
+            ("artifacts/run1/model.pkl", old, false),
+            ("artifacts/run1/model.pkl", None, false),
+            ("video.mkv", old, false),
+        ] {
+            let upload = Unfinished { key: name.to_owned(), upload: "u".to_owned(), begun };
+            assert_eq!(is_abandoned(name, &upload, id, now), abandoned, "{name} {begun:?}");
+        }
     }
 }
