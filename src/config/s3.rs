@@ -142,7 +142,7 @@ pub(super) fn keys() -> Vec<Key> {
             backup.s3.prefix,
             Text,
             |text| prefix(text),
-            "What the names of all objects begin with. One appliance a prefix: retention removes what is older there, too."
+            "What the names of all objects begin with. Each machine needs its own: what is another's is refused."
         ),
         key!(backup.s3.region, Text, |name| region(name), "The region; what runs at home mostly does not care."),
         key!(backup.s3.access_key_id, Text, |id| access_key_id(id), "The access key's id."),

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use quantum_clm::backup::remote::{Patience, Problem, Remote, RemoteError, S3Place};
+use quantum_clm::backup::remote::{Owner, Patience, Problem, Remote, RemoteError, S3Place};
 use quantum_clm::backup::{self, Place};
 use quantum_clm::config::S3;
 use quantum_clm::domain::backup::{AuditAt, BackupId, FeedAt, Keep, KeptArtifact, Manifest, ProgramId, StoredFile};
@@ -106,6 +106,11 @@ impl Bed {
     }
 }
 
+/// The machine that made the backups of a bed.
+fn here() -> Owner {
+    Owner { host: "here".into(), machine: Some("1".into()) }
+}
+
 fn noise(size: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
     let mut bytes = Vec::with_capacity(size + 8);
@@ -168,14 +173,14 @@ async fn a_backup_goes_there_once_and_comes_back_as_it_was() {
     moto.check_signatures();
     let (one, two, three) = (&noise(10, 1)[..], &noise(LARGE, 2)[..], &b""[..]);
     let first = bed.backup("2026-11-20T031500Z", LARGE, &[one, two, three]);
-    let sent = remote.put_backup(&bed.place, &first).await.unwrap();
+    let sent = remote.put_backup(&bed.place, &first, &here()).await.unwrap();
     assert_eq!((sent.files, sent.present), (6, 0));
     assert!(sent.bytes > 2 * LARGE as u64);
 
     let second = bed.backup("2026-11-21T031500Z", 100, &[one, b"new"]);
-    let sent = remote.put_backup(&bed.place, &second).await.unwrap();
+    let sent = remote.put_backup(&bed.place, &second, &here()).await.unwrap();
     assert_eq!((sent.files, sent.present), (4, 1), "its data, its words, and the one file that is new");
-    let sent = remote.put_backup(&bed.place, &second).await.unwrap();
+    let sent = remote.put_backup(&bed.place, &second, &here()).await.unwrap();
     assert_eq!((sent.files, sent.present), (2, 3), "a second time, its words");
 
     let listed = remote.list().await.unwrap();
@@ -211,7 +216,7 @@ async fn what_breaks_off_on_the_way_goes_on() {
     let backup = bed.backup("2026-11-21T031500Z", LARGE, &[b"model"]);
     // In the middle of the first part, which is sent once more.
     wire.set(Weather { cut_after: Some(9 << 20), ..Weather::default() });
-    remote.put_backup(&bed.place, &backup).await.unwrap();
+    remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
     assert_eq!((moto.unfinished(BUCKET), kept(&moto).len()), (0, 4));
     // In the middle of its way back, and on from there.
     wire.set(Weather { cut_answers_after: Some(9 << 20), ..Weather::default() });
@@ -227,22 +232,22 @@ async fn a_store_that_goes_away_has_no_half_backup_and_gets_the_rest_later() {
     let remote = bed.remote(&wire.url());
     let backup = bed.backup("2026-11-21T031500Z", 2 * LARGE, &[b"model"]);
     wire.set(Weather { down_after: Some(20 << 20), ..Weather::default() });
-    assert_says(remote.put_backup(&bed.place, &backup).await, &["s3://safe/home/one/2026-11-21T031500Z/quantum.redb"]);
+    assert_says(remote.put_backup(&bed.place, &backup, &here()).await, &["s3://safe/home/one/2026-11-21T031500Z/quantum.redb"]);
     assert_eq!((moto.unfinished(BUCKET), kept(&moto)), (1, vec![artifact(&backup)]));
     wire.set(Weather::default());
     assert_eq!(remote.list().await.unwrap().len(), 0);
 
-    let sent = remote.put_backup(&bed.place, &backup).await.unwrap();
+    let sent = remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
     assert_eq!((sent.files, sent.present), (3, 1));
     assert_eq!((moto.unfinished(BUCKET), remote.list().await.unwrap().len()), (0, 1));
 
     // Killed, and back without anything that it had.
     moto.kill();
-    assert_says(remote.put_backup(&bed.place, &backup).await, &["s3://safe/home/one", "connection"]);
+    assert_says(remote.put_backup(&bed.place, &backup, &here()).await, &["s3://safe/home/one", "connection"]);
     let again = Moto::start();
     again.make_bucket(BUCKET);
     let remote = bed.remote(&again.url());
-    assert_eq!(remote.put_backup(&bed.place, &backup).await.unwrap().files, 4);
+    assert_eq!(remote.put_backup(&bed.place, &backup, &here()).await.unwrap().files, 4);
 }
 
 fn artifact(manifest: &Manifest) -> String {
@@ -255,7 +260,7 @@ async fn who_may_not_is_told_what_to_mend() {
     let backup = bed.backup("2026-11-21T031500Z", 100, &[]);
     let secret_file = bed.directory.path().join("secret");
     let missing = bed.remote(&moto.url());
-    assert_says(missing.put_backup(&bed.place, &backup).await, &["no bucket \"safe\"", "backup.s3.bucket"]);
+    assert_says(missing.put_backup(&bed.place, &backup, &here()).await, &["no bucket \"safe\"", "backup.s3.bucket"]);
     assert_says(missing.list().await, &["no bucket \"safe\"", "backup.s3.bucket"]);
     moto.make_bucket(BUCKET);
     let (reader, reads) = moto.account("reader", "s3%3AListBucket");
@@ -266,11 +271,11 @@ async fn who_may_not_is_told_what_to_mend() {
         Remote::new(&settings, None, PATIENCE).unwrap()
     };
     let stranger = with("AKIANOBODY", "testing-secret");
-    assert_says(stranger.put_backup(&bed.place, &backup).await, &["AKIANOBODY", "mend backup.s3.access_key_id"]);
+    assert_says(stranger.put_backup(&bed.place, &backup, &here()).await, &["AKIANOBODY", "mend backup.s3.access_key_id"]);
     let wrong = with(&reader, "testing-secret");
-    assert_says(wrong.put_backup(&bed.place, &backup).await, &[&reader, "backup.s3.secret_access_key_file"]);
+    assert_says(wrong.put_backup(&bed.place, &backup, &here()).await, &[&reader, "backup.s3.secret_access_key_file"]);
     let reading = with(&reader, &reads);
-    assert_says(reading.put_backup(&bed.place, &backup).await, &["403", "allow it s3:", "\"safe\""]);
+    assert_says(reading.put_backup(&bed.place, &backup, &here()).await, &["403", "allow it s3:", "\"safe\""]);
     fs::remove_file(&secret_file).unwrap();
     let settings = bed.settings(&moto.url());
     assert_says(Remote::new(&settings, None, PATIENCE).map(|_| ()), &["backup.s3.secret_access_key_file"]);
@@ -285,9 +290,9 @@ async fn what_was_damaged_is_found() {
     let backup = bed.backup("2026-11-21T031500Z", LARGE, &[b"model"]);
     // On the way there: moto, unlike others, takes what was not signed.
     wire.set(Weather { flip_after: Some(9 << 20), ..Weather::default() });
-    assert_says(remote.put_backup(&bed.place, &backup).await, &["quantum.redb", "something else than what was sent"]);
+    assert_says(remote.put_backup(&bed.place, &backup, &here()).await, &["quantum.redb", "something else than what was sent"]);
     assert_eq!(kept(&moto), [artifact(&backup)]);
-    remote.put_backup(&bed.place, &backup).await.unwrap();
+    remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
 
     for name in ["2026-11-21T031500Z/quantum.redb".to_owned(), artifact(&backup)] {
         let key = format!("home/one/{name}");
@@ -318,7 +323,7 @@ async fn what_was_damaged_is_found() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[17 << 20 >> 1] ^= 1;
     fs::write(&path, bytes).unwrap();
-    assert_says(remote.put_backup(&bed.place, &backup).await, &["quantum.redb", "not what it was"]);
+    assert_says(remote.put_backup(&bed.place, &backup, &here()).await, &["quantum.redb", "not what it was"]);
     assert_eq!(moto.unfinished(BUCKET), 0);
 }
 
@@ -331,7 +336,7 @@ async fn old_copies_go_by_the_same_rule_and_the_last_one_never() {
     for (at, id) in ids.iter().enumerate() {
         let own = noise(20, at as u64);
         let backup = bed.backup(id, 50, &[b"shared", &own]);
-        remote.put_backup(&bed.place, &backup).await.unwrap();
+        remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
     }
     // One that never arrived, and one that somebody damaged.
     moto.delete(BUCKET, "home/one/2026-11-18T031500Z/SHA256SUMS");
@@ -341,7 +346,7 @@ async fn old_copies_go_by_the_same_rule_and_the_last_one_never() {
     let none = Keep { last: 0, daily: 0, weekly: 0, monthly: 0 };
     let two = Keep { last: 2, ..none };
     let now = quantum_clm::observe::now();
-    let gone = remote.prune(&two, now).await.unwrap();
+    let gone = remote.prune(&two, now, &here()).await.unwrap();
     assert_eq!(gone.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2026-11-19T031500Z", "2026-11-18T031500Z"]);
     let models = |moto: &Moto| {
         let ours = |key: &&String| key.starts_with("artifacts/") && !of_others.contains(&key.as_str());
@@ -353,17 +358,17 @@ async fn old_copies_go_by_the_same_rule_and_the_last_one_never() {
     let later = now.plus(2 * Micros::DAY);
     let sums = moto.object(BUCKET, "home/one/2026-11-20T031500Z/SHA256SUMS");
     moto.put(BUCKET, "home/one/2026-11-20T031500Z/SHA256SUMS", b"rubbish");
-    assert_eq!(remote.prune(&none, later).await.unwrap(), []);
+    assert_eq!(remote.prune(&none, later, &here()).await.unwrap(), []);
     assert_eq!(models(&moto), 5);
     moto.put(BUCKET, "home/one/2026-11-20T031500Z/SHA256SUMS", &sums);
-    assert_eq!(remote.prune(&two, later).await.unwrap(), []);
+    assert_eq!(remote.prune(&two, later, &here()).await.unwrap(), []);
     assert_eq!(models(&moto), 3);
 
-    assert_eq!(remote.prune(&none, later).await.unwrap().len(), 1);
-    assert_eq!(remote.prune(&none, later).await.unwrap(), [], "the last one stays");
+    assert_eq!(remote.prune(&none, later, &here()).await.unwrap().len(), 1);
+    assert_eq!(remote.prune(&none, later, &here()).await.unwrap(), [], "the last one stays");
     remote.get(ids[3].parse().unwrap(), &bed.other("fetched")).await.unwrap();
     let (foreign, ours): (Vec<_>, Vec<_>) = kept(&moto).into_iter().partition(|key| of_others.contains(&key.as_str()));
-    assert_eq!(ours.len(), 5, "three of the backup, two models' files");
+    assert_eq!(ours.len(), 6, "three of the backup, two models' files, and whose they are");
     assert_eq!(foreign.len(), of_others.len(), "what is not ours is never touched");
 }
 
@@ -373,11 +378,11 @@ async fn tls_needs_a_certificate_that_is_trusted() {
     let (moto, bed) = (Moto::start_tls(&certificates), Bed::new());
     let url = format!("https://localhost:{}", moto.port);
     let backup = bed.backup("2026-11-21T031500Z", 100, &[]);
-    assert_says(bed.remote(&url).put_backup(&bed.place, &backup).await, &["TLS", "backup.s3.ca_file"]);
+    assert_says(bed.remote(&url).put_backup(&bed.place, &backup, &here()).await, &["TLS", "backup.s3.ca_file"]);
     let settings = S3 { ca_file: Some(certificates.file("ca.pem")), ..bed.settings(&url) };
     let remote = Remote::new(&settings, None, PATIENCE).unwrap();
     // No bucket was made: that this is said means that it was reached.
-    assert_says(remote.put_backup(&bed.place, &backup).await, &["no bucket \"safe\""]);
+    assert_says(remote.put_backup(&bed.place, &backup, &here()).await, &["no bucket \"safe\""]);
     let none = S3 { ca_file: Some(bed.directory.path().join("secret")), ..settings };
     let remote = Remote::new(&none, None, PATIENCE).unwrap();
     assert_says(remote.list().await, &["no certificate", "mend backup.s3.ca_file"]);
@@ -421,7 +426,65 @@ async fn another_place_is_reached_with_the_same_key() {
     let remote = Remote::new(&bed.settings(&moto.url()), Some(&place), PATIENCE).unwrap();
     let backup = bed.backup("2026-11-21T031500Z", 10, &[]);
     assert_says(remote.get(backup.id, &bed.other("fetched")).await, &["no whole backup 2026-11-21T031500Z"]);
-    remote.put_backup(&bed.place, &backup).await.unwrap();
+    remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
     assert_eq!(moto.keys("elsewhere")[0], "2026-11-21T031500Z/SHA256SUMS");
     assert_eq!(remote.get(place.id.unwrap(), &bed.other("fetched")).await.unwrap(), backup);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_has_one_owner() {
+    let (moto, here_bed, other_bed) = (Moto::start(), Bed::new(), Bed::new());
+    moto.make_bucket(BUCKET);
+    let remote = here_bed.remote(&moto.url());
+    let backup = here_bed.backup("2026-11-21T031500Z", 100, &[b"model"]);
+    // Two machines of one image have one name; its clone one id.
+    let others = [
+        Owner { host: "there".into(), ..here() },
+        Owner { machine: Some("2".into()), ..here() },
+        Owner { host: "there".into(), machine: None },
+    ];
+    remote.claim(&here()).await.unwrap();
+    remote.put_backup(&here_bed.place, &backup, &here()).await.unwrap();
+    let before: Vec<_> = moto.keys(BUCKET).into_iter().map(|key| (moto.object(BUCKET, &key), key)).collect();
+    let keep = Keep { last: 0, daily: 0, weekly: 0, monthly: 0 };
+    let later = quantum_clm::observe::now().plus(2 * Micros::DAY);
+    for owner in &others {
+        let words = ["those of here", "backup.s3.prefix of its own", "remove the object OWNER"];
+        assert_says(remote.claim(owner).await, &words);
+        let theirs = other_bed.backup("2026-11-22T031500Z", 200, &[]);
+        assert_says(remote.put_backup(&other_bed.place, &theirs, owner).await, &words);
+        assert_says(remote.prune(&keep, later, owner).await, &words);
+    }
+    let after: Vec<_> = moto.keys(BUCKET).into_iter().map(|key| (moto.object(BUCKET, &key), key)).collect();
+    assert!(before == after, "{:?}", moto.keys(BUCKET));
+    // Nobody's place, where each sends what it likes: a name is taken once.
+    moto.delete(BUCKET, "home/one/OWNER");
+    let manifest = other_bed.backup("2026-11-21T031500Z", 200, &[]);
+    let theirs = Manifest { host: "there".into(), ..manifest };
+    let directory = other_bed.place.backup(theirs.id);
+    let text = serde_json::to_vec_pretty(&theirs).unwrap();
+    let sums = format!("{}  quantum.redb\n{}  manifest.json\n", theirs.data.sha256, digest(&text));
+    fs::write(directory.join("manifest.json"), text).unwrap();
+    fs::write(directory.join("SHA256SUMS"), sums).unwrap();
+    assert_says(remote.put_backup(&other_bed.place, &theirs, &others[0]).await, &["those of here"]);
+    assert_eq!(remote.get(backup.id, &here_bed.other("fetched")).await.unwrap(), backup);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_under_its_name_counts_only_when_all_of_it_is_there() {
+    let (moto, bed) = (Moto::start(), Bed::new());
+    moto.make_bucket(BUCKET);
+    let wire = Wire::before(moto.port);
+    let remote = bed.remote(&wire.url());
+    let backup = bed.backup("2026-11-21T031500Z", 100, &[]);
+    remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
+    // The same machine, whose directory of backups was made anew.
+    let another = bed.backup("2026-11-21T031500Z", LARGE, &[]);
+    wire.set(Weather { down_after: Some(9 << 20), ..Weather::default() });
+    assert!(remote.put_backup(&bed.place, &another, &here()).await.is_err());
+    wire.set(Weather::default());
+    let listed = remote.list().await.unwrap();
+    assert!(listed.len() == 1 && listed[0].unfinished, "{listed:?}");
+    remote.put_backup(&bed.place, &another, &here()).await.unwrap();
+    assert_eq!(remote.get(another.id, &bed.other("fetched")).await.unwrap(), another);
 }

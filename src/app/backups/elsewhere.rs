@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::copy::{CopyFailure, Copying, Elsewhere};
 use crate::backup::Place;
-use crate::backup::remote::{Patience, Remote, RemoteError, S3Place};
+use crate::backup::remote::{Owner, Patience, Remote, RemoteError, S3Place};
 use crate::config::S3;
 use crate::domain::backup::{Keep, Manifest};
 use crate::observe::now;
@@ -44,12 +44,16 @@ impl Bucket {
         })?;
         // Made anew each time: the secret is read again, and so is what the name says.
         let remote = Remote::new(&self.settings, Some(&place), Patience::default()).map_err(failure)?;
-        let sent = remote.put_backup(from, manifest).await.map_err(failure)?;
+        let (owner, usual) = (Owner::this_machine(), to == self.settings.place());
+        if usual {
+            remote.claim(&owner).await.map_err(failure)?;
+        }
+        let sent = remote.put_backup(from, manifest, &owner).await.map_err(failure)?;
         let (files, bytes) = (sent.files, sent.bytes);
         tracing::info!(to, files, bytes, "backup {} is copied; {} files were there", manifest.id, sent.present);
         // What somebody has sent to a place of their own is theirs to remove.
-        if to == self.settings.place() {
-            match remote.prune(&self.keep, now()).await {
+        if usual {
+            match remote.prune(&self.keep, now(), &owner).await {
                 Ok(removed) if removed.is_empty() => {}
                 Ok(removed) => {
                     let ids: Vec<String> = removed.iter().map(ToString::to_string).collect();

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use super::Remote;
+use super::{Owner, Remote};
 use super::error::{Problem, RemoteError};
 use super::objects::Listed;
 use crate::backup::artifacts::is_stored_name;
@@ -81,7 +81,9 @@ impl Remote {
 
     /// Removes the backups that no rule wants any more, what did not arrive and was followed by one that did, and then the
     /// models' files that no backup names; which backups.
-    pub async fn prune(&self, keep: &Keep, now: Micros) -> Result<Vec<BackupId>, RemoteError> {
+    /// The place becomes `owner`'s by that, or nothing is done.
+    pub async fn prune(&self, keep: &Keep, now: Micros, owner: &Owner) -> Result<Vec<BackupId>, RemoteError> {
+        self.claim(owner).await?;
         let copies = self.list().await?;
         let held: Vec<Held> = copies.iter().map(|copy| Held { id: copy.id, whole: copy.manifest.is_ok() }).collect();
         let mut gone = to_remove(&held, keep, now);

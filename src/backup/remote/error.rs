@@ -62,6 +62,15 @@ pub enum Problem {
     /// What is there is not what was sent, or what should be there.
     #[error("{0}")]
     Damaged(String),
+    /// It is another machine's.
+    #[error(
+        "the backups there are those of {host}, and two machines would remove each other's: give this one a \
+         backup.s3.prefix of its own; if that machine is gone for good and this one takes its place, remove the object OWNER there"
+    )]
+    Owned {
+        /// Whose.
+        host: String,
+    },
     /// There is no whole backup of that name.
     #[error("there is no whole backup {0} there: `quantum-clm backup list` shows what there is")]
     Missing(BackupId),

@@ -5,6 +5,7 @@
 //!                                       manifest.json
 //!                                       SHA256SUMS       goes last: without it there is no backup
 //!                    artifacts/ab/cdef…                  shared by all backups, sent when missing
+//!                    OWNER                               whose backups these are: nobody else's go there
 //! ```
 //!
 //! A copy is made of a backup that is whole here, from its files: nothing of the data file is held open while a network is
@@ -17,6 +18,7 @@ mod copies;
 mod error;
 mod fetch;
 mod objects;
+mod owner;
 mod send;
 mod sign;
 mod take;
@@ -29,6 +31,7 @@ use self::client::Client;
 pub use self::client::Patience;
 pub use self::copies::Copied;
 pub use self::error::{Problem, Refusal, RemoteError};
+pub use self::owner::Owner;
 pub use self::send::Sent;
 use self::sign::Signer;
 use crate::config::S3;

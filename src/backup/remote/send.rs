@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use super::Remote;
+use super::{Owner, Remote};
 use super::content::Content;
 use super::error::{Problem, RemoteError};
 use super::objects::{Listed, Unfinished};
@@ -28,8 +28,9 @@ pub struct Sent {
 
 impl Remote {
     /// Copies a backup that is whole in `place`. What an earlier try has sent is not sent again, and neither are models'
-    /// files that the store has. The backup counts there only when all of it is there.
-    pub async fn put_backup(&self, place: &Place, manifest: &Manifest) -> Result<Sent, RemoteError> {
+    /// files that the store has. The backup counts there only when all of it is there. A place that is not `owner`'s is
+    /// left alone.
+    pub async fn put_backup(&self, place: &Place, manifest: &Manifest, owner: &Owner) -> Result<Sent, RemoteError> {
         let id = manifest.id;
         let directory = place.backup(id);
         let local = |step, name: &str| {
@@ -46,6 +47,8 @@ impl Remote {
             let text = std::fs::read(directory.join(name)).map_err(local("read", name));
             words.push((format!("{id}/{name}"), text.map_err(self.at(&format!("{id}/{name}")))?));
         }
+        self.is_owned(owner).await?;
+        self.make_way(manifest, words.last().map_or(&[], |(_, sums)| sums)).await?;
         self.forget_unfinished(id).await?;
         let mut sent = self.put_artifacts(place, &manifest.artifacts).await?;
         let data = &manifest.data;
@@ -59,6 +62,8 @@ impl Remote {
             self.client.put_file(&key, &path, data.size, &data.sha256).await.map_err(self.at(&name))?;
             sent.count(data.size);
         }
+        // It was long on its way: what another machine's retention thinks of now may be gone when this backup counts.
+        self.is_owned(owner).await?;
         for (name, text) in words {
             let size = text.len() as u64;
             crate::failpoint!("backup::remote_words");
