@@ -2,6 +2,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
 use super::error::BackupError;
 use super::files;
 use super::layout::Place;
@@ -15,7 +17,10 @@ impl Lock {
     /// The lock of `place`, or [`BackupError::Busy`] where somebody has it.
     pub(super) fn take(place: &Place) -> Result<Self, BackupError> {
         let path = place.lock();
-        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        // A directory that others may write to must not have root make files wherever a link leads.
+        let opened = options.custom_flags(OFlags::NOFOLLOW.bits() as i32).open(&path);
         let file = opened.map_err(BackupError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::error::VerifyError;
+use super::error::{BackupError, VerifyError};
 use super::layout::{MANIFEST, Place, SUMS};
 use super::list::{checked, list};
+use super::lock::Lock;
 use super::verify::{Verifier, verify_backup};
 use crate::domain::backup::{BackupId, Finding, Manifest};
 use crate::domain::model::Digest;
 
-/// Behind the name of a model's file while it comes.
-const COMING: &str = ".partial";
+/// The name of a model's file while it comes, in the directory of the backup: that goes with it, and nobody else writes there.
+const COMING: &str = "artifact";
 
 /// What is asked of whoever has the backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,9 @@ pub enum ReceiveError {
         /// What is wrong with it.
         why: String,
     },
+    /// Somebody else makes, receives or removes backups there, or what is there cannot be looked at.
+    #[error(transparent)]
+    Place(#[from] BackupError),
     /// It could not be verified.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -81,7 +85,8 @@ impl ReceiveError {
 }
 
 /// Has a backup brought into `place`, where it lies like one that was made there: on the disk, verified, whole; or not at
-/// all. Models' files that are there are not brought again. Of an encrypted one the checksums are compared.
+/// all. Models' files that are there are not brought again. Of an encrypted one the checksums are compared. Whoever makes or
+/// receives another one there meanwhile is refused, and so is this where somebody does: each removes what it finds half done.
 pub fn receive(
     id: BackupId,
     place: &Place,
@@ -90,12 +95,14 @@ pub fn receive(
 ) -> Result<Received, ReceiveError> {
     let path = place.backup(id);
     make(&place.directory)?;
-    let there = list(place).map_err(|error| ReceiveError::Strange(error.to_string()))?;
+    let lock = Lock::take(place)?;
+    let there = list(place)?;
     if let Some(found) = there.into_iter().find(|found| found.id == id) {
         let manifest = found.manifest.map_err(|why| ReceiveError::InTheWay { path: path.clone(), why })?;
         let findings = verify_backup(&path, manifest.recipients.is_empty(), None, verifier)?.findings;
         return Ok(Received { path, fetched: 0, findings });
     }
+    lock.clean(place)?;
     let partial = place.partial(id);
     let mut receiving = Receiving { place, from, fetched: 0 };
     let received = receiving.fill(id, &partial).and_then(|manifest| {
@@ -123,13 +130,8 @@ struct Receiving<'a> {
 impl Receiving<'_> {
     /// Everything, on the disk, each file of the size and digest that it should have.
     fn fill(&mut self, id: BackupId, partial: &Path) -> Result<Manifest, ReceiveError> {
-        match fs::remove_dir_all(partial) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(ReceiveError::io("remove", partial)(error));
-            }
-            _ => {}
-        }
-        make(partial)?;
+        // Not one that is there: it would be somebody else's, or a link to anywhere.
+        DirBuilder::new().mode(0o700).create(partial).map_err(ReceiveError::io("make", partial))?;
         let mut words = Vec::new();
         for name in [MANIFEST, SUMS] {
             let to = partial.join(name);
@@ -138,7 +140,7 @@ impl Receiving<'_> {
         }
         let manifest = checked(&words[0], &words[1], Some(id)).map_err(ReceiveError::Strange)?;
         let artifacts = self.place.artifacts();
-        make(&artifacts)?;
+        make_within(&artifacts)?;
         for artifact in &manifest.artifacts {
             let to = artifacts.join(&artifact.stored_name);
             let (size, digest) = (artifact.stored_size, artifact.stored_sha256);
@@ -146,10 +148,8 @@ impl Receiving<'_> {
                 continue;
             }
             let shelf = to.parent().unwrap_or(&artifacts);
-            make(shelf)?;
-            let mut coming = to.clone().into_os_string();
-            coming.push(COMING);
-            let coming = PathBuf::from(coming);
+            make_within(shelf)?;
+            let coming = partial.join(COMING);
             self.bring_as(&Piece::Artifact(artifact.sha256), &coming, (size, digest))?;
             fs::rename(&coming, &to).map_err(ReceiveError::io("name", &to))?;
             sync(shelf)?;
@@ -173,7 +173,7 @@ impl Receiving<'_> {
     }
 
     fn bring(&mut self, piece: &Piece, to: &Path) -> Result<(), ReceiveError> {
-        let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to);
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
         let mut file = opened.map_err(ReceiveError::io("write", to))?;
         self.from.bring(piece, &mut file).map_err(ReceiveError::Bring)?;
         file.flush().and_then(|()| file.sync_all()).map_err(ReceiveError::io("write", to))?;
@@ -199,6 +199,17 @@ fn digest_of(path: &Path) -> io::Result<(u64, Digest)> {
 
 fn make(directory: &Path) -> Result<(), ReceiveError> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(ReceiveError::io("make", directory))
+}
+
+/// A directory of the shelf, which is none where a link leads out of the place: root may bring a backup to a medium that
+/// others write to as well.
+fn make_within(directory: &Path) -> Result<(), ReceiveError> {
+    make(directory)?;
+    let looked = fs::symlink_metadata(directory).and_then(|metadata| {
+        let link = || io::Error::new(io::ErrorKind::NotADirectory, "it is a link: remove it");
+        if metadata.is_dir() { Ok(()) } else { Err(link()) }
+    });
+    looked.map_err(ReceiveError::io("use", directory))
 }
 
 fn sync(directory: &Path) -> Result<(), ReceiveError> {

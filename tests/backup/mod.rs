@@ -7,6 +7,7 @@ mod daemon;
 #[cfg(feature = "failpoints")]
 mod interrupted;
 mod load;
+mod receive;
 mod s3;
 mod sealed;
 mod verify;

@@ -232,7 +232,10 @@ async fn a_store_that_goes_away_has_no_half_backup_and_gets_the_rest_later() {
     let remote = bed.remote(&wire.url());
     let backup = bed.backup("2026-11-21T031500Z", 2 * LARGE, &[b"model"]);
     wire.set(Weather { down_after: Some(20 << 20), ..Weather::default() });
-    assert_says(remote.put_backup(&bed.place, &backup, &here()).await, &["s3://safe/home/one/2026-11-21T031500Z/quantum.redb"]);
+    assert_says(
+        remote.put_backup(&bed.place, &backup, &here()).await,
+        &["s3://safe/home/one/2026-11-21T031500Z/quantum.redb"],
+    );
     assert_eq!((moto.unfinished(BUCKET), kept(&moto)), (1, vec![artifact(&backup)]));
     wire.set(Weather::default());
     assert_eq!(remote.list().await.unwrap().len(), 0);
@@ -271,7 +274,10 @@ async fn who_may_not_is_told_what_to_mend() {
         Remote::new(&settings, None, PATIENCE).unwrap()
     };
     let stranger = with("AKIANOBODY", "testing-secret");
-    assert_says(stranger.put_backup(&bed.place, &backup, &here()).await, &["AKIANOBODY", "mend backup.s3.access_key_id"]);
+    assert_says(
+        stranger.put_backup(&bed.place, &backup, &here()).await,
+        &["AKIANOBODY", "mend backup.s3.access_key_id"],
+    );
     let wrong = with(&reader, "testing-secret");
     assert_says(wrong.put_backup(&bed.place, &backup, &here()).await, &[&reader, "backup.s3.secret_access_key_file"]);
     let reading = with(&reader, &reads);
@@ -290,7 +296,10 @@ async fn what_was_damaged_is_found() {
     let backup = bed.backup("2026-11-21T031500Z", LARGE, &[b"model"]);
     // On the way there: moto, unlike others, takes what was not signed.
     wire.set(Weather { flip_after: Some(9 << 20), ..Weather::default() });
-    assert_says(remote.put_backup(&bed.place, &backup, &here()).await, &["quantum.redb", "something else than what was sent"]);
+    assert_says(
+        remote.put_backup(&bed.place, &backup, &here()).await,
+        &["quantum.redb", "something else than what was sent"],
+    );
     assert_eq!(kept(&moto), [artifact(&backup)]);
     remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
 

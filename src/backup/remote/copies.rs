@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 
-use super::{Owner, Remote};
 use super::error::{Problem, RemoteError};
 use super::objects::Listed;
+use super::{Owner, Remote};
 use crate::backup::artifacts::is_stored_name;
 use crate::backup::layout::{MANIFEST, SUMS, is_of_a_backup};
 use crate::backup::list::{MOST_MANIFEST, checked};

@@ -81,7 +81,8 @@ impl Remote {
     /// byte of it changes. `sums` are those of the backup that comes.
     pub(super) async fn make_way(&self, manifest: &Manifest, sums: &[u8]) -> Result<(), RemoteError> {
         let (sums_at, manifest_at) = (format!("{}/{SUMS}", manifest.id), format!("{}/{MANIFEST}", manifest.id));
-        let there = self.client.get(&self.place.key(&manifest_at), MOST_MANIFEST).await.map_err(self.at(&manifest_at))?;
+        let there =
+            self.client.get(&self.place.key(&manifest_at), MOST_MANIFEST).await.map_err(self.at(&manifest_at))?;
         let host = there.and_then(|text| serde_json::from_slice::<Named>(&text).ok()).map(|named| named.host);
         if let Some(host) = host.filter(|host| *host != manifest.host) {
             return Err(self.at(&manifest_at)(Problem::Owned { host }));

@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
-use super::{Owner, Remote};
 use super::content::Content;
 use super::error::{Problem, RemoteError};
 use super::objects::{Listed, Unfinished};
+use super::{Owner, Remote};
 use crate::backup::Place;
 use crate::backup::artifacts::is_stored_name;
 use crate::backup::layout::{MANIFEST, SUMS, is_of_a_backup};
