@@ -85,6 +85,17 @@ fn upgraded(system: &System) {
     assert_eq!(system.property("quantum-clm.service", "ActiveState"), "inactive");
     system.sh("systemctl start quantum-clm.service");
     system.sh("quantum-clm user list | grep ada");
+    // Of what runs only what ran.
+    system.sh(
+        "systemctl enable quantum-clm-worker.service; \
+         systemctl stop quantum-clm-backup.timer quantum-clm-worker.service; systemctl start quantum-clm.socket",
+    );
+    system.install(VERSION);
+    system.wait_active("quantum-clm.service");
+    for unit in ["quantum-clm-backup.timer", "quantum-clm-worker.service"] {
+        assert_eq!(system.property(unit, "ActiveState"), "inactive", "{unit} was stopped before the upgrade");
+    }
+    system.sh("systemctl disable quantum-clm-worker.service; systemctl start quantum-clm-backup.timer");
 }
 
 fn removed(system: &System) {
@@ -107,9 +118,23 @@ fn purged(system: &System) {
     assert!(said.contains("sign in as before"), "{said}");
     system.sh("quantum-clm user list | grep ada");
 
+    // What others have there is theirs: on a disk that is mounted below, and among the backups.
+    system.sh("quantum-clm backup");
+    let of_others = [
+        "/var/backups/quantum-clm/artifacts/run1/model.pkl",
+        "/var/backups/quantum-clm/mine/notes",
+        "/var/lib/quantum-clm/disk/mine",
+    ];
+    system.sh("mkdir /var/lib/quantum-clm/disk && mount -t tmpfs none /var/lib/quantum-clm/disk");
+    for path in of_others {
+        system.sh(&format!("mkdir -p $(dirname {path}) && echo mine >{path}"));
+    }
     system.sh("echo quantum-clm quantum-clm/purge-data boolean true | debconf-set-selections");
     system.sh("apt-get -q -y purge quantum-clm 2>&1");
-    for path in ["/var/lib/quantum-clm", "/var/backups/quantum-clm", "/etc/quantum/clm.toml", "/run/quantum-clm"] {
+    let left = system.sh("find /var/lib/quantum-clm /var/backups/quantum-clm -type f | sort");
+    assert_eq!(left.lines().collect::<Vec<_>>(), of_others, "what is ours goes, and nothing else");
+    system.sh("umount /var/lib/quantum-clm/disk && rm -r /var/lib/quantum-clm /var/backups/quantum-clm");
+    for path in ["/var/lib/quantum-clm-worker", "/etc/quantum/clm.toml", "/run/quantum-clm"] {
         assert_ne!(system.try_sh(&format!("test -e {path}")).code, Some(0), "{path} is left");
     }
     assert_eq!(system.sh("(systemctl list-unit-files 'quantum-clm*' --no-legend || true) | wc -l"), "0");
