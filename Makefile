@@ -46,7 +46,8 @@ gates-table:
 check: test
 	cargo deny check bans licenses sources
 
-# The crash test five hundred times instead of twenty-five, and 500 jobs instead of 200 under fire. Takes about twenty minutes.
+# The crash test five hundred times instead of twenty-five, a hundred backups under load instead of eight, and 500 jobs instead of
+# 200 under fire. Takes about twenty minutes.
 # QUANTUM_CLM_SOAK_SEED repeats what went wrong.
 soak: setup-test
 	QUANTUM_CLM_SOAK_KILLS=500 $(RUNNER) --locked --features failpoints exactly_once
