@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::files::{self, Hashing};
 use super::layout::{DATA, MANIFEST, Place, SEALED, SUMS};
 use super::list::{list, sums_of};
 use super::lock::Lock;
-use super::prune::prune_locked;
+use super::prune::{Known, Pruned, prune};
 use super::seal::{self, Recipient};
 use super::verify::{Verifier, verify_data};
 use crate::domain::backup::{
@@ -35,6 +36,8 @@ pub struct Plan<'a> {
     pub place: &'a Place,
     /// Which older ones stay.
     pub keep: &'a Keep,
+    /// Older ones that were looked through and found damaged: they stay, and stand in for no other.
+    pub damaged: &'a BTreeSet<BackupId>,
     /// Whom it is encrypted to; nobody for a plain one.
     pub recipients: &'a [Recipient],
     /// The machine's name.
@@ -70,6 +73,8 @@ pub struct Created {
     pub manifest: Manifest,
     /// Older ones that were removed.
     pub removed: Vec<BackupId>,
+    /// Older ones that were read before others went on their word, and are damaged; and how it shows.
+    pub doubted: BTreeMap<BackupId, String>,
     /// Why older ones could not be removed; the new one is whole all the same.
     pub unpruned: Option<BackupError>,
 }
@@ -91,12 +96,13 @@ pub fn create(plan: &Plan<'_>, at: Micros, progress: &dyn Fn(Step)) -> Result<Cr
     crate::failpoint!("backup::renamed");
     progress(Step::Prune);
     let now = at.max(Utc::now().into());
-    let (removed, unpruned) = match prune_locked(&lock, place, plan.keep, now, Some(manifest.id)) {
-        Ok(removed) => (removed, None),
-        Err(error) => (Vec::new(), Some(error)),
+    let known = Known { verified: manifest.id, damaged: plan.damaged };
+    let (Pruned { removed, doubted }, unpruned) = match prune(&lock, place, plan.keep, now, &known) {
+        Ok(pruned) => (pruned, None),
+        Err(error) => (Pruned::default(), Some(error)),
     };
     crate::failpoint!("backup::pruned");
-    Ok(Created { manifest, removed, unpruned })
+    Ok(Created { manifest, removed, doubted, unpruned })
 }
 
 /// A full disk by its name, whoever met it.

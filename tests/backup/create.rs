@@ -3,7 +3,7 @@ use std::fs;
 use std::process::Command;
 
 use quantum_clm::app::registry::Ask;
-use quantum_clm::backup::{BackupError, Step, Verifier, create, prune};
+use quantum_clm::backup::{BackupError, Step, Verifier, create};
 use quantum_clm::domain::access::{Actor, Grant};
 use quantum_clm::domain::backup::{Keep, Part};
 use quantum_clm::domain::role::Role;
@@ -127,7 +127,6 @@ fn two_at_once_do_not_meet() {
     let progress = |_| {
         let second = make(&app.store, &bed.place(), &ALL, &|_| {});
         assert!(matches!(second, Err(BackupError::Busy { .. })), "{second:?}");
-        assert!(matches!(prune(&bed.place(), &ALL, now()), Err(BackupError::Busy { .. })));
         seen.set(seen.get() + 1);
     };
     make(&app.store, &bed.place(), &ALL, &progress).expect("a backup");
@@ -151,7 +150,7 @@ fn what_is_not_verified_is_no_backup() {
 }
 
 #[test]
-fn a_damaged_newest_one_does_not_cost_the_last_good_one() {
+fn before_an_older_one_goes_the_one_that_stands_in_for_it_is_read() {
     let bed = Bed::new(100);
     let ids = [(); 3].map(|()| bed.backup().manifest.id);
     let data = bed.place().backup(ids[2]).join("quantum.redb");
@@ -159,10 +158,13 @@ fn a_damaged_newest_one_does_not_cost_the_last_good_one() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
     fs::write(&data, bytes).expect("a write");
-    let none = Keep { last: 0, daily: 0, weekly: 0, monthly: 0 };
-    assert_eq!(prune(&bed.place(), &none, now()).expect("a prune"), [ids[0]]);
+    let two = Keep { last: 2, daily: 0, weekly: 0, monthly: 0 };
+    let app = bed.app();
+    let created = make(&app.store, &bed.place(), &two, &|_| {}).expect("a backup");
+    assert_eq!(created.removed, [ids[0]], "the one before the damaged one stays in its place");
+    assert_eq!(created.doubted.keys().copied().collect::<Vec<_>>(), [ids[2]], "{:?}", created.doubted);
     let left: Vec<_> = bed.found().iter().map(|found| found.id).collect();
-    assert_eq!(left, [ids[1], ids[2]], "the last whole one, and the damaged one for the operator to see");
+    assert_eq!(left, [ids[1], ids[2], created.manifest.id], "the damaged one is for the operator to see");
 }
 
 /// Run in a process of its own, in which no file may grow beyond some size; nothing where nobody asks for it.
@@ -213,6 +215,7 @@ fn the_present_is_an_argument_and_names_are_given_once() {
             store: &app.store,
             place: &place,
             keep: &ALL,
+            damaged: &std::collections::BTreeSet::new(),
             recipients: &[],
             host: "test",
             program,

@@ -276,6 +276,47 @@ async fn a_flipped_bit_is_found_by_looking_again_and_told() {
 }
 
 #[tokio::test]
+async fn a_backup_that_is_known_to_be_damaged_takes_no_good_ones_place() {
+    let bed = Bed::new();
+    let flip = |id: &str| {
+        let data = bed.appliance.app.config.backup.directory.join(id).join("quantum.redb");
+        let mut bytes = std::fs::read(&data).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&data, bytes).unwrap();
+    };
+    let kept = async || -> Vec<String> {
+        let page = bed.get(&bed.viewer, "/api/backups").await.json();
+        let backups = page["backups"].as_array().unwrap();
+        backups.iter().rev().map(|backup| backup["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(bed.appliance.app.config.backup.keep_last, 3);
+    let (first, second, third) = (bed.made().await, bed.made().await, bed.made().await);
+    // Found by somebody who looked.
+    flip(&third);
+    let path = format!("/api/backups/{third}/verify");
+    bed.appliance.send(&bed.operator, Method::POST, &path, &json!({})).await;
+    assert_eq!(bed.carry_out(), [AttemptState::Failed]);
+    let fourth = bed.made().await;
+    assert_eq!(
+        kept().await,
+        [&first, &second, &third, &fourth].map(String::clone),
+        "three good ones, and the damaged one"
+    );
+    // Found by retention, which reads the one that is to stand in: a look of its own says what is wrong with it.
+    flip(&second);
+    bed.ask().await;
+    assert_eq!(bed.carry_out(), [AttemptState::Done, AttemptState::Failed]);
+    assert!(kept().await.contains(&first), "the oldest is good, and the one that stood in for it is not");
+    let told = |id: &String| ("backup.damaged".to_owned(), id.clone(), false, 1);
+    assert_eq!(bed.intents(), [told(&third), told(&second)]);
+    // With enough good ones it goes, and the damaged ones stay to be seen.
+    let newest = bed.made().await;
+    let left = kept().await;
+    assert!(!left.contains(&first) && left.contains(&second) && left.contains(&newest), "{left:?}");
+}
+
+#[tokio::test]
 async fn what_the_end_of_the_daemon_interrupted_is_made_once_more() {
     let bed = Bed::new();
     bed.ask().await;

@@ -1,7 +1,7 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::{open_attempts, subject};
-use super::run::Came;
+use super::run::{Came, NewBackup};
 use super::{Backups, BackupsError};
 use crate::backup;
 use crate::domain::access::Actor;
@@ -42,7 +42,11 @@ impl Backups {
                 return Ok(None);
             };
             match came {
-                Came::Made(manifest, notes) => made(txn, &mut attempt, manifest, notes.clone(), *at)?,
+                Came::Made(new) => {
+                    let NewBackup { manifest, notes, doubted } = new.as_ref();
+                    made(txn, &mut attempt, manifest, notes.clone(), *at)?;
+                    look_again(txn, doubted, *at)?;
+                }
                 Came::Nothing(why) => came_to_nothing(txn, &mut attempt, AttemptState::Failed, why, *at)?,
                 Came::Whole(report) => looked_at(txn, &mut attempt, report, *at)?,
                 Came::Damaged(report) => damaged(txn, &mut attempt, report, *at)?,
@@ -60,6 +64,7 @@ impl Backups {
             self.count(&attempt);
             tell(&attempt);
         }
+        self.asked.notify_one();
         self.to_copy.notify_one();
         self.happened();
         Ok(())
@@ -178,6 +183,18 @@ fn made(
     }
     let told = format!("asked for by {}", attempt.by);
     txn.audit(AuditEntry::done(at, &own(), "backup.made", subject(attempt), told))
+}
+
+/// Asks for a whole look at backups that retention has read and doubts: that says what is wrong, and tells somebody.
+fn look_again(txn: &WriteTxn, doubted: &BTreeMap<BackupId, String>, at: Micros) -> Result<(), StoreError> {
+    for (id, fault) in doubted {
+        let why = format!("retention has read it: {fault}");
+        let mut attempt = Attempt::asked(txn.next_backup_attempt()?, AttemptKind::Verify, &own_name(), &why, at);
+        attempt.backup = Some(*id);
+        txn.put_backup_attempt(&attempt)?;
+        txn.audit(AuditEntry::done(at, &own(), "backup.verify", subject(&attempt), why))?;
+    }
+    Ok(())
 }
 
 fn came_to_nothing(
