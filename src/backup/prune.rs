@@ -7,7 +7,8 @@ use super::files;
 use super::layout::{MANIFEST, Place};
 use super::list::{Found, list};
 use super::lock::Lock;
-use crate::domain::backup::{BackupId, Held, Keep, Manifest, to_remove};
+use crate::domain::backup::{BackupId, Held, Keep, Manifest, lacked, to_remove};
+use crate::domain::model::Digest;
 use crate::domain::time::Micros;
 
 /// What retention did.
@@ -37,7 +38,9 @@ pub(super) fn prune(
     known: &Known<'_>,
 ) -> Result<Pruned, BackupError> {
     let mut found = list(place)?;
-    let (removed, doubted) = chosen(&found, keep, now, known);
+    let (mut removed, doubted) = chosen(&found, keep, now, known);
+    let needed = needed(place, &found, &removed);
+    removed.retain(|id| !needed.contains(id));
     for id in &removed {
         // Under the name of an unfinished one it is no backup at once, and goes with the next start if not now.
         let doomed = place.partial(*id);
@@ -80,6 +83,27 @@ fn chosen(found: &[Found], keep: &Keep, now: Micros, known: &Known<'_>) -> (Vec<
         }
         doubted.extend(damaged);
     }
+}
+
+/// The backups that have the last whole copy of a model's file which one that stays lacks: without them it would be gone
+/// for good. On the shelf the file may have rotted, so it is read, newest first.
+fn needed(place: &Place, found: &[Found], removed: &[BackupId]) -> BTreeSet<BackupId> {
+    let manifests = || found.iter().filter_map(|backup| backup.manifest.as_ref().ok());
+    let lacking: BTreeSet<_> = manifests()
+        .filter(|manifest| !removed.contains(&manifest.id))
+        .flat_map(|manifest| manifest.lacking.iter().map(|lacking| lacking.sha256))
+        .collect();
+    let has = |id: &BackupId, sha256: &Digest| {
+        manifests()
+            .find(|manifest| manifest.id == *id)
+            .and_then(|manifest| manifest.artifacts.iter().find(|artifact| artifact.sha256 == *sha256))
+            .is_some_and(|artifact| artifacts::check(place, artifact).is_ok())
+    };
+    lacked(manifests())
+        .iter()
+        .filter(|(sha256, _)| lacking.contains(sha256))
+        .filter_map(|(sha256, having)| having.iter().find(|id| has(id, sha256)).copied())
+        .collect()
 }
 
 /// What is wrong with the data file of a backup, which is read for that.

@@ -109,17 +109,6 @@ fn a_version_that_is_deleted_meanwhile_is_not_in_it() {
 }
 
 #[test]
-fn a_model_whose_file_is_lost_costs_nobody_the_backup() {
-    let bed = Bed::new(100);
-    let lost = files(&bed.directory.path().join("artifacts/sha256"))[0].clone();
-    fs::write(&lost, b"damaged").expect("a write");
-    let manifest = bed.backup().manifest;
-    assert_eq!(manifest.lacking.len(), 1, "{manifest:?}");
-    let report = look(&bed.place().backup(manifest.id), true);
-    assert!(report.is_whole() && report.notes.iter().any(|note| note.contains("is not in it")), "{report:?}");
-}
-
-#[test]
 fn two_at_once_do_not_meet() {
     let bed = Bed::new(100);
     let app = bed.app();

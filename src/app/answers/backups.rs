@@ -50,6 +50,9 @@ pub struct AttemptAnswer {
     pub rows: u64,
     /// Events among them.
     pub events: u64,
+    /// Files of models that should be in it and could not be read.
+    #[serde(default)]
+    pub lacking: u64,
     /// Why it came to nothing, or what should be known although it did not.
     pub error: Option<String>,
     /// The copy elsewhere, where one is wanted.
@@ -97,6 +100,7 @@ impl From<&Attempt> for AttemptAnswer {
             bytes: attempt.bytes,
             rows: attempt.rows,
             events: attempt.events,
+            lacking: attempt.lacking,
             error: attempt.error.clone(),
             copy: attempt.copy.as_ref().map(CopyAnswer::from),
         }

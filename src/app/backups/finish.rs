@@ -176,13 +176,40 @@ fn made(
     attempt.bytes = manifest.data.size;
     attempt.rows = manifest.tables.values().sum();
     attempt.events = manifest.feed.kept;
+    attempt.lacking = manifest.lacking.len() as u64;
     attempt.stage = Some(Stage::Prune);
     attempt.end(AttemptState::Done, notes, at);
     for trouble in Trouble::UNTIL_THE_NEXT {
         resolve(txn, trouble, None, &format!("backup {} is whole", manifest.id), at)?;
     }
+    tell_of_lacking(txn, manifest, at)?;
     let told = format!("asked for by {}", attempt.by);
     txn.audit(AuditEntry::done(at, &own(), "backup.made", subject(attempt), told))
+}
+
+/// Tells that a backup lacks models' files, or that the newest has all of them again.
+fn tell_of_lacking(txn: &WriteTxn, manifest: &Manifest, at: Micros) -> Result<(), StoreError> {
+    let (id, count) = (manifest.id, manifest.lacking.len());
+    let Some(first) = manifest.lacking.first() else {
+        return resolve(txn, Trouble::Incomplete, None, &format!("backup {id} has all files of models"), at);
+    };
+    let mut since = None;
+    txn.newest_backup_attempts(|earlier| {
+        since = earlier.made_a_complete_one().then_some(earlier.backup).flatten();
+        !earlier.made_a_complete_one()
+    })?;
+    let files = files_of_models(count as u64);
+    let reason = format!(
+        "Backup {id} lacks {files}, which could not be read; the first has the SHA-256 {}: {}",
+        first.sha256, first.why
+    );
+    let raise = Trouble::Incomplete.raise(since, reason, count as u64, at);
+    txn.apply_findings(&[Finding::Raise(raise)], at)
+}
+
+/// So many, in words.
+pub(super) fn files_of_models(count: u64) -> String {
+    if count == 1 { "1 file of a model".to_owned() } else { format!("{count} files of models") }
 }
 
 /// Asks for a whole look at backups that retention has read and doubts: that says what is wrong, and tells somebody.

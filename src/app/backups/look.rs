@@ -41,6 +41,11 @@ impl Kept {
         }
     }
 
+    /// Files of models that should be in it and could not be read when it was made.
+    pub fn lacking(&self) -> u64 {
+        self.manifest.as_ref().map_or(0, |manifest| manifest.lacking.len() as u64)
+    }
+
     /// Whether it can be relied on, as far as is known.
     pub fn is_good(&self) -> bool {
         self.fault().is_none()

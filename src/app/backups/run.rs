@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::finish::files_of_models;
 use super::{Backups, BackupsError, keep, program};
 use crate::backup::seal::Recipient;
 use crate::backup::{self, Created, Plan, Step, VerifyError};
@@ -150,11 +151,8 @@ fn stage(step: Step) -> Stage {
 /// What should be known of a backup that is whole.
 fn notes(created: &Created) -> Option<String> {
     let lacking = created.manifest.lacking.first().map(|first| {
-        let count = created.manifest.lacking.len();
-        format!(
-            "{count} files of models' versions are not in it, because they could not be read; the first: {}",
-            first.why
-        )
+        let files = files_of_models(created.manifest.lacking.len() as u64);
+        format!("not in it, because it could not be read: {files}; the first: {}", first.why)
     });
     let unpruned = created.unpruned.as_ref().map(|error| format!("older backups could not be removed: {}", error));
     let notes: Vec<_> = lacking.into_iter().chain(unpruned).collect();

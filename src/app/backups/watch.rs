@@ -1,4 +1,4 @@
-use super::finish::resolve;
+use super::finish::{files_of_models, resolve};
 use super::look::Kept;
 use super::{Backups, BackupsError, Standing};
 use crate::domain::backup::{Attempt, CopyState, Trouble};
@@ -18,6 +18,7 @@ impl Backups {
         let good = standing.kept.iter().flatten().filter(|kept| kept.is_good()).count();
         self.metrics.backups.kept.set(good as u64);
         self.metrics.backups.newest(standing.newest().map(|kept| kept.id.taken_at()));
+        self.metrics.backups.lacking.set(standing.newest().map_or(0, Kept::lacking));
         report(&self.status, &standing, now);
         if let Some(status) = &self.copy_status {
             self.report_copies(status, &standing);
@@ -117,6 +118,10 @@ fn report(status: &Reporter, standing: &Standing, now: Micros) {
     if let Some(attempt) = standing.failing() {
         let why = attempt.error.as_deref().unwrap_or_default();
         trouble(format!("the last backup failed: {why}"), "mend what it complains of, then: quantum-clm backup");
+    }
+    if let Some(kept) = newest.filter(|kept| kept.lacking() > 0) {
+        let what_to_do = "quantum-clm verify names the files: put them back, from an older backup or from who made them";
+        trouble(format!("backup {} lacks {}", kept.id, files_of_models(kept.lacking())), what_to_do);
     }
     if let Some(damaged) = standing.kept.iter().flatten().find(|kept| !kept.is_good()) {
         let why = damaged.fault().unwrap_or_default();

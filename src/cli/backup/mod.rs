@@ -25,7 +25,8 @@ The daemon makes the backup, verifies it and keeps it in backup.directory; while
 --to DIR it is then fetched into DIR and verified there. Where backups are copied to a store elsewhere ([backup.s3]), the \
 command waits for that too.
 
-Exit codes: 0 all of it is done; 1 the backup, its copy or its verification failed; 2 nothing could be asked for, or what \
+Exit codes: 0 all of it is done; 1 the backup, its copy or its verification failed, \
+or files of models are not in it; 2 nothing could be asked for, or what \
 came of it is not known."
 )]
 pub(crate) struct BackupArgs {
@@ -76,7 +77,7 @@ pub(crate) fn run(args: BackupArgs, global: &Global) -> anyhow::Result<ExitCode>
     } else {
         output::print(told(&attempt, taken.as_ref()).as_bytes())?;
     }
-    let good = attempt.state == AttemptState::Done && copied && whole;
+    let good = attempt.state == AttemptState::Done && attempt.lacking == 0 && copied && whole;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

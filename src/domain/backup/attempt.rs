@@ -34,6 +34,8 @@ pub struct Attempt {
     pub rows: u64,
     /// Events that are in it.
     pub events: u64,
+    /// Files of models that should be in it and could not be read.
+    pub lacking: u64,
     /// Why it came to nothing, or what should be known although it did not.
     pub error: Option<String>,
     /// The copy elsewhere, where one is wanted.
@@ -186,6 +188,7 @@ impl Attempt {
             bytes: 0,
             rows: 0,
             events: 0,
+            lacking: 0,
             error: None,
             copy: None,
         }
@@ -194,6 +197,11 @@ impl Attempt {
     /// Whether a whole backup came of it.
     pub fn made_one(&self) -> bool {
         self.kind == AttemptKind::Make && self.state == AttemptState::Done
+    }
+
+    /// Whether a backup came of it that has everything.
+    pub fn made_a_complete_one(&self) -> bool {
+        self.made_one() && self.lacking == 0
     }
 
     /// Whether a backup was to come of it, and did not.

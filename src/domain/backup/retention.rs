@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike as _, NaiveDate};
 use serde::Serialize;
 
-use super::BackupId;
+use super::{BackupId, Manifest};
+use crate::domain::model::Digest;
 use crate::domain::time::Micros;
 
 /// Which backups are kept, as restic and borg name it: the newest `last`, and the newest of each of so many days, ISO
@@ -50,6 +51,27 @@ pub fn to_remove(held: &[Held], keep: &Keep, now: Micros) -> Vec<BackupId> {
     past.difference(&kept).copied().collect()
 }
 
+/// The files of models that some of `manifests` lack, each with the backups that have it, the newest first: who has the
+/// last one of such a file must not go while one that lacks it is kept.
+pub fn lacked<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> BTreeMap<Digest, Vec<BackupId>> {
+    let mut lacked: BTreeMap<Digest, Vec<BackupId>> =
+        manifests.clone().flat_map(|manifest| &manifest.lacking).map(|lacking| (lacking.sha256, Vec::new())).collect();
+    if lacked.is_empty() {
+        return lacked;
+    }
+    for manifest in manifests {
+        for artifact in &manifest.artifacts {
+            if let Some(having) = lacked.get_mut(&artifact.sha256) {
+                having.push(manifest.id);
+            }
+        }
+    }
+    for having in lacked.values_mut() {
+        having.sort_unstable_by(|one, other| other.cmp(one));
+    }
+    lacked
+}
+
 /// The newest backup of each of the last `count` periods that have one.
 fn newest_of<P: PartialEq>(past: &BTreeSet<BackupId>, count: u32, period: impl Fn(NaiveDate) -> P) -> Vec<BackupId> {
     let mut found = Vec::new();
@@ -69,8 +91,6 @@ fn newest_of<P: PartialEq>(past: &BTreeSet<BackupId>, count: u32, period: impl F
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;

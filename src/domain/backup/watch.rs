@@ -15,11 +15,13 @@ pub enum Trouble {
     NotCopied,
     /// One that is there is not whole any more.
     Damaged,
+    /// The newest lacks files of models.
+    Incomplete,
 }
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Failed, Self::Stale, Self::NotCopied, Self::Damaged];
+    pub const ALL: [Self; 5] = [Self::Failed, Self::Stale, Self::NotCopied, Self::Damaged, Self::Incomplete];
 
     /// Those that are over with the next good backup.
     pub const UNTIL_THE_NEXT: [Self; 2] = [Self::Failed, Self::Stale];
@@ -31,6 +33,7 @@ impl Trouble {
             Self::Stale => "backup.stale",
             Self::NotCopied => "backup.copy",
             Self::Damaged => "backup.damaged",
+            Self::Incomplete => "backup.incomplete",
         }
     }
 
