@@ -79,7 +79,10 @@ fn a_model_whose_file_is_lost_is_told_by_everything_until_it_is_there_again() {
 
     let daemon = bed.start();
     let said = bed.run(&["backup"]);
-    assert!(said.code == Some(1) && said.out.contains("is whole") && said.out.contains("not in it, because"), "{said:?}");
+    assert!(
+        said.code == Some(1) && said.out.contains("is whole") && said.out.contains("not in it, because"),
+        "{said:?}"
+    );
     let ours = || intents(&daemon).into_iter().find(|(rule, _)| rule == "backup.incomplete").map(|(_, state)| state);
     assert_eq!(ours().as_deref(), Some("open"));
     let said = bed.run(&["backup", "list"]);

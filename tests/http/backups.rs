@@ -9,7 +9,7 @@ use axum::http::{Method, StatusCode};
 use quantum_clm::app::backups::{Backups, CopyFailure, Copying, Elsewhere, Pauses};
 use quantum_clm::backup::{Place, Verifier};
 use quantum_clm::domain::access::Grant;
-use quantum_clm::domain::backup::{AttemptState, BackupId, Manifest};
+use quantum_clm::domain::backup::{AttemptState, BackupId, Manifest, RemoteCopy};
 use quantum_clm::domain::id::IntentId;
 use quantum_clm::domain::role::Role;
 use quantum_clm::domain::time::Micros;
@@ -373,6 +373,46 @@ fn failure(may_pass: bool) -> Result<(), CopyFailure> {
     Err(CopyFailure { why: "the bucket is gone".to_owned(), may_pass })
 }
 
+fn only(copies: Vec<RemoteCopy>) -> RemoteCopy {
+    assert_eq!(copies.len(), 1, "{copies:?}");
+    copies.into_iter().next().unwrap()
+}
+
+#[tokio::test]
+async fn who_joins_with_a_place_of_their_own_takes_the_usual_one_from_nobody() {
+    let bed = Bed::new();
+    let store = Arc::new(Store { answers: Mutex::default() });
+    let with_store =
+        |bed: &Bed| Bed::another(&bed.appliance).copied_by(&bed.appliance.app.board, store.clone(), Pauses(vec![]));
+    let backups = with_store(&bed);
+    let bed = Bed { backups, ..bed };
+    let ask = |bed: &Bed, to: Option<&str>| {
+        let asked = quantum_clm::app::backups::Asked {
+            actor: crate::support::app::root(),
+            grant: Grant::Role(Role::Admin),
+            why: String::new(),
+            to: to.map(str::to_owned),
+            key: None,
+            now: now(),
+        };
+        bed.backups.make(&asked).unwrap().attempt
+    };
+    let places = |bed: &Bed, number| -> Vec<String> {
+        bed.backups.attempt(number).unwrap().copies.into_iter().map(|copy| copy.to).collect()
+    };
+    for to in [Some("s3://mine/x"), None, Some("s3://mine/y"), Some("s3://mine/x")] {
+        assert_eq!(ask(&bed, to), 1, "it is that one");
+    }
+    let all = ["s3://backups/prod", "s3://mine/x", "s3://mine/y"];
+    assert_eq!(places(&bed, 1), all);
+    // The daemon ends in the middle: what is made once more goes to the same places.
+    bed.backups.begin(now()).unwrap();
+    let backups = with_store(&bed);
+    let bed = Bed { backups, ..bed };
+    bed.backups.recover(now()).unwrap();
+    assert_eq!(places(&bed, 2), all);
+}
+
 #[tokio::test]
 async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
     let bed = Bed::new();
@@ -394,15 +434,15 @@ async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
         assert_eq!(bed.carry_out(), [AttemptState::Done]);
         bed.backups.copy_elsewhere(&now).await.unwrap();
         bed.backups.watch(now()).unwrap();
-        Ok::<_, String>(bed.backups.attempt(attempt).unwrap().copy.unwrap())
+        Ok::<_, String>(bed.backups.attempt(attempt).unwrap().copies)
     };
-    let copy = make(Role::Operator, None, vec![Ok(()), failure(true), failure(true)]).await.unwrap();
+    let copy = only(make(Role::Operator, None, vec![Ok(()), failure(true), failure(true)]).await.unwrap());
     assert_eq!((copy.state.as_str(), copy.tries), ("done", 3), "{copy:?}");
     assert!(bed.health("backup-copy").0);
     let first: BackupId = bed.backups.attempt(1).unwrap().backup.unwrap();
 
     for round in 0..2 {
-        let copy = make(Role::Operator, None, vec![failure(true), failure(true), failure(true)]).await.unwrap();
+        let copy = only(make(Role::Operator, None, vec![failure(true), failure(true), failure(true)]).await.unwrap());
         assert_eq!((copy.state.as_str(), copy.tries), ("failed", 3), "round {round}: {copy:?}");
     }
     let not_copied = |resolved| ("backup.copy".to_owned(), first.to_string(), resolved, 2);
@@ -410,7 +450,7 @@ async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
     assert!(bed.health("backups").0, "{:?}", bed.health("backups"));
     let (well, words) = bed.health("backup-copy");
     assert!(!well && words.contains("the bucket is gone"), "{words}");
-    let copy = make(Role::Operator, None, vec![Ok(()), failure(false)]).await.unwrap();
+    let copy = only(make(Role::Operator, None, vec![Ok(()), failure(false)]).await.unwrap());
     assert_eq!((copy.state.as_str(), copy.tries), ("failed", 1), "what does not pass is not tried again");
     make(Role::Operator, None, vec![]).await.unwrap();
     assert!(bed.intents().iter().all(|intent| intent.2), "{:?}", bed.intents());
@@ -419,8 +459,9 @@ async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
     // Another place is for admins, and whoever names one is told what came of it; nobody else is.
     let refused = make(Role::Operator, Some("s3://mine/x"), vec![]).await.unwrap_err();
     assert!(refused.contains("only an admin"), "{refused}");
-    let copy = make(Role::Admin, Some("s3://mine/x"), vec![failure(false)]).await.unwrap();
-    assert_eq!((copy.to.as_str(), copy.state.as_str()), ("s3://mine/x", "failed"));
+    let copies = make(Role::Admin, Some("s3://mine/x"), vec![failure(false), Ok(())]).await.unwrap();
+    let states: Vec<_> = copies.iter().map(|copy| (copy.to.as_str(), copy.state.as_str())).collect();
+    assert_eq!(states, [("s3://backups/prod", "done"), ("s3://mine/x", "failed")], "it is at the usual place, too");
     assert!(bed.intents().iter().all(|intent| intent.2), "{:?}", bed.intents());
 }
 

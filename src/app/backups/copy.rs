@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::Backups;
 use super::finish::resolve;
 use crate::backup::{self, Place};
-use crate::domain::backup::{Attempt, AttemptState, CopyState, Manifest, Trouble};
+use crate::domain::backup::{Attempt, AttemptState, BackupId, CopyState, Manifest, Trouble};
 use crate::domain::rules::Finding;
 use crate::domain::time::Micros;
 use crate::store::StoreError;
@@ -45,42 +45,51 @@ impl Default for Pauses {
     }
 }
 
+/// A copy that is on its way.
+struct Way {
+    attempt: u64,
+    backup: Option<BackupId>,
+    to: String,
+}
+
+/// Whether a backup is whole and still to be copied somewhere.
+fn waits(attempt: &Attempt) -> bool {
+    attempt.state == AttemptState::Done && attempt.copies.iter().any(|copy| copy.state == CopyState::Waiting)
+}
+
 impl Backups {
     /// Copies elsewhere what waits for that, one backup after the other. Ends when nothing waits.
     pub async fn copy_elsewhere(&self, now: &(dyn Fn() -> Micros + Sync)) -> Result<(), StoreError> {
-        while let Some(attempt) = self.begin_copy()? {
-            let ended = self.copy_with_patience(&attempt).await;
+        while let Some(way) = self.begin_copy()? {
+            let ended = self.copy_with_patience(&way).await;
             self.live().copy_trouble = None;
-            self.end_copy(&attempt, ended, now())?;
+            self.end_copy(&way, ended, now())?;
         }
         Ok(())
     }
 
-    fn begin_copy(&self) -> Result<Option<Attempt>, StoreError> {
-        let waits = |attempt: &Attempt| {
-            attempt.state == AttemptState::Done
-                && attempt.copy.as_ref().is_some_and(|copy| copy.state == CopyState::Waiting)
-        };
+    fn begin_copy(&self) -> Result<Option<Way>, StoreError> {
         if !self.store.backup_attempts(u64::MAX, usize::MAX)?.iter().any(waits) {
             return Ok(None);
         }
         let begun = self.store.write::<_, StoreError>(|txn| {
-            let oldest = txn.newest_backup_attempts(|_| true)?.into_iter().rfind(|attempt| waits(attempt));
+            let oldest = txn.newest_backup_attempts(|_| true)?.into_iter().rfind(waits);
             let Some(mut attempt) = oldest else { return Ok(None) };
-            if let Some(copy) = &mut attempt.copy {
-                copy.state = CopyState::Running;
-            }
+            let waiting = attempt.copies.iter_mut().find(|copy| copy.state == CopyState::Waiting);
+            let Some(copy) = waiting else { return Ok(None) };
+            copy.state = CopyState::Running;
+            let to = copy.to.clone();
             txn.put_backup_attempt(&attempt)?;
-            Ok(Some(attempt))
+            Ok(Some(Way { attempt: attempt.number, backup: attempt.backup, to }))
         })?;
         self.happened();
         Ok(begun)
     }
 
     /// How often it was tried, and what came of it.
-    async fn copy_with_patience(&self, attempt: &Attempt) -> (u32, Result<(), CopyFailure>) {
+    async fn copy_with_patience(&self, Way { backup, to, .. }: &Way) -> (u32, Result<(), CopyFailure>) {
         let failed = |why: &str| Err(CopyFailure { why: why.to_owned(), may_pass: false });
-        let (Some(elsewhere), Some(id), Some(copy)) = (&self.elsewhere, attempt.backup, &attempt.copy) else {
+        let (Some(elsewhere), Some(id)) = (&self.elsewhere, *backup) else {
             return (0, failed("no store elsewhere is configured any more: [backup.s3]"));
         };
         let place = self.place.clone();
@@ -97,12 +106,12 @@ impl Backups {
         };
         let mut tries = 0;
         loop {
-            let tried = elsewhere.copy(&self.place, &manifest, &copy.to).await;
+            let tried = elsewhere.copy(&self.place, &manifest, to).await;
             tries += 1;
             match (tried, self.pauses.0.get(tries as usize - 1)) {
                 (Err(failure), Some(pause)) if failure.may_pass => {
-                    tracing::warn!(to = copy.to, "backup {id} could not be copied, try {tries}: {failure}");
-                    self.report_copy_trouble(&copy.to, &failure);
+                    tracing::warn!(to, "backup {id} could not be copied, try {tries}: {failure}");
+                    self.report_copy_trouble(to, &failure);
                     tokio::time::sleep(*pause).await;
                 }
                 (tried, _) => return (tries, tried),
@@ -120,40 +129,35 @@ impl Backups {
 
     fn end_copy(
         &self,
-        attempt: &Attempt,
+        Way { attempt: number, to, .. }: &Way,
         (tries, ended): (u32, Result<(), CopyFailure>),
         now: Micros,
     ) -> Result<(), StoreError> {
         let usual = self.copied_to();
         self.store.write::<_, StoreError>(|txn| {
-            let Some(mut attempt) = txn.backup_attempt(attempt.number)? else { return Ok(()) };
+            let Some(mut attempt) = txn.backup_attempt(*number)? else { return Ok(()) };
             let id = attempt.backup;
-            let Some(copy) = &mut attempt.copy else { return Ok(()) };
+            let Some(copy) = attempt.copies.iter_mut().find(|copy| copy.to == *to) else { return Ok(()) };
             copy.tries = copy.tries.saturating_add(tries);
             copy.ended_at = Some(now);
             copy.error = ended.as_ref().err().map(ToString::to_string);
             copy.state = if ended.is_ok() { CopyState::Done } else { CopyState::Failed };
-            let to = copy.to.clone();
             txn.put_backup_attempt(&attempt)?;
             // Who names another place waits for it, and is told so.
-            if Some(&to) != usual.as_ref() {
+            if Some(to) != usual.as_ref() {
                 return Ok(());
             }
             match (&ended, id) {
                 (Ok(()), Some(id)) => resolve(txn, Trouble::NotCopied, None, &format!("backup {id} is at {to}"), now),
                 (Err(failure), Some(id)) => {
                     let mut since = None;
-                    let copied = |earlier: &Attempt| {
-                        earlier.copy.as_ref().is_some_and(|copy| copy.to == to && copy.state == CopyState::Done)
-                    };
+                    let is = |earlier: &Attempt, state| earlier.copy_at(to).is_some_and(|copy| copy.state == state);
+                    let copied = |earlier: &Attempt| is(earlier, CopyState::Done);
                     let in_a_row = txn.newest_backup_attempts(|earlier| {
                         since = copied(earlier).then_some(earlier.backup).flatten();
                         !copied(earlier)
                     })?;
-                    let failed = |earlier: &&Attempt| {
-                        earlier.copy.as_ref().is_some_and(|copy| copy.to == to && copy.state == CopyState::Failed)
-                    };
-                    let count = in_a_row.iter().filter(failed).count() as u64;
+                    let count = in_a_row.iter().filter(|earlier| is(earlier, CopyState::Failed)).count() as u64;
                     let reason = format!("Backup {id} is not at {to}: {failure}");
                     let raise = Trouble::NotCopied.raise(since, reason, count, now);
                     txn.apply_findings(&[Finding::Raise(raise)], now)
@@ -166,7 +170,7 @@ impl Backups {
             Ok(()) => metrics.copied(now),
             Err(failure) => {
                 metrics.copy_failures.inc();
-                tracing::error!(attempt = attempt.number, "the backup was not copied elsewhere: {failure}");
+                tracing::error!(attempt = number, to, "the backup was not copied elsewhere: {failure}");
             }
         }
         self.happened();

@@ -7,7 +7,7 @@ use crate::backup;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
 use crate::domain::backup::{
-    Attempt, AttemptKind, AttemptState, BackupId, CopyState, Manifest, RemoteCopy, Report, Stage, Trouble,
+    Attempt, AttemptKind, AttemptState, BackupId, CopyState, Manifest, Report, Stage, Trouble,
 };
 use crate::domain::intent::{BY_RULE, Note};
 use crate::domain::rules::Finding;
@@ -101,7 +101,7 @@ impl Backups {
                     made(txn, &mut attempt, manifest, None, now)?;
                 } else if attempt.kind == AttemptKind::Make && attempt.by != own_name() {
                     attempt.end(AttemptState::Interrupted, Some("the daemon ended before it did".into()), now);
-                    again = Some(attempt.number);
+                    again = Some(attempt.clone());
                 } else {
                     let why = "the daemon ended before it did";
                     came_to_nothing(txn, &mut attempt, AttemptState::Interrupted, why, now)?;
@@ -110,27 +110,31 @@ impl Backups {
             }
             // A copy that was on its way is begun anew: what is there already is not sent again.
             for mut attempt in txn.newest_backup_attempts(|_| true)? {
-                if let Some(copy) = &mut attempt.copy
-                    && copy.state == CopyState::Running
-                {
+                let mut was_running = false;
+                for copy in attempt.copies.iter_mut().filter(|copy| copy.state == CopyState::Running) {
                     copy.state = CopyState::Waiting;
+                    was_running = true;
+                }
+                if was_running {
                     txn.put_backup_attempt(&attempt)?;
                 }
             }
             let open = open_attempts(txn)?;
-            if let Some(number) = again
+            if let Some(interrupted) = &again
                 && !open.iter().any(|attempt| attempt.kind == AttemptKind::Make)
             {
                 let next = txn.next_backup_attempt()?;
-                let why = format!("attempt {number} was interrupted by the daemon's end");
+                let why = format!("attempt {} was interrupted by the daemon's end", interrupted.number);
                 let mut attempt = Attempt::asked(next, AttemptKind::Make, &own_name(), &why, now);
-                attempt.copy = self.copied_to().map(RemoteCopy::wanted);
+                // Whoever named a place waits for the copy there.
+                let named = interrupted.copies.iter().map(|copy| copy.to.clone());
+                self.copied_to().into_iter().chain(named).for_each(|place| attempt.copy_to(&place));
                 txn.put_backup_attempt(&attempt)?;
                 txn.audit(AuditEntry::done(now, &own(), "backup.create", subject(&attempt), why))?;
             }
             Ok(again)
         })?;
-        if let Some(number) = again {
+        if let Some(Attempt { number, .. }) = again {
             tracing::info!(attempt = number, "a backup was interrupted by the daemon's end: it is made once more");
         }
         self.asked.notify_one();

@@ -94,14 +94,6 @@ pub enum BackupsError {
     /// Whoever asks may not do that.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// What is under way is something else.
-    #[error("attempt {number} is under way and copies the backup to {to}: ask again when it is over")]
-    Otherwise {
-        /// Which attempt.
-        number: u64,
-        /// Where it copies to.
-        to: String,
-    },
     /// As much waits as may.
     #[error("{0} attempts wait already: ask again when some are over")]
     Crowded(usize),

@@ -1,7 +1,7 @@
 use super::finish::{files_of_models, resolve};
 use super::look::Kept;
 use super::{Backups, BackupsError, Standing};
-use crate::domain::backup::{Attempt, CopyState, Trouble};
+use crate::domain::backup::{CopyState, Trouble};
 use crate::domain::rules::Finding;
 use crate::domain::time::Micros;
 use crate::observe::status::Reporter;
@@ -69,18 +69,14 @@ impl Backups {
 
     fn report_copies(&self, status: &Reporter, standing: &Standing) {
         let usual = self.copied_to();
-        let ours = |attempt: &&Attempt| attempt.copy.as_ref().is_some_and(|copy| Some(&copy.to) == usual.as_ref());
         let trouble = self.live().copy_trouble.clone();
-        let over = standing
-            .attempts
-            .iter()
-            .filter(ours)
-            .find(|attempt| attempt.copy.as_ref().is_some_and(|copy| copy.state.is_over()));
-        let to = usual.clone().unwrap_or_default();
+        let to = usual.unwrap_or_default();
+        let copies = standing.attempts.iter().filter_map(|attempt| Some((attempt, attempt.copy_at(&to)?)));
+        let over = copies.into_iter().find(|(_, copy)| copy.state.is_over());
         if let Some(trouble) = trouble {
             return status.warn(trouble, "it is tried again by itself");
         }
-        let Some((attempt, copy)) = over.and_then(|attempt| Some((attempt, attempt.copy.as_ref()?))) else {
+        let Some((attempt, copy)) = over else {
             return status.ok(format!("nothing was copied to {to} yet"));
         };
         let id = attempt.backup.map_or_else(String::new, |id| id.to_string());
@@ -120,7 +116,8 @@ fn report(status: &Reporter, standing: &Standing, now: Micros) {
         trouble(format!("the last backup failed: {why}"), "mend what it complains of, then: quantum-clm backup");
     }
     if let Some(kept) = newest.filter(|kept| kept.lacking() > 0) {
-        let what_to_do = "quantum-clm verify names the files: put them back, from an older backup or from who made them";
+        let what_to_do =
+            "quantum-clm verify names the files: put them back, from an older backup or from who made them";
         trouble(format!("backup {} lacks {}", kept.id, files_of_models(kept.lacking())), what_to_do);
     }
     if let Some(damaged) = standing.kept.iter().flatten().find(|kept| !kept.is_good()) {

@@ -38,8 +38,8 @@ pub struct Attempt {
     pub lacking: u64,
     /// Why it came to nothing, or what should be known although it did not.
     pub error: Option<String>,
-    /// The copy elsewhere, where one is wanted.
-    pub copy: Option<RemoteCopy>,
+    /// The copies elsewhere that are wanted, in the order in which they are made.
+    pub copies: Vec<RemoteCopy>,
 }
 
 /// What an attempt is for. The stored form is the variant's number.
@@ -190,8 +190,20 @@ impl Attempt {
             events: 0,
             lacking: 0,
             error: None,
-            copy: None,
+            copies: Vec::new(),
         }
+    }
+
+    /// Wants a copy at `to`, if none is wanted there yet.
+    pub fn copy_to(&mut self, to: &str) {
+        if self.copy_at(to).is_none() {
+            self.copies.push(RemoteCopy::wanted(to));
+        }
+    }
+
+    /// The copy at `to`.
+    pub fn copy_at(&self, to: &str) -> Option<&RemoteCopy> {
+        self.copies.iter().find(|copy| copy.to == to)
     }
 
     /// Whether a whole backup came of it.
