@@ -455,6 +455,8 @@ async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
     make(Role::Operator, None, vec![]).await.unwrap();
     assert!(bed.intents().iter().all(|intent| intent.2), "{:?}", bed.intents());
     assert!(bed.health("backup-copy").0);
+    let copied: Vec<_> = (2..=5).map(|number| bed.backups.attempt(number).unwrap().copies[0].state.as_str()).collect();
+    assert_eq!(copied, ["failed", "done", "done", "done"], "those that are still here are sent behind the good one");
 
     // Another place is for admins, and whoever names one is told what came of it; nobody else is.
     let refused = make(Role::Operator, Some("s3://mine/x"), vec![]).await.unwrap_err();

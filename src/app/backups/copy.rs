@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::backup::{self, Place};
 use crate::domain::backup::{Attempt, AttemptState, BackupId, CopyState, Manifest, Trouble};
 use crate::domain::rules::Finding;
 use crate::domain::time::Micros;
-use crate::store::StoreError;
+use crate::store::{StoreError, WriteTxn};
 
 /// Why a backup did not get elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +56,22 @@ struct Way {
 /// Whether a backup is whole and still to be copied somewhere.
 fn waits(attempt: &Attempt) -> bool {
     attempt.state == AttemptState::Done && attempt.copies.iter().any(|copy| copy.state == CopyState::Waiting)
+}
+
+/// The place takes copies again: what is lacking there of `there` is sent now. Only what gets there asks for that, and
+/// nothing is sent twice, so this ends.
+fn make_up(txn: &WriteTxn, to: &str, there: &BTreeSet<BackupId>) -> Result<(), StoreError> {
+    let lacks = |attempt: &Attempt| {
+        attempt.made_one()
+            && attempt.backup.is_some_and(|id| there.contains(&id))
+            && attempt.copy_at(to).is_none_or(|copy| copy.state == CopyState::Failed)
+    };
+    for mut attempt in txn.newest_backup_attempts(|_| true)?.into_iter().filter(lacks) {
+        attempt.copies.retain(|copy| copy.to != to);
+        attempt.copy_to(to);
+        txn.put_backup_attempt(&attempt)?;
+    }
+    Ok(())
 }
 
 impl Backups {
@@ -127,6 +144,15 @@ impl Backups {
         self.live().copy_trouble = Some(trouble);
     }
 
+    /// The backups that are here and good, as far as is known. Where that cannot be told, none: a later copy asks again.
+    fn worth_sending(&self, now: Micros) -> BTreeSet<BackupId> {
+        let (Ok(found), Ok(damaged)) = (backup::list(&self.place), self.known_damaged(now)) else {
+            return BTreeSet::new();
+        };
+        let readable = found.into_iter().filter(backup::Found::is_readable);
+        readable.map(|found| found.id).filter(|id| !damaged.contains(id)).collect()
+    }
+
     fn end_copy(
         &self,
         Way { attempt: number, to, .. }: &Way,
@@ -134,6 +160,8 @@ impl Backups {
         now: Micros,
     ) -> Result<(), StoreError> {
         let usual = self.copied_to();
+        let good = ended.is_ok() && Some(to) == usual.as_ref();
+        let there = if good { self.worth_sending(now) } else { BTreeSet::new() };
         self.store.write::<_, StoreError>(|txn| {
             let Some(mut attempt) = txn.backup_attempt(*number)? else { return Ok(()) };
             let id = attempt.backup;
@@ -148,7 +176,10 @@ impl Backups {
                 return Ok(());
             }
             match (&ended, id) {
-                (Ok(()), Some(id)) => resolve(txn, Trouble::NotCopied, None, &format!("backup {id} is at {to}"), now),
+                (Ok(()), Some(id)) => {
+                    make_up(txn, to, &there)?;
+                    resolve(txn, Trouble::NotCopied, None, &format!("backup {id} is at {to}"), now)
+                }
                 (Err(failure), Some(id)) => {
                     let mut since = None;
                     let is = |earlier: &Attempt, state| earlier.copy_at(to).is_some_and(|copy| copy.state == state);

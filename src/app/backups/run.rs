@@ -94,7 +94,7 @@ impl Backups {
 
     /// The backups that somebody has looked through and found damaged: by what attempts say, and, of those that are
     /// forgotten, by what is still open.
-    fn known_damaged(&self, now: Micros) -> Result<BTreeSet<BackupId>, BackupsError> {
+    pub(super) fn known_damaged(&self, now: Micros) -> Result<BTreeSet<BackupId>, BackupsError> {
         let standing = self.standing(now)?;
         let mut damaged: BTreeSet<BackupId> =
             standing.kept.iter().flatten().filter(|kept| !kept.is_good()).map(|kept| kept.id).collect();

@@ -83,8 +83,8 @@ impl Backups {
         match (&copy.error, copy.state) {
             (Some(why), CopyState::Failed) => status.warn(
                 format!("backup {id} is not at {to}: {why}"),
-                "mend what it complains of; the next backup is copied with everything that is lacking there, and so is one \
-                 made now: quantum-clm backup",
+                "mend what it complains of; what is lacking there is sent behind the next copy that gets there: \
+                 quantum-clm backup",
             ),
             _ => status.ok(format!("{id} is at {to}")),
         }

@@ -143,7 +143,7 @@ pub enum CopyState {
     Running,
     /// There.
     Done,
-    /// Given up. The next backup's copy has everything.
+    /// Given up, until another copy gets there: this one is sent behind it then.
     Failed,
 }
 
