@@ -373,6 +373,39 @@ fn failure(may_pass: bool) -> Result<(), CopyFailure> {
     Err(CopyFailure { why: "the bucket is gone".to_owned(), may_pass })
 }
 
+#[tokio::test]
+async fn a_store_elsewhere_that_is_switched_off_leaves_nothing_open() {
+    let bed = Bed::new();
+    let store = Arc::new(Store { answers: Mutex::new(vec![failure(false)]) });
+    let backups = Bed::another(&bed.appliance).copied_by(&bed.appliance.app.board, store, Pauses(vec![]));
+    let bed = Bed { backups, ..bed };
+    let ask = || {
+        let asked = quantum_clm::app::backups::Asked {
+            actor: crate::support::app::root(),
+            grant: Grant::Role(Role::Operator),
+            why: String::new(),
+            to: None,
+            key: None,
+            now: now(),
+        };
+        bed.backups.make(&asked).unwrap();
+    };
+    ask();
+    assert_eq!(bed.carry_out(), [AttemptState::Done]);
+    bed.backups.copy_elsewhere(&now).await.unwrap();
+    assert_eq!(bed.intents(), [("backup.copy".to_owned(), "none".to_owned(), false, 1)]);
+    ask();
+    assert_eq!(bed.carry_out(), [AttemptState::Done]);
+    // Restarted without [backup.s3], while a copy waits.
+    let off = Bed { backups: Bed::another(&bed.appliance), ..bed };
+    off.backups.recover(now()).unwrap();
+    off.backups.copy_elsewhere(&now).await.unwrap();
+    let copy = only(off.backups.attempt(2).unwrap().copies);
+    assert!(copy.state.as_str() == "failed" && copy.error.unwrap().contains("[backup.s3]"));
+    off.backups.watch(now()).unwrap();
+    assert_eq!(off.intents(), [("backup.copy".to_owned(), "none".to_owned(), true, 1)]);
+}
+
 fn only(copies: Vec<RemoteCopy>) -> RemoteCopy {
     assert_eq!(copies.len(), 1, "{copies:?}");
     copies.into_iter().next().unwrap()

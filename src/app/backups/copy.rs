@@ -199,6 +199,9 @@ impl Backups {
         let metrics = &self.metrics.backups;
         match &ended {
             Ok(()) => metrics.copied(now),
+            Err(failure) if usual.is_none() => {
+                tracing::info!(attempt = number, to, "the backup is not copied: {failure}");
+            }
             Err(failure) => {
                 metrics.copy_failures.inc();
                 tracing::error!(attempt = number, to, "the backup was not copied elsewhere: {failure}");

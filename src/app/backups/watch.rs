@@ -47,7 +47,9 @@ impl Backups {
         } else {
             Vec::new()
         };
-        if !findings.is_empty() || over || !gone.is_empty() {
+        // Nobody copies anything any more, so nobody misses a copy.
+        let unwanted = self.copied_to().is_none() && !self.store.open_windows(Trouble::NotCopied.rule())?.is_empty();
+        if !findings.is_empty() || over || !gone.is_empty() || unwanted {
             self.store.write::<_, StoreError>(|txn| {
                 if over {
                     let why = match standing.staleness.newest {
@@ -58,6 +60,10 @@ impl Backups {
                 }
                 for id in &gone {
                     resolve(txn, Trouble::Damaged, Some(*id), "the backup is no longer there", now)?;
+                }
+                if unwanted {
+                    let why = "backups are no longer copied elsewhere: [backup.s3] is off";
+                    resolve(txn, Trouble::NotCopied, None, why, now)?;
                 }
                 // Behind what it takes the place of.
                 txn.apply_findings(&findings, now)
