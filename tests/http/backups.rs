@@ -247,6 +247,25 @@ async fn nobody_hears_of_an_old_backup_twice() {
 }
 
 #[tokio::test]
+async fn a_backup_from_the_future_switches_no_alarm_off() {
+    let bed = Bed::new();
+    bed.ask().await;
+    let ahead = || now().plus(3_650 * Micros::DAY);
+    let number = bed.backups.begin(now()).unwrap().unwrap();
+    let finished = bed.backups.carry(number, &ahead);
+    bed.backups.finish(&finished).unwrap();
+    let future = bed.backups.attempt(number).unwrap().backup.unwrap();
+    bed.backups.watch(now()).unwrap();
+    let (well, words) = bed.health("backups");
+    assert!(!well && words.contains(&format!("{future} is from the future")), "{words}");
+    assert_eq!(bed.appliance.app.metrics.backups.kept.get(), 0, "it does not count");
+    let good = bed.made().await;
+    let later = now().plus(40 * Micros::HOUR);
+    bed.backups.watch(later).unwrap();
+    assert_eq!(bed.intents(), [("backup.stale".to_owned(), good, false, 36)]);
+}
+
+#[tokio::test]
 async fn a_flipped_bit_is_found_by_looking_again_and_told() {
     let bed = Bed::new();
     let id = bed.made().await;

@@ -66,9 +66,9 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// The newest that can be relied on.
+    /// The newest that can be relied on, and is not from the future.
     pub fn newest(&self) -> Option<&Kept> {
-        self.kept.iter().flatten().find(|kept| kept.is_good())
+        self.kept.iter().flatten().find(|kept| Some(kept.id) == self.staleness.newest)
     }
 
     /// What is under way.
@@ -100,8 +100,8 @@ impl Backups {
             Ok(found) => Ok(found.into_iter().rev().map(|found| kept(found, &attempts)).collect::<Vec<_>>()),
             Err(error) => Err(error.to_string()),
         };
-        let newest = kept.iter().flatten().find(|kept| kept.is_good()).map(|kept| kept.id);
-        let staleness = self.staleness(newest, first_start.unwrap_or(now));
+        let good = kept.iter().flatten().filter(|kept| kept.is_good()).map(|kept| kept.id);
+        let staleness = self.staleness(good, first_start.unwrap_or(now), now);
         Ok(Standing { kept, attempts, staleness, unwritten })
     }
 

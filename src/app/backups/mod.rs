@@ -178,9 +178,9 @@ impl Backups {
         Arc::clone(&self.downloads).try_acquire_owned().ok()
     }
 
-    fn staleness(&self, newest: Option<BackupId>, first_start: Micros) -> Staleness {
+    fn staleness(&self, good: impl Iterator<Item = BackupId>, first_start: Micros, now: Micros) -> Staleness {
         let after = self.settings.stale_after.map(|after| u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
-        Staleness { newest, first_start, after }
+        Staleness::of(good, first_start, after, now)
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {

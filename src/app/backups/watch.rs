@@ -15,8 +15,8 @@ impl Backups {
             self.live().first_start = Some(first_start);
         }
         let standing = self.standing(now)?;
-        let good = standing.kept.iter().flatten().filter(|kept| kept.is_good()).count();
-        self.metrics.backups.kept.set(good as u64);
+        let counts = |kept: &&Kept| kept.is_good() && !kept.id.is_from_the_future(now);
+        self.metrics.backups.kept.set(standing.kept.iter().flatten().filter(counts).count() as u64);
         self.metrics.backups.newest(standing.newest().map(|kept| kept.id.taken_at()));
         self.metrics.backups.lacking.set(standing.newest().map_or(0, Kept::lacking));
         report(&self.status, &standing, now);
@@ -125,6 +125,10 @@ fn report(status: &Reporter, standing: &Standing, now: Micros) {
         let what_to_do =
             "quantum-clm verify names the files: put them back, from an older backup or from who made them";
         trouble(format!("backup {} lacks {}", kept.id, files_of_models(kept.lacking())), what_to_do);
+    }
+    if let Some(ahead) = standing.kept.iter().flatten().find(|kept| kept.id.is_from_the_future(now)) {
+        let what_to_do = "see that the clock is right: timedatectl; then make another, and remove that one by hand";
+        trouble(format!("backup {} is from the future, and does not count", ahead.id), what_to_do);
     }
     if let Some(damaged) = standing.kept.iter().flatten().find(|kept| !kept.is_good()) {
         let why = damaged.fault().unwrap_or_default();
