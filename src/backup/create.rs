@@ -14,6 +14,7 @@ use super::list::{list, sums_of};
 use super::lock::Lock;
 use super::prune::{Known, Pruned, prune};
 use super::seal::{self, Recipient};
+use super::sealed::{Digested, read_back};
 use super::verify::{Verifier, verify_data};
 use crate::domain::backup::{
     BackupId, Keep, LackingArtifact, Looked, MANIFEST_FORMAT, Manifest, Part, ProgramId, StoredFile,
@@ -239,21 +240,21 @@ fn store(plan: &Plan<'_>, data: &Path) -> Result<StoredFile, BackupError> {
     Ok(StoredFile { name, size: sealed.0, sha256: sealed.1, plain_size: plain.0, plain_sha256: plain.1 })
 }
 
-type Digested = (u64, crate::domain::model::Digest);
-
 /// Encrypts a file; size and digest of what was read and of what was written, which is on the disk.
 fn seal_file(from: &Path, to: &Path, recipients: &[Recipient]) -> Result<(Digested, Digested), BackupError> {
     let mut reader = Hashing::new(fs::File::open(from).map_err(BackupError::io("read", from))?);
     let mut writer = Hashing::new(files::create(to).map_err(BackupError::io("write", to))?);
-    let sealed = seal::seal(&mut reader, &mut writer, recipients);
+    let sealed = seal::seal_and_keep(&mut reader, &mut writer, recipients);
     for (failed, step, path) in [(reader.failed.take(), "read", from), (writer.failed.take(), "write", to)] {
         if let Some(error) = failed {
             return Err(BackupError::io(step, path)(error));
         }
     }
-    sealed?;
+    let key = sealed?;
     fs::File::open(to).and_then(|file| file.sync_all()).map_err(BackupError::io("write", to))?;
-    Ok((reader.finish(), writer.finish()))
+    let (plain, sealed) = (reader.finish(), writer.finish());
+    read_back(to, &key, plain, sealed)?;
+    Ok((plain, sealed))
 }
 
 fn write_manifest(directory: &Path, manifest: &Manifest) -> Result<(), BackupError> {

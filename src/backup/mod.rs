@@ -26,6 +26,7 @@ mod receive;
 pub mod remote;
 mod restore;
 pub mod seal;
+mod sealed;
 mod verify;
 
 pub use child::answer;
