@@ -75,7 +75,6 @@ impl Backups {
     pub fn recover(&self, now: Micros) -> Result<(), BackupsError> {
         // Where the directory cannot be read nothing is known to be whole there.
         let found = backup::list(&self.place).unwrap_or_default();
-        let restored = self.store.restored()?;
         let again = self.store.write::<_, StoreError>(|txn| {
             let running: Vec<_> =
                 open_attempts(txn)?.into_iter().filter(|attempt| attempt.state == AttemptState::Running).collect();
@@ -89,15 +88,7 @@ impl Backups {
                         && attempt.begun_at.is_some_and(|begun| manifest.taken_at.millis() >= begun.millis())
                         && !known.contains(&manifest.id)
                 };
-                // The file was under way into a backup, and came back from that very one.
-                let source = restored.as_ref().filter(|mark| {
-                    attempt.begun_at.is_some_and(|begun| mark.taken_at.plus(Micros::SECOND) > begun && mark.at > begun)
-                });
-                if let Some(mark) = source.filter(|_| attempt.kind == AttemptKind::Make) {
-                    attempt.backup = mark.backup.parse().ok();
-                    let note = format!("the data file was restored from it at {}", mark.at.rfc3339());
-                    attempt.end(AttemptState::Done, Some(note), now);
-                } else if let Some(manifest) = whole.clone().find(own) {
+                if let Some(manifest) = whole.clone().find(own) {
                     made(txn, &mut attempt, manifest, None, now)?;
                 } else if attempt.kind == AttemptKind::Make && attempt.by != own_name() {
                     attempt.end(AttemptState::Interrupted, Some("the daemon ended before it did".into()), now);
