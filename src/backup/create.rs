@@ -93,12 +93,14 @@ pub fn create(plan: &Plan<'_>, at: Micros, progress: &dyn Fn(Step)) -> Result<Cr
     crate::failpoint!("backup::begun");
     let made = make(plan, &partial, at, progress);
     let manifest = made.map_err(|error| told(error, plan))?;
-    partial.commit()?;
+    let kept_name = partial.commit()?;
     crate::failpoint!("backup::renamed");
     progress(Step::Prune);
     let now = at.max(Utc::now().into());
     let known = Known { verified: manifest.id, damaged: plan.damaged };
-    let (Pruned { removed, doubted }, unpruned) = match prune(&lock, place, plan.keep, now, &known) {
+    // Before the disk has its name nothing goes on its word.
+    let pruned = kept_name.and_then(|()| prune(&lock, place, plan.keep, now, &known));
+    let (Pruned { removed, doubted }, unpruned) = match pruned {
         Ok(pruned) => (pruned, None),
         Err(error) => (Pruned::default(), Some(error)),
     };
@@ -306,10 +308,12 @@ impl<'a> Partial<'a> {
         Ok(Self { place, id, directory })
     }
 
-    fn commit(self) -> Result<(), BackupError> {
+    /// Gives it its name. From then on it is there, and within says why the disk may not keep the name.
+    fn commit(self) -> Result<Result<(), BackupError>, BackupError> {
         let target = self.place.backup(self.id);
         fs::rename(&self.directory, &target).map_err(BackupError::io("name", &target))?;
-        files::sync_directory(&self.place.directory)
+        crate::failpoint!("backup::named");
+        Ok(files::sync_directory(&self.place.directory))
     }
 }
 

@@ -156,6 +156,30 @@ fn before_an_older_one_goes_the_one_that_stands_in_for_it_is_read() {
     assert_eq!(left, [ids[1], ids[2], created.manifest.id], "the damaged one is for the operator to see");
 }
 
+/// Once it has its name it is a backup, whatever comes after that.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_backup_whose_name_cannot_be_synced_is_there_and_costs_no_older_one() {
+    let bed = Bed::new(100);
+    let older = bed.backup().manifest.id;
+    let place = bed.place().directory;
+    let aside = place.with_extension("aside");
+    let away = {
+        let (place, aside) = (place.clone(), aside.clone());
+        move || fs::rename(&place, &aside).expect("a rename")
+    };
+    fail::cfg_callback("backup::named", away).expect("a failpoint");
+    let app = bed.app();
+    let one = Keep { last: 1, daily: 0, weekly: 0, monthly: 0 };
+    let created = make(&app.store, &bed.place(), &one, &|_| {});
+    fail::remove("backup::named");
+    fs::rename(&aside, &place).expect("a rename");
+    let created = created.expect("it has its name");
+    assert!(created.unpruned.is_some() && created.removed.is_empty(), "{created:?}");
+    let left: Vec<_> = bed.found().iter().map(|found| found.id).collect();
+    assert_eq!(left, [older, created.manifest.id]);
+}
+
 /// Run in a process of its own, in which no file may grow beyond some size; nothing where nobody asks for it.
 #[test]
 fn a_process_whose_disk_is_full() {

@@ -368,6 +368,38 @@ async fn a_backup_that_was_whole_when_the_daemon_ended_counts() {
     assert_eq!(restarted.carry_out(), []);
 }
 
+#[tokio::test]
+async fn a_backup_of_another_machine_is_not_the_one_that_was_under_way() {
+    let bed = Bed::new();
+    let id = bed.made().await;
+    let directory = bed.appliance.app.config.backup.directory.clone();
+    bed.ask().await;
+    let number = bed.backups.begin(now().minus(Micros::DAY)).unwrap().unwrap();
+    // Brought here meanwhile, by a copy of the disk of another one: the same but for the host.
+    let text = std::fs::read_to_string(directory.join(&id).join("manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&text).unwrap();
+    let foreign = BackupId::at(now().plus(60 * Micros::SECOND)).to_string();
+    manifest["host"] = json!("another");
+    manifest["id"] = json!(foreign);
+    let path = directory.join(&foreign);
+    std::fs::create_dir(&path).unwrap();
+    std::fs::copy(directory.join(&id).join("quantum.redb"), path.join("quantum.redb")).unwrap();
+    std::fs::write(path.join("manifest.json"), format!("{manifest:#}\n")).unwrap();
+    let sums = std::process::Command::new("sha256sum")
+        .args(["quantum.redb", "manifest.json"])
+        .current_dir(&path)
+        .output()
+        .unwrap();
+    std::fs::write(path.join("SHA256SUMS"), sums.stdout).unwrap();
+    let found = quantum_clm::backup::list(&Place::new(&directory)).unwrap();
+    assert!(found.iter().all(quantum_clm::backup::Found::is_readable), "{found:?}");
+
+    let restarted = Bed { backups: Bed::another(&bed.appliance), ..bed };
+    restarted.backups.recover(now()).unwrap();
+    let attempt = restarted.backups.attempt(number).unwrap();
+    assert_eq!((attempt.state, attempt.backup), (AttemptState::Interrupted, None), "{attempt:?}");
+}
+
 /// A store elsewhere that fails as often as it is told to.
 struct Store {
     answers: Mutex<Vec<Result<(), CopyFailure>>>,

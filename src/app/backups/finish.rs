@@ -87,6 +87,8 @@ impl Backups {
                         // Manifests have milliseconds.
                         && attempt.begun_at.is_some_and(|begun| manifest.taken_at.millis() >= begun.millis())
                         && !known.contains(&manifest.id)
+                        // One that was brought here is somebody else's.
+                        && manifest.host == self.host
                 };
                 if let Some(manifest) = whole.clone().find(own) {
                     made(txn, &mut attempt, manifest, None, now)?;
