@@ -124,6 +124,40 @@ fn two_at_once_do_not_meet() {
 }
 
 #[test]
+fn a_manifest_that_changed_is_read_anew() {
+    let bed = Bed::new(100);
+    let manifests = quantum_clm::backup::Manifests::default();
+    let seen = || -> Vec<_> {
+        let found = manifests.list(&bed.place()).expect("a list");
+        let plain = bed.found();
+        assert_eq!(found.len(), plain.len(), "what is kept is what is there");
+        found
+            .into_iter()
+            .zip(plain)
+            .map(|(kept, read)| {
+                assert_eq!((kept.id, &kept.manifest), (read.id, &read.manifest));
+                kept.manifest.is_ok()
+            })
+            .collect()
+    };
+    assert_eq!(seen(), []);
+    let first = bed.place().backup(bed.backup().manifest.id);
+    assert_eq!((seen(), seen()), (vec![true], vec![true]));
+    bed.backup();
+    assert_eq!(seen(), [true, true]);
+    let text = fs::read_to_string(first.join("manifest.json")).expect("a manifest");
+    fs::write(first.join("manifest.json"), text.replacen("test", "tset", 1)).expect("a write");
+    assert_eq!(seen(), [false, true]);
+    fs::write(first.join("manifest.json"), &text).expect("a write");
+    let data = fs::read(first.join("quantum.redb")).expect("a file");
+    assert_eq!(seen(), [true, true]);
+    fs::write(first.join("quantum.redb"), &data[1..]).expect("a write");
+    assert_eq!(seen(), [false, true]);
+    fs::remove_dir_all(&first).expect("gone");
+    assert_eq!(seen(), [true]);
+}
+
+#[test]
 fn what_is_not_verified_is_no_backup() {
     let bed = Bed::new(100);
     let good = bed.backup().manifest.id;

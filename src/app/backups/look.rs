@@ -96,7 +96,7 @@ impl Backups {
         {
             attempt.stage = stage.or(attempt.stage);
         }
-        let kept = match backup::list(&self.place) {
+        let kept = match self.manifests.list(&self.place) {
             Ok(found) => Ok(found.into_iter().rev().map(|found| kept(found, &attempts)).collect::<Vec<_>>()),
             Err(error) => Err(error.to_string()),
         };

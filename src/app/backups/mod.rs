@@ -23,7 +23,7 @@ pub use self::finish::Finished;
 pub use self::look::{Kept, Proof, Standing};
 pub use self::read::{Download, ReadError, Wanted};
 use crate::app::change::KeyUsed;
-use crate::backup::{Place, Verifier};
+use crate::backup::{Manifests, Place, Verifier};
 use crate::config;
 use crate::domain::backup::{BackupId, Keep, ProgramId, Stage, Staleness};
 use crate::domain::time::Micros;
@@ -38,6 +38,7 @@ const DOWNLOADS: usize = 16;
 pub struct Backups {
     store: Arc<Store>,
     place: Place,
+    manifests: Manifests,
     settings: config::Backup,
     host: String,
     verifier: Verifier,
@@ -118,6 +119,7 @@ impl Backups {
         Self {
             store,
             place: Place::new(&settings.directory),
+            manifests: Manifests::default(),
             settings: settings.clone(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             verifier: Verifier::this_program(),
