@@ -64,7 +64,7 @@ fn make_lacking(app: &App, bed: &Bed, shelf: &Path, sound: &[u8], keep: &Keep) -
 #[test]
 fn a_model_whose_file_is_lost_is_told_by_everything_until_it_is_there_again() {
     let bed = Machine::new("", &[QUICK]);
-    let config = Config { data_file: bed.data_file(), ..Config::default() };
+    let config = Config { data_file: bed.data_file().to_owned(), ..Config::default() };
     let board = StatusBoard::new();
     let metrics = Metrics::new(board.clone(), "1.2.3", "abcdef", now());
     let store = Store::open(&config.data_file).expect("a data file");
