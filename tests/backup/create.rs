@@ -140,7 +140,7 @@ fn a_manifest_that_changed_is_read_anew() {
             })
             .collect()
     };
-    assert_eq!(seen(), []);
+    assert_eq!(seen(), [false; 0]);
     let first = bed.place().backup(bed.backup().manifest.id);
     assert_eq!((seen(), seen()), (vec![true], vec![true]));
     bed.backup();

@@ -71,7 +71,6 @@ fn a_model_whose_file_is_lost_is_told_by_everything_until_it_is_there_again() {
     let app = App::new(config, store, board, metrics, now());
     sample::fill(&app, now()).expect("a sample");
     app.close();
-    drop(app);
     let data_file = bed.data_file();
     let lost = a_models_file(data_file.parent().expect("a directory"));
     let sound = fs::read(&lost).expect("a file");
