@@ -10,6 +10,7 @@ use super::files::{self, Hashing};
 use super::layout::{Place, SEALED, plain_name, sealed_name};
 use super::list::list;
 use super::seal::{self, Recipient};
+use super::sealed::read_back;
 use crate::domain::backup::{KeptArtifact, Manifest, UsedArtifact};
 use crate::domain::model::Digest;
 
@@ -57,9 +58,10 @@ impl<'a> Shelf<'a> {
         let writer = files::create(&self.beside).map_err(BackupError::io("write", &self.beside))?;
         let mut writer = Hashing::new(writer);
         let copied = if self.recipients.is_empty() {
-            files::copy(&mut reader, &mut writer).map_err(BackupError::io("write", &self.beside))
+            let copied = files::copy(&mut reader, &mut writer).map(|()| None);
+            copied.map_err(BackupError::io("write", &self.beside))
         } else {
-            seal::seal(&mut reader, &mut writer, self.recipients).map(drop).map_err(BackupError::from)
+            seal::seal_and_keep(&mut reader, &mut writer, self.recipients).map(Some).map_err(BackupError::from)
         };
         if let Some(error) = reader.failed.take() {
             return Ok(Err(unreadable(&error)));
@@ -67,7 +69,7 @@ impl<'a> Shelf<'a> {
         if let Some(error) = writer.failed.take() {
             return Err(BackupError::io("write", &self.beside)(error));
         }
-        copied?;
+        let key = copied?;
         let ((size, sha256), (stored_size, stored_sha256)) = (reader.finish(), writer.finish());
         if (size, sha256) != (artifact.size, artifact.sha256) {
             let why = format!("it has {size} bytes with the SHA-256 {sha256} and should have {}", artifact.size);
@@ -82,7 +84,11 @@ impl<'a> Shelf<'a> {
         files::make_directory(&self.place.artifacts())?;
         files::make_directory(shelf)?;
         let synced = fs::File::open(&self.beside).and_then(|file| file.sync_all());
-        synced.and_then(|()| fs::rename(&self.beside, &target)).map_err(BackupError::io("write", &target))?;
+        synced.map_err(BackupError::io("write", &self.beside))?;
+        if let Some(key) = key {
+            read_back(&self.beside, &key, (size, sha256), (stored_size, stored_sha256))?;
+        }
+        fs::rename(&self.beside, &target).map_err(BackupError::io("write", &target))?;
         files::sync_directory(shelf)?;
         let kept = KeptArtifact { sha256, size, stored_name, stored_size, stored_sha256 };
         self.known.insert(sha256, kept.clone());

@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,9 @@ use super::files::{self, Hashing};
 use super::layout::{DATA, MANIFEST, Place, SEALED, SUMS};
 use super::list::{list, sums_of};
 use super::lock::Lock;
-use super::prune::prune_locked;
+use super::prune::{Known, Pruned, prune};
 use super::seal::{self, Recipient};
+use super::sealed::{Digested, read_back};
 use super::verify::{Verifier, verify_data};
 use crate::domain::backup::{
     BackupId, Keep, LackingArtifact, Looked, MANIFEST_FORMAT, Manifest, Part, ProgramId, StoredFile,
@@ -35,6 +37,8 @@ pub struct Plan<'a> {
     pub place: &'a Place,
     /// Which older ones stay.
     pub keep: &'a Keep,
+    /// Older ones that were looked through and found damaged: they stay, and stand in for no other.
+    pub damaged: &'a BTreeSet<BackupId>,
     /// Whom it is encrypted to; nobody for a plain one.
     pub recipients: &'a [Recipient],
     /// The machine's name.
@@ -70,6 +74,8 @@ pub struct Created {
     pub manifest: Manifest,
     /// Older ones that were removed.
     pub removed: Vec<BackupId>,
+    /// Older ones that were read before others went on their word, and are damaged; and how it shows.
+    pub doubted: BTreeMap<BackupId, String>,
     /// Why older ones could not be removed; the new one is whole all the same.
     pub unpruned: Option<BackupError>,
 }
@@ -87,16 +93,19 @@ pub fn create(plan: &Plan<'_>, at: Micros, progress: &dyn Fn(Step)) -> Result<Cr
     crate::failpoint!("backup::begun");
     let made = make(plan, &partial, at, progress);
     let manifest = made.map_err(|error| told(error, plan))?;
-    partial.commit()?;
+    let kept_name = partial.commit()?;
     crate::failpoint!("backup::renamed");
     progress(Step::Prune);
     let now = at.max(Utc::now().into());
-    let (removed, unpruned) = match prune_locked(&lock, place, plan.keep, now, Some(manifest.id)) {
-        Ok(removed) => (removed, None),
-        Err(error) => (Vec::new(), Some(error)),
+    let known = Known { verified: manifest.id, damaged: plan.damaged };
+    // Before the disk has its name nothing goes on its word.
+    let pruned = kept_name.and_then(|()| prune(&lock, place, plan.keep, now, &known));
+    let (Pruned { removed, doubted }, unpruned) = match pruned {
+        Ok(pruned) => (pruned, None),
+        Err(error) => (Pruned::default(), Some(error)),
     };
     crate::failpoint!("backup::pruned");
-    Ok(Created { manifest, removed, unpruned })
+    Ok(Created { manifest, removed, doubted, unpruned })
 }
 
 /// A full disk by its name, whoever met it.
@@ -233,21 +242,21 @@ fn store(plan: &Plan<'_>, data: &Path) -> Result<StoredFile, BackupError> {
     Ok(StoredFile { name, size: sealed.0, sha256: sealed.1, plain_size: plain.0, plain_sha256: plain.1 })
 }
 
-type Digested = (u64, crate::domain::model::Digest);
-
 /// Encrypts a file; size and digest of what was read and of what was written, which is on the disk.
 fn seal_file(from: &Path, to: &Path, recipients: &[Recipient]) -> Result<(Digested, Digested), BackupError> {
     let mut reader = Hashing::new(fs::File::open(from).map_err(BackupError::io("read", from))?);
     let mut writer = Hashing::new(files::create(to).map_err(BackupError::io("write", to))?);
-    let sealed = seal::seal(&mut reader, &mut writer, recipients);
+    let sealed = seal::seal_and_keep(&mut reader, &mut writer, recipients);
     for (failed, step, path) in [(reader.failed.take(), "read", from), (writer.failed.take(), "write", to)] {
         if let Some(error) = failed {
             return Err(BackupError::io(step, path)(error));
         }
     }
-    sealed?;
+    let key = sealed?;
     fs::File::open(to).and_then(|file| file.sync_all()).map_err(BackupError::io("write", to))?;
-    Ok((reader.finish(), writer.finish()))
+    let (plain, sealed) = (reader.finish(), writer.finish());
+    read_back(to, &key, plain, sealed)?;
+    Ok((plain, sealed))
 }
 
 fn write_manifest(directory: &Path, manifest: &Manifest) -> Result<(), BackupError> {
@@ -299,10 +308,12 @@ impl<'a> Partial<'a> {
         Ok(Self { place, id, directory })
     }
 
-    fn commit(self) -> Result<(), BackupError> {
+    /// Gives it its name. From then on it is there, and within says why the disk may not keep the name.
+    fn commit(self) -> Result<Result<(), BackupError>, BackupError> {
         let target = self.place.backup(self.id);
         fs::rename(&self.directory, &target).map_err(BackupError::io("name", &target))?;
-        files::sync_directory(&self.place.directory)
+        crate::failpoint!("backup::named");
+        Ok(files::sync_directory(&self.place.directory))
     }
 }
 

@@ -43,6 +43,14 @@ pub enum BackupError {
     /// It could not be encrypted.
     #[error("the copy could not be encrypted: {0}")]
     Seal(#[from] SealError),
+    /// What was encrypted could not be read back and decrypted.
+    #[error("{} was encrypted, read back, and cannot be relied on: {why}: look after the disk and the memory", path.display())]
+    NotAsSealed {
+        /// The encrypted file.
+        path: PathBuf,
+        /// How it shows.
+        why: String,
+    },
     /// There is no such backup.
     #[error("there is no backup {0}")]
     Unknown(BackupId),

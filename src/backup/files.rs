@@ -95,6 +95,12 @@ impl<T> Hashing<T> {
         Self { through, size: 0, hash: Sha256::new(), failed: None }
     }
 
+    /// What it goes through to.
+    #[cfg(test)]
+    pub(super) fn through(&self) -> &T {
+        &self.through
+    }
+
     /// Size and SHA-256 of what went through.
     pub(super) fn finish(self) -> (u64, Digest) {
         (self.size, Digest(self.hash.finalize().into()))

@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
@@ -24,8 +27,65 @@ pub struct Found {
     pub manifest: Result<Manifest, String>,
 }
 
+/// Manifests that were read and found good, for who looks again and again: one names every file of models, and nothing of
+/// a backup changes once it has its name.
+#[derive(Debug, Default)]
+pub struct Manifests(Mutex<BTreeMap<PathBuf, ([Stamp; 2], Manifest)>>);
+
+/// How a file was when it was read: another file, or another content, has another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        Some(Self {
+            file: (metadata.dev(), metadata.ino()),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+impl Manifests {
+    /// Every backup of a place, as [`list`] finds them.
+    pub fn list(&self, place: &Place) -> Result<Vec<Found>, BackupError> {
+        let mut known = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut seen = BTreeMap::new();
+        let found = list_by(place, &mut |path, id| {
+            let stamps = Option::zip(Stamp::of(&path.join(MANIFEST)), Stamp::of(&path.join(SUMS)));
+            let stamps = stamps.map(|(manifest, sums)| [manifest, sums]);
+            let manifest = match (stamps, known.remove(path)) {
+                (Some(now), Some((then, manifest))) if now == then => manifest,
+                _ => read_words(path, Some(id))?,
+            };
+            if let Some(stamps) = stamps {
+                seen.insert(path.to_owned(), (stamps, manifest.clone()));
+            }
+            data_is_there(path, &manifest)?;
+            Ok(manifest)
+        });
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        found
+    }
+}
+
 /// Every backup of a place, oldest first. None where the directory does not exist.
 pub fn list(place: &Place) -> Result<Vec<Found>, BackupError> {
+    list_by(place, &mut |path, id| read_manifest(path, Some(id)))
+}
+
+/// The same; `manifest` says what each says of itself.
+fn list_by(
+    place: &Place,
+    manifest: &mut dyn FnMut(&Path, BackupId) -> Result<Manifest, String>,
+) -> Result<Vec<Found>, BackupError> {
     let looked = |error| BackupError::io("look into", &place.directory)(error);
     let entries = match fs::read_dir(&place.directory) {
         Ok(entries) => entries,
@@ -37,7 +97,7 @@ pub fn list(place: &Place) -> Result<Vec<Found>, BackupError> {
         let entry = entry.map_err(looked)?;
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<BackupId>().ok()) else { continue };
         let path = entry.path();
-        let manifest = read_manifest(&path, Some(id));
+        let manifest = manifest(&path, id);
         found.push(Found { id, path, manifest });
     }
     found.sort_by_key(|backup| backup.id);
@@ -47,7 +107,17 @@ pub fn list(place: &Place) -> Result<Vec<Found>, BackupError> {
 /// The manifest of the backup in `path`, which is named `id` where its directory is named at all, if its checksums are
 /// right and the data file is there with its size.
 pub(super) fn read_manifest(path: &Path, id: Option<BackupId>) -> Result<Manifest, String> {
-    let manifest = checked(&read(&path.join(MANIFEST))?, &read(&path.join(SUMS))?, id)?;
+    let manifest = read_words(path, id)?;
+    data_is_there(path, &manifest)?;
+    Ok(manifest)
+}
+
+fn read_words(path: &Path, id: Option<BackupId>) -> Result<Manifest, String> {
+    checked(&read(&path.join(MANIFEST))?, &read(&path.join(SUMS))?, id)
+}
+
+/// Whether the data file has its size.
+fn data_is_there(path: &Path, manifest: &Manifest) -> Result<(), String> {
     let size = match fs::symlink_metadata(path.join(&manifest.data.name)) {
         Ok(metadata) if metadata.is_file() => metadata.len(),
         Ok(_) => return Err(format!("{} is not a file", manifest.data.name)),
@@ -56,7 +126,7 @@ pub(super) fn read_manifest(path: &Path, id: Option<BackupId>) -> Result<Manifes
     if size != manifest.data.size {
         return Err(format!("{} has {size} bytes and should have {}", manifest.data.name, manifest.data.size));
     }
-    Ok(manifest)
+    Ok(())
 }
 
 /// What a backup says of itself, if its words agree with each other and name no file outside of it.

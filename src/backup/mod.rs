@@ -26,14 +26,14 @@ mod receive;
 pub mod remote;
 mod restore;
 pub mod seal;
+mod sealed;
 mod verify;
 
 pub use child::answer;
 pub use create::{Created, Plan, Step, create};
 pub use error::{BackupError, VerifyError};
 pub use layout::Place;
-pub use list::{Found, list};
-pub use prune::prune;
+pub use list::{Found, Manifests, list};
 pub use receive::{Bring, Piece, ReceiveError, Received, receive};
 pub use restore::{RestoreError, RestoreRequest, RestoreStep, Restored, restore, sweep};
 pub use verify::{Verifier, verify_backup, verify_file};

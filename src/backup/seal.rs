@@ -76,15 +76,55 @@ pub enum SealError {
     Write(#[source] io::Error),
 }
 
+/// What one file was encrypted with. Whoever has just done that can look at it once more without a private key.
+pub(super) struct FileKey([u8; header::FILE_KEY]);
+
 /// Encrypts all of `from` to every one of `recipients`; the bytes that were written.
 pub fn seal(from: &mut dyn Read, to: &mut dyn Write, recipients: &[Recipient]) -> Result<u64, SealError> {
+    let mut to = Counting { to, written: 0 };
+    seal_and_keep(from, &mut to, recipients)?;
+    Ok(to.written)
+}
+
+/// The same; what opens it again.
+pub(super) fn seal_and_keep(
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    recipients: &[Recipient],
+) -> Result<FileKey, SealError> {
     let mut key = [0; header::FILE_KEY];
     getrandom::fill(&mut key).map_err(SealError::Random)?;
     let header = header::write(&key, recipients)?;
     to.write_all(&header).map_err(SealError::Write)?;
-    let content = content::seal(&key, from, to)?;
+    content::seal(&key, from, to)?;
     to.flush().map_err(SealError::Write)?;
-    Ok(header.len() as u64 + content)
+    Ok(FileKey(key))
+}
+
+/// Decrypts what was encrypted with this key, whoever it is to: the header is read and has to be authentic.
+pub(super) fn open_with(from: &mut dyn Read, to: &mut dyn Write, FileKey(key): &FileKey) -> Result<(), SealError> {
+    let mut from = BufReader::with_capacity(content::CHUNK, from);
+    header::read(&mut from)?.check(key)?;
+    content::open(key, &mut from, to)?;
+    to.flush().map_err(SealError::Write)
+}
+
+/// Counts what is written.
+struct Counting<'a> {
+    to: &'a mut dyn Write,
+    written: u64,
+}
+
+impl Write for Counting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.to.write(bytes)?;
+        self.written += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Decrypts all of `from`; the bytes that were written.

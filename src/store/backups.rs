@@ -108,11 +108,12 @@ impl WriteTxn {
         Ok(())
     }
 
-    /// Since when there is something to back up: `now` where nobody asked before.
+    /// Since when there is something to back up: `now` where nobody asked before, or only in what is still to come, when the
+    /// clock was wrong.
     pub fn backups_first_start(&self, now: Micros) -> Result<Micros, StoreError> {
         let mut meta = self.txn.open_table(META)?;
         let had = meta.get(FIRST_START)?.map(|row| codec::decode::<FirstStart>(row.value())).transpose()?;
-        if let Some(FirstStart(at)) = had {
+        if let Some(FirstStart(at)) = had.filter(|had| had.0 <= now.plus(Micros::HOUR)) {
             return Ok(at);
         }
         meta.insert(FIRST_START, codec::encode(&FirstStart(now))?.as_slice())?;
@@ -172,6 +173,12 @@ mod tests {
         for now in [5, 9] {
             let first = store.write::<_, StoreError>(|txn| txn.backups_first_start(Micros(now)));
             assert_eq!(first.expect("a look"), Micros(5));
+        }
+        let file = &directory.path().join("ahead.redb");
+        let store = Store::open(file).expect("a file");
+        for (now, expected) in [(Micros::DAY, Micros::DAY), (9, 9), (10, 9)] {
+            let first = store.write::<_, StoreError>(|txn| txn.backups_first_start(Micros(now)));
+            assert_eq!(first.expect("a look"), Micros(expected), "the clock was set right");
         }
     }
 }

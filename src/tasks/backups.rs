@@ -60,9 +60,7 @@ pub fn spawn(tasks: &mut Tasks, app: &App) {
             }
         }
     });
-    if app.backups.copied_to().is_none() {
-        return;
-    }
+    // Also where no store elsewhere is configured any more: what waits for one has to end.
     let app = app.clone();
     tasks.spawn("backup-copies", move |context| {
         let app = app.clone();

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -100,7 +101,8 @@ pub(super) fn make_sealed(
     recipients: &[Recipient],
 ) -> Result<Created, BackupError> {
     let program = ProgramId { version: "1.2.3".into(), revision: "abcdef".into() };
-    let plan = Plan { store, place, keep, recipients, host: "test", program, verifier };
+    let damaged = &BTreeSet::new();
+    let plan = Plan { store, place, keep, damaged, recipients, host: "test", program, verifier };
     create(&plan, now(), progress)
 }
 

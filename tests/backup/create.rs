@@ -3,7 +3,7 @@ use std::fs;
 use std::process::Command;
 
 use quantum_clm::app::registry::Ask;
-use quantum_clm::backup::{BackupError, Step, Verifier, create, prune};
+use quantum_clm::backup::{BackupError, Step, Verifier, create};
 use quantum_clm::domain::access::{Actor, Grant};
 use quantum_clm::domain::backup::{Keep, Part};
 use quantum_clm::domain::role::Role;
@@ -109,17 +109,6 @@ fn a_version_that_is_deleted_meanwhile_is_not_in_it() {
 }
 
 #[test]
-fn a_model_whose_file_is_lost_costs_nobody_the_backup() {
-    let bed = Bed::new(100);
-    let lost = files(&bed.directory.path().join("artifacts/sha256"))[0].clone();
-    fs::write(&lost, b"damaged").expect("a write");
-    let manifest = bed.backup().manifest;
-    assert_eq!(manifest.lacking.len(), 1, "{manifest:?}");
-    let report = look(&bed.place().backup(manifest.id), true);
-    assert!(report.is_whole() && report.notes.iter().any(|note| note.contains("is not in it")), "{report:?}");
-}
-
-#[test]
 fn two_at_once_do_not_meet() {
     let bed = Bed::new(100);
     let app = bed.app();
@@ -127,12 +116,45 @@ fn two_at_once_do_not_meet() {
     let progress = |_| {
         let second = make(&app.store, &bed.place(), &ALL, &|_| {});
         assert!(matches!(second, Err(BackupError::Busy { .. })), "{second:?}");
-        assert!(matches!(prune(&bed.place(), &ALL, now()), Err(BackupError::Busy { .. })));
         seen.set(seen.get() + 1);
     };
     make(&app.store, &bed.place(), &ALL, &progress).expect("a backup");
     assert!(seen.get() >= 5, "{}", seen.get());
     assert_eq!(bed.found().len(), 1);
+}
+
+#[test]
+fn a_manifest_that_changed_is_read_anew() {
+    let bed = Bed::new(100);
+    let manifests = quantum_clm::backup::Manifests::default();
+    let seen = || -> Vec<_> {
+        let found = manifests.list(&bed.place()).expect("a list");
+        let plain = bed.found();
+        assert_eq!(found.len(), plain.len(), "what is kept is what is there");
+        found
+            .into_iter()
+            .zip(plain)
+            .map(|(kept, read)| {
+                assert_eq!((kept.id, &kept.manifest), (read.id, &read.manifest));
+                kept.manifest.is_ok()
+            })
+            .collect()
+    };
+    assert_eq!(seen(), [false; 0]);
+    let first = bed.place().backup(bed.backup().manifest.id);
+    assert_eq!((seen(), seen()), (vec![true], vec![true]));
+    bed.backup();
+    assert_eq!(seen(), [true, true]);
+    let text = fs::read_to_string(first.join("manifest.json")).expect("a manifest");
+    fs::write(first.join("manifest.json"), text.replacen("test", "tset", 1)).expect("a write");
+    assert_eq!(seen(), [false, true]);
+    fs::write(first.join("manifest.json"), &text).expect("a write");
+    let data = fs::read(first.join("quantum.redb")).expect("a file");
+    assert_eq!(seen(), [true, true]);
+    fs::write(first.join("quantum.redb"), &data[1..]).expect("a write");
+    assert_eq!(seen(), [false, true]);
+    fs::remove_dir_all(&first).expect("gone");
+    assert_eq!(seen(), [true]);
 }
 
 #[test]
@@ -151,7 +173,7 @@ fn what_is_not_verified_is_no_backup() {
 }
 
 #[test]
-fn a_damaged_newest_one_does_not_cost_the_last_good_one() {
+fn before_an_older_one_goes_the_one_that_stands_in_for_it_is_read() {
     let bed = Bed::new(100);
     let ids = [(); 3].map(|()| bed.backup().manifest.id);
     let data = bed.place().backup(ids[2]).join("quantum.redb");
@@ -159,10 +181,37 @@ fn a_damaged_newest_one_does_not_cost_the_last_good_one() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
     fs::write(&data, bytes).expect("a write");
-    let none = Keep { last: 0, daily: 0, weekly: 0, monthly: 0 };
-    assert_eq!(prune(&bed.place(), &none, now()).expect("a prune"), [ids[0]]);
+    let two = Keep { last: 2, daily: 0, weekly: 0, monthly: 0 };
+    let app = bed.app();
+    let created = make(&app.store, &bed.place(), &two, &|_| {}).expect("a backup");
+    assert_eq!(created.removed, [ids[0]], "the one before the damaged one stays in its place");
+    assert_eq!(created.doubted.keys().copied().collect::<Vec<_>>(), [ids[2]], "{:?}", created.doubted);
     let left: Vec<_> = bed.found().iter().map(|found| found.id).collect();
-    assert_eq!(left, [ids[1], ids[2]], "the last whole one, and the damaged one for the operator to see");
+    assert_eq!(left, [ids[1], ids[2], created.manifest.id], "the damaged one is for the operator to see");
+}
+
+/// Once it has its name it is a backup, whatever comes after that.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_backup_whose_name_cannot_be_synced_is_there_and_costs_no_older_one() {
+    let bed = Bed::new(100);
+    let older = bed.backup().manifest.id;
+    let place = bed.place().directory;
+    let aside = place.with_extension("aside");
+    let away = {
+        let (place, aside) = (place.clone(), aside.clone());
+        move || fs::rename(&place, &aside).expect("a rename")
+    };
+    fail::cfg_callback("backup::named", away).expect("a failpoint");
+    let app = bed.app();
+    let one = Keep { last: 1, daily: 0, weekly: 0, monthly: 0 };
+    let created = make(&app.store, &bed.place(), &one, &|_| {});
+    fail::remove("backup::named");
+    fs::rename(&aside, &place).expect("a rename");
+    let created = created.expect("it has its name");
+    assert!(created.unpruned.is_some() && created.removed.is_empty(), "{created:?}");
+    let left: Vec<_> = bed.found().iter().map(|found| found.id).collect();
+    assert_eq!(left, [older, created.manifest.id]);
 }
 
 /// Run in a process of its own, in which no file may grow beyond some size; nothing where nobody asks for it.
@@ -213,6 +262,7 @@ fn the_present_is_an_argument_and_names_are_given_once() {
             store: &app.store,
             place: &place,
             keep: &ALL,
+            damaged: &std::collections::BTreeSet::new(),
             recipients: &[],
             host: "test",
             program,

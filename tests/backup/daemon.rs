@@ -11,9 +11,9 @@ use crate::support::daemon::{Bed, Daemon, UNITS};
 use crate::support::journal::{JournalWriter, Line};
 use crate::support::{wait_for, wait_for_some};
 
-const QUICK: &str = "events.commit_interval = \"50ms\"";
+pub(super) const QUICK: &str = "events.commit_interval = \"50ms\"";
 
-fn get(daemon: &Daemon, path: &str) -> Value {
+pub(super) fn get(daemon: &Daemon, path: &str) -> Value {
     let read = || serde_json::from_str(&daemon.get(path)?).ok();
     wait_for_some(read, || format!("no answer to {path}"))
 }
@@ -35,7 +35,7 @@ fn ask(daemon: &Daemon) -> Value {
     answer
 }
 
-fn intents(daemon: &Daemon) -> Vec<(String, String)> {
+pub(super) fn intents(daemon: &Daemon) -> Vec<(String, String)> {
     let list = get(daemon, "/api/intents");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     list["intents"].as_array().unwrap().iter().map(|one| (text(&one["rule"]), text(&one["state"]))).collect()

@@ -51,18 +51,18 @@ fn from_the_daemon_to_the_store_and_onto_another_machine() {
     daemon.wait_events(100);
     let made = told(&from.run(&["backup", "--json"]), 0);
     let id = made["attempt"]["backup"].as_str().expect("an id").to_owned();
-    let copy = &made["attempt"]["copy"];
+    let copy = &made["attempt"]["copies"][0];
     assert_eq!((&copy["state"], &copy["to"]), (&"done".into(), &"s3://safe/quantum-clm".into()), "{made}");
     let again = told(&from.run(&["backup", "--to", "s3://safe/by-hand", "--json"]), 0);
-    assert_eq!(again["attempt"]["copy"]["to"], "s3://safe/by-hand");
+    assert_eq!(again["attempt"]["copies"][1]["to"], "s3://safe/by-hand");
     daemon.stop();
 
     // Nothing here has a daemon any more: what there is, the store is asked.
     let listed = told(&to.run(&["backup", "list", "s3", "--json"]), 0);
     let place = format!("s3://safe/quantum-clm/{id}");
     let backups = listed["backups"].as_array().unwrap();
-    assert_eq!(backups.len(), 1, "{listed}");
-    assert_eq!((&backups[0]["place"], &backups[0]["whole"]), (&place.as_str().into(), &true.into()), "{listed}");
+    assert_eq!(backups.len(), 2, "what goes to another place goes to the usual one, too: {listed}");
+    assert_eq!((&backups[1]["place"], &backups[1]["whole"]), (&place.as_str().into(), &true.into()), "{listed}");
     let by_hand = to.run(&["backup", "list", "s3://safe/by-hand"]);
     assert!(by_hand.code == Some(0) && by_hand.out.contains("s3://safe/by-hand/"), "{by_hand:?}");
 

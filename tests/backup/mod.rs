@@ -5,6 +5,7 @@ mod create;
 mod elsewhere;
 mod daemon;
 #[cfg(feature = "failpoints")]
+mod incomplete;
 mod interrupted;
 mod load;
 mod receive;

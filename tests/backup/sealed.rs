@@ -19,6 +19,33 @@ fn made(bed: &Bed, keep: &Keep, recipients: &[&str]) -> Created {
     created.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// What a disk or a memory does that cannot be relied on: what was written is not what is read.
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_was_encrypted_and_cannot_be_decrypted_is_no_backup() {
+    let bed = Bed::new(100);
+    let good = made(&bed, &ALL, &[PUBLIC]).manifest.id;
+    let place = bed.place().directory;
+    let flip = move || {
+        for file in files(&place).into_iter().filter(|file| file.ends_with("quantum.redb.age")) {
+            if file.to_string_lossy().contains(".partial-") {
+                let mut bytes = fs::read(&file).expect("a file");
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                fs::write(&file, bytes).expect("a write");
+            }
+        }
+    };
+    fail::cfg_callback("backup::read_back", flip).expect("a failpoint");
+    let app = bed.app();
+    let recipients: [Recipient; 1] = [PUBLIC.parse().expect("a public key")];
+    let came = make_sealed(&app.store, &bed.place(), &ALL, &|_| {}, &Verifier::at(BINARY), &recipients);
+    fail::remove("backup::read_back");
+    let error = came.expect_err("it cannot be decrypted").to_string();
+    assert!(error.contains("read back"), "{error}");
+    assert_eq!((bed.found().len(), bed.found()[0].id, bed.leftovers()), (1, good, vec![]));
+}
+
 #[test]
 fn an_encrypted_backup_is_verified_by_its_digests_and_with_the_key_by_what_is_inside() {
     let bed = Bed::new(3_000);

@@ -9,7 +9,7 @@ use axum::http::{Method, StatusCode};
 use quantum_clm::app::backups::{Backups, CopyFailure, Copying, Elsewhere, Pauses};
 use quantum_clm::backup::{Place, Verifier};
 use quantum_clm::domain::access::Grant;
-use quantum_clm::domain::backup::{AttemptState, BackupId, Manifest};
+use quantum_clm::domain::backup::{AttemptState, BackupId, Manifest, RemoteCopy};
 use quantum_clm::domain::id::IntentId;
 use quantum_clm::domain::role::Role;
 use quantum_clm::domain::time::Micros;
@@ -247,6 +247,25 @@ async fn nobody_hears_of_an_old_backup_twice() {
 }
 
 #[tokio::test]
+async fn a_backup_from_the_future_switches_no_alarm_off() {
+    let bed = Bed::new();
+    bed.ask().await;
+    let ahead = || now().plus(3_650 * Micros::DAY);
+    let number = bed.backups.begin(now()).unwrap().unwrap();
+    let finished = bed.backups.carry(number, &ahead);
+    bed.backups.finish(&finished).unwrap();
+    let future = bed.backups.attempt(number).unwrap().backup.unwrap();
+    bed.backups.watch(now()).unwrap();
+    let (well, words) = bed.health("backups");
+    assert!(!well && words.contains(&format!("{future} is from the future")), "{words}");
+    assert_eq!(bed.appliance.app.metrics.backups.kept.get(), 0, "it does not count");
+    let good = bed.made().await;
+    let later = now().plus(40 * Micros::HOUR);
+    bed.backups.watch(later).unwrap();
+    assert_eq!(bed.intents(), [("backup.stale".to_owned(), good, false, 36)]);
+}
+
+#[tokio::test]
 async fn a_flipped_bit_is_found_by_looking_again_and_told() {
     let bed = Bed::new();
     let id = bed.made().await;
@@ -273,6 +292,47 @@ async fn a_flipped_bit_is_found_by_looking_again_and_told() {
     verify(&sound, AttemptState::Done).await;
     assert_eq!(bed.intents(), [told(true)]);
     assert!(bed.health("backups").0);
+}
+
+#[tokio::test]
+async fn a_backup_that_is_known_to_be_damaged_takes_no_good_ones_place() {
+    let bed = Bed::new();
+    let flip = |id: &str| {
+        let data = bed.appliance.app.config.backup.directory.join(id).join("quantum.redb");
+        let mut bytes = std::fs::read(&data).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&data, bytes).unwrap();
+    };
+    let kept = async || -> Vec<String> {
+        let page = bed.get(&bed.viewer, "/api/backups").await.json();
+        let backups = page["backups"].as_array().unwrap();
+        backups.iter().rev().map(|backup| backup["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(bed.appliance.app.config.backup.keep_last, 3);
+    let (first, second, third) = (bed.made().await, bed.made().await, bed.made().await);
+    // Found by somebody who looked.
+    flip(&third);
+    let path = format!("/api/backups/{third}/verify");
+    bed.appliance.send(&bed.operator, Method::POST, &path, &json!({})).await;
+    assert_eq!(bed.carry_out(), [AttemptState::Failed]);
+    let fourth = bed.made().await;
+    assert_eq!(
+        kept().await,
+        [&first, &second, &third, &fourth].map(String::clone),
+        "three good ones, and the damaged one"
+    );
+    // Found by retention, which reads the one that is to stand in: a look of its own says what is wrong with it.
+    flip(&second);
+    bed.ask().await;
+    assert_eq!(bed.carry_out(), [AttemptState::Done, AttemptState::Failed]);
+    assert!(kept().await.contains(&first), "the oldest is good, and the one that stood in for it is not");
+    let told = |id: &String| ("backup.damaged".to_owned(), id.clone(), false, 1);
+    assert_eq!(bed.intents(), [told(&third), told(&second)]);
+    // With enough good ones it goes, and the damaged ones stay to be seen.
+    let newest = bed.made().await;
+    let left = kept().await;
+    assert!(!left.contains(&first) && left.contains(&second) && left.contains(&newest), "{left:?}");
 }
 
 #[tokio::test]
@@ -308,6 +368,38 @@ async fn a_backup_that_was_whole_when_the_daemon_ended_counts() {
     assert_eq!(restarted.carry_out(), []);
 }
 
+#[tokio::test]
+async fn a_backup_of_another_machine_is_not_the_one_that_was_under_way() {
+    let bed = Bed::new();
+    let id = bed.made().await;
+    let directory = bed.appliance.app.config.backup.directory.clone();
+    bed.ask().await;
+    let number = bed.backups.begin(now().minus(Micros::DAY)).unwrap().unwrap();
+    // Brought here meanwhile, by a copy of the disk of another one: the same but for the host.
+    let text = std::fs::read_to_string(directory.join(&id).join("manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&text).unwrap();
+    let foreign = BackupId::at(now().plus(60 * Micros::SECOND)).to_string();
+    manifest["host"] = json!("another");
+    manifest["id"] = json!(foreign);
+    let path = directory.join(&foreign);
+    std::fs::create_dir(&path).unwrap();
+    std::fs::copy(directory.join(&id).join("quantum.redb"), path.join("quantum.redb")).unwrap();
+    std::fs::write(path.join("manifest.json"), format!("{manifest:#}\n")).unwrap();
+    let sums = std::process::Command::new("sha256sum")
+        .args(["quantum.redb", "manifest.json"])
+        .current_dir(&path)
+        .output()
+        .unwrap();
+    std::fs::write(path.join("SHA256SUMS"), sums.stdout).unwrap();
+    let found = quantum_clm::backup::list(&Place::new(&directory)).unwrap();
+    assert!(found.iter().all(quantum_clm::backup::Found::is_readable), "{found:?}");
+
+    let restarted = Bed { backups: Bed::another(&bed.appliance), ..bed };
+    restarted.backups.recover(now()).unwrap();
+    let attempt = restarted.backups.attempt(number).unwrap();
+    assert_eq!((attempt.state, attempt.backup), (AttemptState::Interrupted, None), "{attempt:?}");
+}
+
 /// A store elsewhere that fails as often as it is told to.
 struct Store {
     answers: Mutex<Vec<Result<(), CopyFailure>>>,
@@ -333,6 +425,79 @@ fn failure(may_pass: bool) -> Result<(), CopyFailure> {
 }
 
 #[tokio::test]
+async fn a_store_elsewhere_that_is_switched_off_leaves_nothing_open() {
+    let bed = Bed::new();
+    let store = Arc::new(Store { answers: Mutex::new(vec![failure(false)]) });
+    let backups = Bed::another(&bed.appliance).copied_by(&bed.appliance.app.board, store, Pauses(vec![]));
+    let bed = Bed { backups, ..bed };
+    let ask = || {
+        let asked = quantum_clm::app::backups::Asked {
+            actor: crate::support::app::root(),
+            grant: Grant::Role(Role::Operator),
+            why: String::new(),
+            to: None,
+            key: None,
+            now: now(),
+        };
+        bed.backups.make(&asked).unwrap();
+    };
+    ask();
+    assert_eq!(bed.carry_out(), [AttemptState::Done]);
+    bed.backups.copy_elsewhere(&now).await.unwrap();
+    assert_eq!(bed.intents(), [("backup.copy".to_owned(), "none".to_owned(), false, 1)]);
+    ask();
+    assert_eq!(bed.carry_out(), [AttemptState::Done]);
+    // Restarted without [backup.s3], while a copy waits.
+    let off = Bed { backups: Bed::another(&bed.appliance), ..bed };
+    off.backups.recover(now()).unwrap();
+    off.backups.copy_elsewhere(&now).await.unwrap();
+    let copy = only(off.backups.attempt(2).unwrap().copies);
+    assert!(copy.state.as_str() == "failed" && copy.error.unwrap().contains("[backup.s3]"));
+    off.backups.watch(now()).unwrap();
+    assert_eq!(off.intents(), [("backup.copy".to_owned(), "none".to_owned(), true, 1)]);
+}
+
+fn only(copies: Vec<RemoteCopy>) -> RemoteCopy {
+    assert_eq!(copies.len(), 1, "{copies:?}");
+    copies.into_iter().next().unwrap()
+}
+
+#[tokio::test]
+async fn who_joins_with_a_place_of_their_own_takes_the_usual_one_from_nobody() {
+    let bed = Bed::new();
+    let store = Arc::new(Store { answers: Mutex::default() });
+    let with_store =
+        |bed: &Bed| Bed::another(&bed.appliance).copied_by(&bed.appliance.app.board, store.clone(), Pauses(vec![]));
+    let backups = with_store(&bed);
+    let bed = Bed { backups, ..bed };
+    let ask = |bed: &Bed, to: Option<&str>| {
+        let asked = quantum_clm::app::backups::Asked {
+            actor: crate::support::app::root(),
+            grant: Grant::Role(Role::Admin),
+            why: String::new(),
+            to: to.map(str::to_owned),
+            key: None,
+            now: now(),
+        };
+        bed.backups.make(&asked).unwrap().attempt
+    };
+    let places = |bed: &Bed, number| -> Vec<String> {
+        bed.backups.attempt(number).unwrap().copies.into_iter().map(|copy| copy.to).collect()
+    };
+    for to in [Some("s3://mine/x"), None, Some("s3://mine/y"), Some("s3://mine/x")] {
+        assert_eq!(ask(&bed, to), 1, "it is that one");
+    }
+    let all = ["s3://backups/prod", "s3://mine/x", "s3://mine/y"];
+    assert_eq!(places(&bed, 1), all);
+    // The daemon ends in the middle: what is made once more goes to the same places.
+    bed.backups.begin(now()).unwrap();
+    let backups = with_store(&bed);
+    let bed = Bed { backups, ..bed };
+    bed.backups.recover(now()).unwrap();
+    assert_eq!(places(&bed, 2), all);
+}
+
+#[tokio::test]
 async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
     let bed = Bed::new();
     let store = Arc::new(Store { answers: Mutex::default() });
@@ -353,15 +518,15 @@ async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
         assert_eq!(bed.carry_out(), [AttemptState::Done]);
         bed.backups.copy_elsewhere(&now).await.unwrap();
         bed.backups.watch(now()).unwrap();
-        Ok::<_, String>(bed.backups.attempt(attempt).unwrap().copy.unwrap())
+        Ok::<_, String>(bed.backups.attempt(attempt).unwrap().copies)
     };
-    let copy = make(Role::Operator, None, vec![Ok(()), failure(true), failure(true)]).await.unwrap();
+    let copy = only(make(Role::Operator, None, vec![Ok(()), failure(true), failure(true)]).await.unwrap());
     assert_eq!((copy.state.as_str(), copy.tries), ("done", 3), "{copy:?}");
     assert!(bed.health("backup-copy").0);
     let first: BackupId = bed.backups.attempt(1).unwrap().backup.unwrap();
 
     for round in 0..2 {
-        let copy = make(Role::Operator, None, vec![failure(true), failure(true), failure(true)]).await.unwrap();
+        let copy = only(make(Role::Operator, None, vec![failure(true), failure(true), failure(true)]).await.unwrap());
         assert_eq!((copy.state.as_str(), copy.tries), ("failed", 3), "round {round}: {copy:?}");
     }
     let not_copied = |resolved| ("backup.copy".to_owned(), first.to_string(), resolved, 2);
@@ -369,17 +534,20 @@ async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
     assert!(bed.health("backups").0, "{:?}", bed.health("backups"));
     let (well, words) = bed.health("backup-copy");
     assert!(!well && words.contains("the bucket is gone"), "{words}");
-    let copy = make(Role::Operator, None, vec![Ok(()), failure(false)]).await.unwrap();
+    let copy = only(make(Role::Operator, None, vec![Ok(()), failure(false)]).await.unwrap());
     assert_eq!((copy.state.as_str(), copy.tries), ("failed", 1), "what does not pass is not tried again");
     make(Role::Operator, None, vec![]).await.unwrap();
     assert!(bed.intents().iter().all(|intent| intent.2), "{:?}", bed.intents());
     assert!(bed.health("backup-copy").0);
+    let copied: Vec<_> = (2..=5).map(|number| bed.backups.attempt(number).unwrap().copies[0].state.as_str()).collect();
+    assert_eq!(copied, ["failed", "done", "done", "done"], "those that are still here are sent behind the good one");
 
     // Another place is for admins, and whoever names one is told what came of it; nobody else is.
     let refused = make(Role::Operator, Some("s3://mine/x"), vec![]).await.unwrap_err();
     assert!(refused.contains("only an admin"), "{refused}");
-    let copy = make(Role::Admin, Some("s3://mine/x"), vec![failure(false)]).await.unwrap();
-    assert_eq!((copy.to.as_str(), copy.state.as_str()), ("s3://mine/x", "failed"));
+    let copies = make(Role::Admin, Some("s3://mine/x"), vec![failure(false), Ok(())]).await.unwrap();
+    let states: Vec<_> = copies.iter().map(|copy| (copy.to.as_str(), copy.state.as_str())).collect();
+    assert_eq!(states, [("s3://backups/prod", "done"), ("s3://mine/x", "failed")], "it is at the usual place, too");
     assert!(bed.intents().iter().all(|intent| intent.2), "{:?}", bed.intents());
 }
 

@@ -45,6 +45,7 @@ fn backup_of(store: &Store, directory: &Path, recipients: &[Recipient]) -> PathB
         store,
         place: &place,
         keep: &keep,
+        damaged: &std::collections::BTreeSet::new(),
         recipients,
         host: "fixture",
         program: ProgramId { version: "0.1.0".into(), revision: "test".into() },

@@ -50,10 +50,13 @@ pub struct AttemptAnswer {
     pub rows: u64,
     /// Events among them.
     pub events: u64,
+    /// Files of models that should be in it and could not be read.
+    #[serde(default)]
+    pub lacking: u64,
     /// Why it came to nothing, or what should be known although it did not.
     pub error: Option<String>,
-    /// The copy elsewhere, where one is wanted.
-    pub copy: Option<CopyAnswer>,
+    /// The copies elsewhere that are wanted.
+    pub copies: Vec<CopyAnswer>,
 }
 
 /// The copy of a backup elsewhere.
@@ -97,8 +100,9 @@ impl From<&Attempt> for AttemptAnswer {
             bytes: attempt.bytes,
             rows: attempt.rows,
             events: attempt.events,
+            lacking: attempt.lacking,
             error: attempt.error.clone(),
-            copy: attempt.copy.as_ref().map(CopyAnswer::from),
+            copies: attempt.copies.iter().map(CopyAnswer::from).collect(),
         }
     }
 }
@@ -212,7 +216,7 @@ impl BackupAnswer {
             fault: kept.fault().map(str::to_owned),
             verified_at: kept.proof.as_ref().map(|proof| proof.at),
             contents: kept.manifest.as_ref().ok().map(ContentsAnswer::from),
-            copies: copies.filter_map(|attempt| attempt.copy.as_ref().map(CopyAnswer::from)).collect(),
+            copies: copies.flat_map(|attempt| attempt.copies.iter().map(CopyAnswer::from)).collect(),
             by: kept.made.as_ref().map(|attempt| attempt.by.clone()),
             why: kept.made.as_ref().map(|attempt| attempt.why.clone()).filter(|why| !why.is_empty()),
         }

@@ -4,7 +4,7 @@ use crate::app::change::once;
 use crate::backup;
 use crate::domain::access::{Actor, Grant};
 use crate::domain::audit::AuditEntry;
-use crate::domain::backup::{Attempt, AttemptKind, BackupId, RemoteCopy};
+use crate::domain::backup::{Attempt, AttemptKind, BackupId};
 use crate::domain::request_key::RequestKey;
 use crate::domain::role::Role;
 use crate::domain::time::Micros;
@@ -40,23 +40,19 @@ impl Backups {
     /// Asks for a backup. While one is under way, it is that one. Blocks.
     pub fn make(&self, asked: &Asked) -> Result<AttemptAnswer, BackupsError> {
         let why = checked(&asked.why)?;
-        let to = self.destination(asked)?;
+        let places = self.destinations(asked)?;
         let request = format!("backup.create to {:?}: {why}", asked.to);
         let answer = self.store.write::<_, BackupsError>(|txn| {
             once(txn, asked.key.as_ref(), &request, asked.now, || {
                 let open = open_attempts(txn)?;
-                let (attempt, joined) = match open.into_iter().find(|attempt| attempt.kind == AttemptKind::Make) {
-                    Some(mut attempt) => {
-                        join(&mut attempt, to.as_deref(), asked.to.is_some())?;
-                        (attempt, true)
-                    }
+                let (mut attempt, joined) = match open.into_iter().find(|attempt| attempt.kind == AttemptKind::Make) {
+                    Some(attempt) => (attempt, true),
                     None => {
                         let number = txn.next_backup_attempt()?;
-                        let mut attempt = Attempt::asked(number, AttemptKind::Make, &asked.actor.name, why, asked.now);
-                        attempt.copy = to.as_deref().map(RemoteCopy::wanted);
-                        (attempt, false)
+                        (Attempt::asked(number, AttemptKind::Make, &asked.actor.name, why, asked.now), false)
                     }
                 };
+                places.iter().for_each(|place| attempt.copy_to(place));
                 txn.put_backup_attempt(&attempt)?;
                 let action = if joined { "backup.join" } else { "backup.create" };
                 txn.audit(AuditEntry::done(asked.now, &asked.actor, action, subject(&attempt), why))?;
@@ -99,9 +95,10 @@ impl Backups {
         Ok(answer)
     }
 
-    /// Where a backup that is asked for is copied to.
-    fn destination(&self, asked: &Asked) -> Result<Option<String>, BackupsError> {
-        let Some(to) = &asked.to else { return Ok(self.copied_to()) };
+    /// Where a backup that is asked for is copied to: where every one is, and where they say.
+    fn destinations(&self, asked: &Asked) -> Result<Vec<String>, BackupsError> {
+        let usual = self.copied_to().into_iter();
+        let Some(to) = &asked.to else { return Ok(usual.collect()) };
         let bad = |why: String| BackupsError::Bad { field: "to", why };
         if to.len() > TO_BYTES {
             return Err(bad(format!("is longer than {TO_BYTES} bytes")));
@@ -118,21 +115,7 @@ impl Backups {
                 "only an admin sends a backup elsewhere than where every backup is copied to",
             ));
         }
-        Ok(Some(to))
-    }
-}
-
-/// One more who wants the backup that is under way.
-fn join(attempt: &mut Attempt, to: Option<&str>, explicitly: bool) -> Result<(), BackupsError> {
-    match (&attempt.copy, to) {
-        (Some(copy), Some(to)) if explicitly && copy.to != to => {
-            Err(BackupsError::Otherwise { number: attempt.number, to: copy.to.clone() })
-        }
-        (None, Some(to)) => {
-            attempt.copy = Some(RemoteCopy::wanted(to));
-            Ok(())
-        }
-        _ => Ok(()),
+        Ok(usual.chain([to]).collect())
     }
 }
 

@@ -1,13 +1,13 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::{open_attempts, subject};
-use super::run::Came;
+use super::run::{Came, NewBackup};
 use super::{Backups, BackupsError};
 use crate::backup;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
 use crate::domain::backup::{
-    Attempt, AttemptKind, AttemptState, BackupId, CopyState, Manifest, RemoteCopy, Report, Stage, Trouble,
+    Attempt, AttemptKind, AttemptState, BackupId, CopyState, Manifest, Report, Stage, Trouble,
 };
 use crate::domain::intent::{BY_RULE, Note};
 use crate::domain::rules::Finding;
@@ -42,7 +42,11 @@ impl Backups {
                 return Ok(None);
             };
             match came {
-                Came::Made(manifest, notes) => made(txn, &mut attempt, manifest, notes.clone(), *at)?,
+                Came::Made(new) => {
+                    let NewBackup { manifest, notes, doubted } = new.as_ref();
+                    made(txn, &mut attempt, manifest, notes.clone(), *at)?;
+                    look_again(txn, doubted, *at)?;
+                }
                 Came::Nothing(why) => came_to_nothing(txn, &mut attempt, AttemptState::Failed, why, *at)?,
                 Came::Whole(report) => looked_at(txn, &mut attempt, report, *at)?,
                 Came::Damaged(report) => damaged(txn, &mut attempt, report, *at)?,
@@ -60,6 +64,7 @@ impl Backups {
             self.count(&attempt);
             tell(&attempt);
         }
+        self.asked.notify_one();
         self.to_copy.notify_one();
         self.happened();
         Ok(())
@@ -70,7 +75,6 @@ impl Backups {
     pub fn recover(&self, now: Micros) -> Result<(), BackupsError> {
         // Where the directory cannot be read nothing is known to be whole there.
         let found = backup::list(&self.place).unwrap_or_default();
-        let restored = self.store.restored()?;
         let again = self.store.write::<_, StoreError>(|txn| {
             let running: Vec<_> =
                 open_attempts(txn)?.into_iter().filter(|attempt| attempt.state == AttemptState::Running).collect();
@@ -83,20 +87,14 @@ impl Backups {
                         // Manifests have milliseconds.
                         && attempt.begun_at.is_some_and(|begun| manifest.taken_at.millis() >= begun.millis())
                         && !known.contains(&manifest.id)
+                        // One that was brought here is somebody else's.
+                        && manifest.host == self.host
                 };
-                // The file was under way into a backup, and came back from that very one.
-                let source = restored.as_ref().filter(|mark| {
-                    attempt.begun_at.is_some_and(|begun| mark.taken_at.plus(Micros::SECOND) > begun && mark.at > begun)
-                });
-                if let Some(mark) = source.filter(|_| attempt.kind == AttemptKind::Make) {
-                    attempt.backup = mark.backup.parse().ok();
-                    let note = format!("the data file was restored from it at {}", mark.at.rfc3339());
-                    attempt.end(AttemptState::Done, Some(note), now);
-                } else if let Some(manifest) = whole.clone().find(own) {
+                if let Some(manifest) = whole.clone().find(own) {
                     made(txn, &mut attempt, manifest, None, now)?;
                 } else if attempt.kind == AttemptKind::Make && attempt.by != own_name() {
                     attempt.end(AttemptState::Interrupted, Some("the daemon ended before it did".into()), now);
-                    again = Some(attempt.number);
+                    again = Some(attempt.clone());
                 } else {
                     let why = "the daemon ended before it did";
                     came_to_nothing(txn, &mut attempt, AttemptState::Interrupted, why, now)?;
@@ -105,27 +103,31 @@ impl Backups {
             }
             // A copy that was on its way is begun anew: what is there already is not sent again.
             for mut attempt in txn.newest_backup_attempts(|_| true)? {
-                if let Some(copy) = &mut attempt.copy
-                    && copy.state == CopyState::Running
-                {
+                let mut was_running = false;
+                for copy in attempt.copies.iter_mut().filter(|copy| copy.state == CopyState::Running) {
                     copy.state = CopyState::Waiting;
+                    was_running = true;
+                }
+                if was_running {
                     txn.put_backup_attempt(&attempt)?;
                 }
             }
             let open = open_attempts(txn)?;
-            if let Some(number) = again
+            if let Some(interrupted) = &again
                 && !open.iter().any(|attempt| attempt.kind == AttemptKind::Make)
             {
                 let next = txn.next_backup_attempt()?;
-                let why = format!("attempt {number} was interrupted by the daemon's end");
+                let why = format!("attempt {} was interrupted by the daemon's end", interrupted.number);
                 let mut attempt = Attempt::asked(next, AttemptKind::Make, &own_name(), &why, now);
-                attempt.copy = self.copied_to().map(RemoteCopy::wanted);
+                // Whoever named a place waits for the copy there.
+                let named = interrupted.copies.iter().map(|copy| copy.to.clone());
+                self.copied_to().into_iter().chain(named).for_each(|place| attempt.copy_to(&place));
                 txn.put_backup_attempt(&attempt)?;
                 txn.audit(AuditEntry::done(now, &own(), "backup.create", subject(&attempt), why))?;
             }
             Ok(again)
         })?;
-        if let Some(number) = again {
+        if let Some(Attempt { number, .. }) = again {
             tracing::info!(attempt = number, "a backup was interrupted by the daemon's end: it is made once more");
         }
         self.asked.notify_one();
@@ -171,13 +173,52 @@ fn made(
     attempt.bytes = manifest.data.size;
     attempt.rows = manifest.tables.values().sum();
     attempt.events = manifest.feed.kept;
+    attempt.lacking = manifest.lacking.len() as u64;
     attempt.stage = Some(Stage::Prune);
     attempt.end(AttemptState::Done, notes, at);
     for trouble in Trouble::UNTIL_THE_NEXT {
         resolve(txn, trouble, None, &format!("backup {} is whole", manifest.id), at)?;
     }
+    tell_of_lacking(txn, manifest, at)?;
     let told = format!("asked for by {}", attempt.by);
     txn.audit(AuditEntry::done(at, &own(), "backup.made", subject(attempt), told))
+}
+
+/// Tells that a backup lacks models' files, or that the newest has all of them again.
+fn tell_of_lacking(txn: &WriteTxn, manifest: &Manifest, at: Micros) -> Result<(), StoreError> {
+    let (id, count) = (manifest.id, manifest.lacking.len());
+    let Some(first) = manifest.lacking.first() else {
+        return resolve(txn, Trouble::Incomplete, None, &format!("backup {id} has all files of models"), at);
+    };
+    let mut since = None;
+    txn.newest_backup_attempts(|earlier| {
+        since = earlier.made_a_complete_one().then_some(earlier.backup).flatten();
+        !earlier.made_a_complete_one()
+    })?;
+    let files = files_of_models(count as u64);
+    let reason = format!(
+        "Backup {id} lacks {files}, which could not be read; the first has the SHA-256 {}: {}",
+        first.sha256, first.why
+    );
+    let raise = Trouble::Incomplete.raise(since, reason, count as u64, at);
+    txn.apply_findings(&[Finding::Raise(raise)], at)
+}
+
+/// So many, in words.
+pub(super) fn files_of_models(count: u64) -> String {
+    if count == 1 { "1 file of a model".to_owned() } else { format!("{count} files of models") }
+}
+
+/// Asks for a whole look at backups that retention has read and doubts: that says what is wrong, and tells somebody.
+fn look_again(txn: &WriteTxn, doubted: &BTreeMap<BackupId, String>, at: Micros) -> Result<(), StoreError> {
+    for (id, fault) in doubted {
+        let why = format!("retention has read it: {fault}");
+        let mut attempt = Attempt::asked(txn.next_backup_attempt()?, AttemptKind::Verify, &own_name(), &why, at);
+        attempt.backup = Some(*id);
+        txn.put_backup_attempt(&attempt)?;
+        txn.audit(AuditEntry::done(at, &own(), "backup.verify", subject(&attempt), why))?;
+    }
+    Ok(())
 }
 
 fn came_to_nothing(

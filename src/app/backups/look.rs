@@ -41,6 +41,11 @@ impl Kept {
         }
     }
 
+    /// Files of models that should be in it and could not be read when it was made.
+    pub fn lacking(&self) -> u64 {
+        self.manifest.as_ref().map_or(0, |manifest| manifest.lacking.len() as u64)
+    }
+
     /// Whether it can be relied on, as far as is known.
     pub fn is_good(&self) -> bool {
         self.fault().is_none()
@@ -61,9 +66,9 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// The newest that can be relied on.
+    /// The newest that can be relied on, and is not from the future.
     pub fn newest(&self) -> Option<&Kept> {
-        self.kept.iter().flatten().find(|kept| kept.is_good())
+        self.kept.iter().flatten().find(|kept| Some(kept.id) == self.staleness.newest)
     }
 
     /// What is under way.
@@ -91,12 +96,12 @@ impl Backups {
         {
             attempt.stage = stage.or(attempt.stage);
         }
-        let kept = match backup::list(&self.place) {
+        let kept = match self.manifests.list(&self.place) {
             Ok(found) => Ok(found.into_iter().rev().map(|found| kept(found, &attempts)).collect::<Vec<_>>()),
             Err(error) => Err(error.to_string()),
         };
-        let newest = kept.iter().flatten().find(|kept| kept.is_good()).map(|kept| kept.id);
-        let staleness = self.staleness(newest, first_start.unwrap_or(now));
+        let good = kept.iter().flatten().filter(|kept| kept.is_good()).map(|kept| kept.id);
+        let staleness = self.staleness(good, first_start.unwrap_or(now), now);
         Ok(Standing { kept, attempts, staleness, unwritten })
     }
 

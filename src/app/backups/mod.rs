@@ -23,7 +23,7 @@ pub use self::finish::Finished;
 pub use self::look::{Kept, Proof, Standing};
 pub use self::read::{Download, ReadError, Wanted};
 use crate::app::change::KeyUsed;
-use crate::backup::{Place, Verifier};
+use crate::backup::{Manifests, Place, Verifier};
 use crate::config;
 use crate::domain::backup::{BackupId, Keep, ProgramId, Stage, Staleness};
 use crate::domain::time::Micros;
@@ -38,6 +38,7 @@ const DOWNLOADS: usize = 16;
 pub struct Backups {
     store: Arc<Store>,
     place: Place,
+    manifests: Manifests,
     settings: config::Backup,
     host: String,
     verifier: Verifier,
@@ -94,14 +95,6 @@ pub enum BackupsError {
     /// Whoever asks may not do that.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// What is under way is something else.
-    #[error("attempt {number} is under way and copies the backup to {to}: ask again when it is over")]
-    Otherwise {
-        /// Which attempt.
-        number: u64,
-        /// Where it copies to.
-        to: String,
-    },
     /// As much waits as may.
     #[error("{0} attempts wait already: ask again when some are over")]
     Crowded(usize),
@@ -126,6 +119,7 @@ impl Backups {
         Self {
             store,
             place: Place::new(&settings.directory),
+            manifests: Manifests::default(),
             settings: settings.clone(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             verifier: Verifier::this_program(),
@@ -186,9 +180,9 @@ impl Backups {
         Arc::clone(&self.downloads).try_acquire_owned().ok()
     }
 
-    fn staleness(&self, newest: Option<BackupId>, first_start: Micros) -> Staleness {
+    fn staleness(&self, good: impl Iterator<Item = BackupId>, first_start: Micros, now: Micros) -> Staleness {
         let after = self.settings.stale_after.map(|after| u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
-        Staleness { newest, first_start, after }
+        Staleness::of(good, first_start, after, now)
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {

@@ -1,7 +1,10 @@
-use super::{Backups, keep, program};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::finish::files_of_models;
+use super::{Backups, BackupsError, keep, program};
 use crate::backup::seal::Recipient;
 use crate::backup::{self, Created, Plan, Step, VerifyError};
-use crate::domain::backup::{Attempt, AttemptKind, BackupId, Manifest, Report, Stage};
+use crate::domain::backup::{Attempt, AttemptKind, BackupId, Manifest, Report, Stage, Trouble};
 use crate::domain::time::Micros;
 use crate::observe::panics;
 use crate::store::{Store, StoreError};
@@ -9,14 +12,24 @@ use crate::store::{Store, StoreError};
 /// What came of an attempt, before it is written down.
 #[derive(Debug)]
 pub(super) enum Came {
-    /// A backup; what should be known although it is whole.
-    Made(Box<Manifest>, Option<String>),
+    /// A backup.
+    Made(Box<NewBackup>),
     /// None, and why.
     Nothing(String),
     /// A backup was looked through and is whole.
     Whole(Box<Report>),
     /// It was looked through and is not.
     Damaged(Box<Report>),
+}
+
+/// A backup that was made.
+#[derive(Debug)]
+pub(super) struct NewBackup {
+    pub(super) manifest: Manifest,
+    /// What should be known although it is whole.
+    pub(super) notes: Option<String>,
+    /// Older ones that were found damaged on the way, and how it showed.
+    pub(super) doubted: BTreeMap<BackupId, String>,
 }
 
 impl Backups {
@@ -55,11 +68,16 @@ impl Backups {
             Ok(recipients) => recipients,
             Err(error) => return Came::Nothing(format!("backup.recipients: {error}")),
         };
+        let damaged = match self.known_damaged(now) {
+            Ok(damaged) => damaged,
+            Err(error) => return Came::Nothing(format!("what is known of older backups cannot be read: {error}")),
+        };
         let store: &Store = &self.store;
         let plan = Plan {
             store,
             place: &self.place,
             keep: &keep(&self.settings),
+            damaged: &damaged,
             recipients: &recipients,
             host: &self.host,
             program: program(),
@@ -68,10 +86,21 @@ impl Backups {
         match backup::create(&plan, now, &|step| self.at(number, stage(step))) {
             Ok(created) => {
                 let notes = notes(&created);
-                Came::Made(Box::new(created.manifest), notes)
+                Came::Made(Box::new(NewBackup { manifest: created.manifest, notes, doubted: created.doubted }))
             }
             Err(error) => Came::Nothing(error.to_string()),
         }
+    }
+
+    /// The backups that somebody has looked through and found damaged: by what attempts say, and, of those that are
+    /// forgotten, by what is still open.
+    pub(super) fn known_damaged(&self, now: Micros) -> Result<BTreeSet<BackupId>, BackupsError> {
+        let standing = self.standing(now)?;
+        let mut damaged: BTreeSet<BackupId> =
+            standing.kept.iter().flatten().filter(|kept| !kept.is_good()).map(|kept| kept.id).collect();
+        let open = self.store.open_windows(Trouble::Damaged.rule())?;
+        damaged.extend(open.iter().filter_map(|window| window.parse::<BackupId>().ok()));
+        Ok(damaged)
     }
 
     /// Everything that can be looked at without the key of an encrypted one, which is not on this machine.
@@ -122,11 +151,8 @@ fn stage(step: Step) -> Stage {
 /// What should be known of a backup that is whole.
 fn notes(created: &Created) -> Option<String> {
     let lacking = created.manifest.lacking.first().map(|first| {
-        let count = created.manifest.lacking.len();
-        format!(
-            "{count} files of models' versions are not in it, because they could not be read; the first: {}",
-            first.why
-        )
+        let files = files_of_models(created.manifest.lacking.len() as u64);
+        format!("not in it, because it could not be read: {files}; the first: {}", first.why)
     });
     let unpruned = created.unpruned.as_ref().map(|error| format!("older backups could not be removed: {}", error));
     let notes: Vec<_> = lacking.into_iter().chain(unpruned).collect();

@@ -1,7 +1,7 @@
-use super::finish::resolve;
+use super::finish::{files_of_models, resolve};
 use super::look::Kept;
 use super::{Backups, BackupsError, Standing};
-use crate::domain::backup::{Attempt, CopyState, Trouble};
+use crate::domain::backup::{CopyState, Trouble};
 use crate::domain::rules::Finding;
 use crate::domain::time::Micros;
 use crate::observe::status::Reporter;
@@ -15,9 +15,10 @@ impl Backups {
             self.live().first_start = Some(first_start);
         }
         let standing = self.standing(now)?;
-        let good = standing.kept.iter().flatten().filter(|kept| kept.is_good()).count();
-        self.metrics.backups.kept.set(good as u64);
+        let counts = |kept: &&Kept| kept.is_good() && !kept.id.is_from_the_future(now);
+        self.metrics.backups.kept.set(standing.kept.iter().flatten().filter(counts).count() as u64);
         self.metrics.backups.newest(standing.newest().map(|kept| kept.id.taken_at()));
+        self.metrics.backups.lacking.set(standing.newest().map_or(0, Kept::lacking));
         report(&self.status, &standing, now);
         if let Some(status) = &self.copy_status {
             self.report_copies(status, &standing);
@@ -46,7 +47,9 @@ impl Backups {
         } else {
             Vec::new()
         };
-        if !findings.is_empty() || over || !gone.is_empty() {
+        // Nobody copies anything any more, so nobody misses a copy.
+        let unwanted = self.copied_to().is_none() && !self.store.open_windows(Trouble::NotCopied.rule())?.is_empty();
+        if !findings.is_empty() || over || !gone.is_empty() || unwanted {
             self.store.write::<_, StoreError>(|txn| {
                 if over {
                     let why = match standing.staleness.newest {
@@ -58,6 +61,10 @@ impl Backups {
                 for id in &gone {
                     resolve(txn, Trouble::Damaged, Some(*id), "the backup is no longer there", now)?;
                 }
+                if unwanted {
+                    let why = "backups are no longer copied elsewhere: [backup.s3] is off";
+                    resolve(txn, Trouble::NotCopied, None, why, now)?;
+                }
                 // Behind what it takes the place of.
                 txn.apply_findings(&findings, now)
             })?;
@@ -68,26 +75,22 @@ impl Backups {
 
     fn report_copies(&self, status: &Reporter, standing: &Standing) {
         let usual = self.copied_to();
-        let ours = |attempt: &&Attempt| attempt.copy.as_ref().is_some_and(|copy| Some(&copy.to) == usual.as_ref());
         let trouble = self.live().copy_trouble.clone();
-        let over = standing
-            .attempts
-            .iter()
-            .filter(ours)
-            .find(|attempt| attempt.copy.as_ref().is_some_and(|copy| copy.state.is_over()));
-        let to = usual.clone().unwrap_or_default();
+        let to = usual.unwrap_or_default();
+        let copies = standing.attempts.iter().filter_map(|attempt| Some((attempt, attempt.copy_at(&to)?)));
+        let over = copies.into_iter().find(|(_, copy)| copy.state.is_over());
         if let Some(trouble) = trouble {
             return status.warn(trouble, "it is tried again by itself");
         }
-        let Some((attempt, copy)) = over.and_then(|attempt| Some((attempt, attempt.copy.as_ref()?))) else {
+        let Some((attempt, copy)) = over else {
             return status.ok(format!("nothing was copied to {to} yet"));
         };
         let id = attempt.backup.map_or_else(String::new, |id| id.to_string());
         match (&copy.error, copy.state) {
             (Some(why), CopyState::Failed) => status.warn(
                 format!("backup {id} is not at {to}: {why}"),
-                "mend what it complains of; the next backup is copied with everything that is lacking there, and so is one \
-                 made now: quantum-clm backup",
+                "mend what it complains of; what is lacking there is sent behind the next copy that gets there: \
+                 quantum-clm backup",
             ),
             _ => status.ok(format!("{id} is at {to}")),
         }
@@ -117,6 +120,15 @@ fn report(status: &Reporter, standing: &Standing, now: Micros) {
     if let Some(attempt) = standing.failing() {
         let why = attempt.error.as_deref().unwrap_or_default();
         trouble(format!("the last backup failed: {why}"), "mend what it complains of, then: quantum-clm backup");
+    }
+    if let Some(kept) = newest.filter(|kept| kept.lacking() > 0) {
+        let what_to_do =
+            "quantum-clm verify names the files: put them back, from an older backup or from who made them";
+        trouble(format!("backup {} lacks {}", kept.id, files_of_models(kept.lacking())), what_to_do);
+    }
+    if let Some(ahead) = standing.kept.iter().flatten().find(|kept| kept.id.is_from_the_future(now)) {
+        let what_to_do = "see that the clock is right: timedatectl; then make another, and remove that one by hand";
+        trouble(format!("backup {} is from the future, and does not count", ahead.id), what_to_do);
     }
     if let Some(damaged) = standing.kept.iter().flatten().find(|kept| !kept.is_good()) {
         let why = damaged.fault().unwrap_or_default();

@@ -61,7 +61,7 @@ pub(super) struct Header {
 
 impl Header {
     /// The file key, with whichever of the private keys opens it.
-    pub(super) fn open(self, identity: &Identity) -> Result<[u8; FILE_KEY], SealError> {
+    pub(super) fn open(&self, identity: &Identity) -> Result<[u8; FILE_KEY], SealError> {
         let opened = identity.keys().iter().find_map(|secret| {
             let own = PublicKey::from(secret);
             self.parts.iter().find_map(|(share, wrapped)| {
@@ -73,9 +73,14 @@ impl Header {
         });
         let file_key: [u8; FILE_KEY] =
             opened.ok_or(SealError::WrongKey { keys: identity.keys().len(), recipients: self.recipients })?;
-        hmac::verify(&code_key(&file_key)?, &self.text, &self.code)
-            .map_err(|_| SealError::Damaged("its header is not what was written"))?;
+        self.check(&file_key)?;
         Ok(file_key)
+    }
+
+    /// Whether it is what was written with this file key.
+    pub(super) fn check(&self, file_key: &[u8; FILE_KEY]) -> Result<(), SealError> {
+        hmac::verify(&code_key(file_key)?, &self.text, &self.code)
+            .map_err(|_| SealError::Damaged("its header is not what was written"))
     }
 }
 

@@ -50,14 +50,14 @@ pub(super) fn run(args: &ListArgs, global: &Global) -> anyhow::Result<ExitCode> 
 fn table(page: &BackupPage, now: Micros) -> Table {
     let mut table = Table::new(&["BACKUP", "STATE", "AGE", "SIZE", "EVENTS", "VERSIONS", "VERIFIED", "COPIES"]);
     for backup in &page.backups {
-        let (state, style) = if backup.whole { ("whole", Style::Good) } else { ("damaged", Style::Bad) };
+        let (state, style) = state(backup);
         let contents = backup.contents.as_ref();
         let figure = |figure: Option<u64>| figure.map_or_else(|| "?".to_owned(), |figure| figure.to_string());
         let size = contents.map_or_else(|| "?".to_owned(), |contents| output::bytes(contents.bytes));
         let verified = backup.verified_at.map_or_else(|| "never".to_owned(), minute);
         table.row([
             (backup.id.to_string().as_str(), Style::Plain),
-            (state, style),
+            (&state, style),
             (&age(backup.taken_at, now), Style::Plain),
             (&size, Style::Plain),
             (&figure(contents.map(|contents| contents.events)), Style::Plain),
@@ -67,6 +67,16 @@ fn table(page: &BackupPage, now: Micros) -> Table {
         ]);
     }
     table
+}
+
+fn state(backup: &BackupAnswer) -> (String, Style) {
+    let lacking = backup.contents.as_ref().map_or(0, |contents| contents.lacking);
+    match (backup.whole, lacking) {
+        (false, _) => ("damaged".to_owned(), Style::Bad),
+        (true, 0) => ("whole".to_owned(), Style::Good),
+        (true, 1) => ("whole, 1 file lacking".to_owned(), Style::Warning),
+        (true, lacking) => (format!("whole, {lacking} files lacking"), Style::Warning),
+    }
 }
 
 fn copies(backup: &BackupAnswer) -> String {

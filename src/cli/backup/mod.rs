@@ -25,13 +25,14 @@ The daemon makes the backup, verifies it and keeps it in backup.directory; while
 --to DIR it is then fetched into DIR and verified there. Where backups are copied to a store elsewhere ([backup.s3]), the \
 command waits for that too.
 
-Exit codes: 0 all of it is done; 1 the backup, its copy or its verification failed; 2 nothing could be asked for, or what \
+Exit codes: 0 all of it is done; 1 the backup, its copy or its verification failed, \
+or files of models are not in it; 2 nothing could be asked for, or what \
 came of it is not known."
 )]
 pub(crate) struct BackupArgs {
     #[command(subcommand)]
     command: Option<BackupCommand>,
-    /// Also bring it to this directory, or to this place in the store elsewhere: s3://bucket/prefix
+    /// Also bring it to this directory, or to this further place in the store elsewhere: s3://bucket/prefix
     #[arg(long, value_name = "DIR|S3")]
     to: Option<String>,
     /// The reason, for those who come after
@@ -70,13 +71,13 @@ pub(crate) fn run(args: BackupArgs, global: &Global) -> anyhow::Result<ExitCode>
         _ => None,
     };
     let whole = taken.as_ref().is_none_or(|taken| taken.fault.is_none());
-    let copied = attempt.copy.as_ref().is_none_or(|copy| copy.state == CopyState::Done);
+    let copied = attempt.copies.iter().all(|copy| copy.state == CopyState::Done);
     if global.json {
         output::json(&json!({ "attempt": attempt, "taken": taken }))?;
     } else {
         output::print(told(&attempt, taken.as_ref()).as_bytes())?;
     }
-    let good = attempt.state == AttemptState::Done && copied && whole;
+    let good = attempt.state == AttemptState::Done && attempt.lacking == 0 && copied && whole;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -101,7 +102,7 @@ fn told(attempt: &AttemptAnswer, taken: Option<&take::Taken>) -> String {
         }
         state => lines.push(format!("the backup came to nothing ({}): {error}", state.as_str())),
     }
-    if let Some(copy) = attempt.copy.as_ref().filter(|_| attempt.state == AttemptState::Done) {
+    for copy in attempt.copies.iter().filter(|_| attempt.state == AttemptState::Done) {
         lines.push(match (&copy.error, copy.state) {
             (_, CopyState::Done) => format!("it is at {}", copy.to),
             (Some(error), _) => format!("it is not at {}: {error}", copy.to),

@@ -34,7 +34,7 @@ pub(super) fn until_over(
             number = patiently(ask)?.attempt;
             continue;
         }
-        let copying = now.copy.as_ref().filter(|copy| now.state == AttemptState::Done && !copy.state.is_over());
+        let copying = now.copies.iter().find(|copy| now.state == AttemptState::Done && !copy.state.is_over());
         let line = match copying {
             None if now.state.is_over() => return Ok(now),
             Some(copy) if copy.state == CopyState::Running => format!("copying it to {}", copy.to),

@@ -34,10 +34,12 @@ pub struct Attempt {
     pub rows: u64,
     /// Events that are in it.
     pub events: u64,
+    /// Files of models that should be in it and could not be read.
+    pub lacking: u64,
     /// Why it came to nothing, or what should be known although it did not.
     pub error: Option<String>,
-    /// The copy elsewhere, where one is wanted.
-    pub copy: Option<RemoteCopy>,
+    /// The copies elsewhere that are wanted, in the order in which they are made.
+    pub copies: Vec<RemoteCopy>,
 }
 
 /// What an attempt is for. The stored form is the variant's number.
@@ -141,7 +143,7 @@ pub enum CopyState {
     Running,
     /// There.
     Done,
-    /// Given up. The next backup's copy has everything.
+    /// Given up, until another copy gets there: this one is sent behind it then.
     Failed,
 }
 
@@ -186,14 +188,32 @@ impl Attempt {
             bytes: 0,
             rows: 0,
             events: 0,
+            lacking: 0,
             error: None,
-            copy: None,
+            copies: Vec::new(),
         }
+    }
+
+    /// Wants a copy at `to`, if none is wanted there yet.
+    pub fn copy_to(&mut self, to: &str) {
+        if self.copy_at(to).is_none() {
+            self.copies.push(RemoteCopy::wanted(to));
+        }
+    }
+
+    /// The copy at `to`.
+    pub fn copy_at(&self, to: &str) -> Option<&RemoteCopy> {
+        self.copies.iter().find(|copy| copy.to == to)
     }
 
     /// Whether a whole backup came of it.
     pub fn made_one(&self) -> bool {
         self.kind == AttemptKind::Make && self.state == AttemptState::Done
+    }
+
+    /// Whether a backup came of it that has everything.
+    pub fn made_a_complete_one(&self) -> bool {
+        self.made_one() && self.lacking == 0
     }
 
     /// Whether a backup was to come of it, and did not.

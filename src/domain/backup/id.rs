@@ -35,6 +35,12 @@ impl BackupId {
         Self { repeat: self.repeat.saturating_add(1), ..self }
     }
 
+    /// Whether it was taken when the clock was wrong: it says nothing of how old anything is. Clocks that are set right by
+    /// a little are everywhere.
+    pub fn is_from_the_future(self, now: Micros) -> bool {
+        self.taken_at() > now.plus(Micros::HOUR)
+    }
+
     /// The second of the snapshot.
     pub fn taken_at(self) -> Micros {
         Micros(self.second * Micros::SECOND)

@@ -16,5 +16,5 @@ pub use difference::{
 pub use id::{BackupId, BadBackupId};
 pub use manifest::{AuditAt, FeedAt, KeptArtifact, LackingArtifact, MANIFEST_FORMAT, Manifest, ProgramId, StoredFile};
 pub use report::{Finding, Looked, Part, Report, UsedArtifact};
-pub use retention::{Held, Keep, to_remove};
+pub use retention::{Held, Keep, lacked, to_remove};
 pub use watch::{Staleness, Trouble};

@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike as _, NaiveDate};
 use serde::Serialize;
 
-use super::BackupId;
+use super::{BackupId, Manifest};
+use crate::domain::model::Digest;
 use crate::domain::time::Micros;
 
 /// Which backups are kept, as restic and borg name it: the newest `last`, and the newest of each of so many days, ISO
@@ -39,15 +40,35 @@ pub struct Held {
 /// from the future: a clock that was wrong for a while must not cost what is good.
 pub fn to_remove(held: &[Held], keep: &Keep, now: Micros) -> Vec<BackupId> {
     let whole: BTreeSet<BackupId> = held.iter().filter(|backup| backup.whole).map(|backup| backup.id).collect();
-    let (past, future): (BTreeSet<_>, BTreeSet<_>) = whole.into_iter().partition(|id| id.taken_at() <= now);
+    let past: BTreeSet<BackupId> = whole.into_iter().filter(|id| id.taken_at() <= now).collect();
     let mut kept: BTreeSet<BackupId> = past.iter().rev().take(keep.last as usize).copied().collect();
     kept.extend(newest_of(&past, keep.daily, |day| day));
     kept.extend(newest_of(&past, keep.weekly, |day| day.iso_week()));
     kept.extend(newest_of(&past, keep.monthly, |day| (day.year(), day.month())));
-    if future.is_empty() {
-        kept.extend(past.last());
-    }
+    // Whatever there is from the future: what that is worth nobody knows.
+    kept.extend(past.last());
     past.difference(&kept).copied().collect()
+}
+
+/// The files of models that some of `manifests` lack, each with the backups that have it, the newest first: who has the
+/// last one of such a file must not go while one that lacks it is kept.
+pub fn lacked<'a>(manifests: impl Iterator<Item = &'a Manifest> + Clone) -> BTreeMap<Digest, Vec<BackupId>> {
+    let mut lacked: BTreeMap<Digest, Vec<BackupId>> =
+        manifests.clone().flat_map(|manifest| &manifest.lacking).map(|lacking| (lacking.sha256, Vec::new())).collect();
+    if lacked.is_empty() {
+        return lacked;
+    }
+    for manifest in manifests {
+        for artifact in &manifest.artifacts {
+            if let Some(having) = lacked.get_mut(&artifact.sha256) {
+                having.push(manifest.id);
+            }
+        }
+    }
+    for having in lacked.values_mut() {
+        having.sort_unstable_by(|one, other| other.cmp(one));
+    }
+    lacked
 }
 
 /// The newest backup of each of the last `count` periods that have one.
@@ -69,8 +90,6 @@ fn newest_of<P: PartialEq>(past: &BTreeSet<BackupId>, count: u32, period: impl F
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -113,7 +132,7 @@ mod tests {
             let whole: Vec<BackupId> = held.iter().filter(|one| one.whole).map(|one| one.id).collect();
             let past: Vec<BackupId> = whole.iter().copied().filter(|id| id.taken_at() <= now()).collect();
             prop_assert!(removed.is_sorted() && removed.iter().all(|id| past.contains(id)), "damaged or from the future");
-            prop_assert!(whole.iter().max().is_none_or(|newest| !gone(newest)), "the newest whole one");
+            prop_assert!(past.iter().max().is_none_or(|newest| !gone(newest)), "the newest whole one");
             for id in past.iter().rev().take(keep.last as usize) {
                 prop_assert!(!gone(id), "{id} is one of the last {}", keep.last);
             }

@@ -15,11 +15,13 @@ pub enum Trouble {
     NotCopied,
     /// One that is there is not whole any more.
     Damaged,
+    /// The newest lacks files of models.
+    Incomplete,
 }
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Failed, Self::Stale, Self::NotCopied, Self::Damaged];
+    pub const ALL: [Self; 5] = [Self::Failed, Self::Stale, Self::NotCopied, Self::Damaged, Self::Incomplete];
 
     /// Those that are over with the next good backup.
     pub const UNTIL_THE_NEXT: [Self; 2] = [Self::Failed, Self::Stale];
@@ -31,6 +33,7 @@ impl Trouble {
             Self::Stale => "backup.stale",
             Self::NotCopied => "backup.copy",
             Self::Damaged => "backup.damaged",
+            Self::Incomplete => "backup.incomplete",
         }
     }
 
@@ -62,13 +65,18 @@ pub struct Staleness {
 }
 
 impl Staleness {
+    /// How old the newest of these backups is; those from the future, when the clock was wrong, have no age.
+    pub fn of(good: impl Iterator<Item = BackupId>, first_start: Micros, after: Option<u64>, now: Micros) -> Self {
+        Self { newest: good.filter(|id| !id.is_from_the_future(now)).max(), first_start, after }
+    }
+
     /// What the age counts from: the newest backup's snapshot, or the first start where there is no backup.
-    pub fn since(&self) -> Micros {
+    fn since(&self) -> Micros {
         self.newest.map_or(self.first_start, BackupId::taken_at)
     }
 
-    /// The age in microseconds. A backup from the future (the clock was set back) has none.
-    pub fn age(&self, now: Micros) -> u64 {
+    /// The age in microseconds.
+    fn age(&self, now: Micros) -> u64 {
         now.0.saturating_sub(self.since().0)
     }
 
@@ -106,12 +114,26 @@ mod tests {
             (Some(NOW), NOW.plus(limit), true),
             // A backup that is older than the first start: the directory came with the data file from elsewhere.
             (Some(NOW.minus(limit)), NOW, true),
-            // The clock was set back.
-            (Some(NOW.plus(Micros::DAY)), NOW, false),
+            // The clock was set back by a little.
+            (Some(NOW.plus(Micros::HOUR)), NOW, false),
         ] {
             assert_eq!(staleness(newest).judge(at).is_some(), stale, "{newest:?} at {at:?}");
         }
         assert_eq!(Staleness { after: None, ..staleness(None) }.judge(NOW.plus(1_000 * Micros::DAY)), None);
+    }
+
+    #[test]
+    fn a_backup_from_the_future_does_not_count_as_the_newest() {
+        let (old, future) = (BackupId::at(NOW), BackupId::at(NOW.plus(3_650 * Micros::DAY)));
+        let at = |now| Staleness::of([old, future].into_iter(), NOW, Some(36 * Micros::HOUR), now);
+        let later = NOW.plus(40 * Micros::HOUR);
+        assert_eq!(at(later).newest, Some(old));
+        assert!(at(later).judge(later).is_some(), "a clock that was wrong once switches the alarm off");
+        // A clock that goes ahead by a little, and one that has got there.
+        assert_eq!(at(NOW.minus(Micros::HOUR)).newest, Some(old));
+        assert_eq!(at(future.taken_at()).newest, Some(future));
+        let alone = Staleness::of([future].into_iter(), NOW, Some(36 * Micros::HOUR), later);
+        assert!(alone.newest.is_none() && alone.judge(later).is_some());
     }
 
     #[test]

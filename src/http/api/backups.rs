@@ -215,7 +215,7 @@ impl From<BackupsError> for ApiError {
             BackupsError::Unknown(_) | BackupsError::NoAttempt(_) => Self::NotFound(words),
             BackupsError::Bad { field, why } => Self::unfit("body", field, why),
             BackupsError::Forbidden(_) => Self::Forbidden(words),
-            BackupsError::Otherwise { .. } | BackupsError::KeyUsed(_) => Self::Conflict(words),
+            BackupsError::KeyUsed(_) => Self::Conflict(words),
             BackupsError::Crowded(_) => Self::TooMany { detail: words, seconds: CROWDED_SECONDS },
             BackupsError::Unreadable(_) | BackupsError::Backup(_) => Self::Unavailable(words),
             BackupsError::Store(error) => error.into(),

@@ -14,6 +14,8 @@ pub struct BackupMetrics {
     pub copy_failures: Counter,
     /// Whole backups that are there.
     pub kept: Level,
+    /// Files of models that the newest one lacks.
+    pub lacking: Level,
     last_success: Seconds,
     last_copy: Seconds,
     duration: Seconds,
@@ -26,6 +28,7 @@ impl BackupMetrics {
             failures: Counter::default(),
             copy_failures: Counter::default(),
             kept: Level::default(),
+            lacking: Level::default(),
             last_success: Seconds::default(),
             last_copy: Seconds::default(),
             duration: Seconds::default(),
@@ -35,6 +38,8 @@ impl BackupMetrics {
         let about = "Copies of backups elsewhere that came to nothing";
         registry.register("backup_copy_failures", about, metrics.copy_failures.clone());
         registry.register("backups_kept", "Whole backups in the directory of backups", metrics.kept.clone());
+        let about = "Files of models that the newest whole backup lacks, because they could not be read";
+        registry.register("backup_lacking_files", about, metrics.lacking.clone());
         let about = "When the snapshot of the newest whole backup was taken, since the epoch; 0 where there is none";
         registry.register("backup_last_success_timestamp_seconds", about, metrics.last_success.clone());
         let about = "When a backup was last copied elsewhere, since the epoch; 0 where none was";

@@ -7,8 +7,8 @@ pub(in crate::http::api) fn asked() -> Value {
     json!({
         "attempt": 41, "kind": "make", "state": "waiting", "backup": null, "joined": false, "by": "anna",
         "why": "before the upgrade to 0.2", "asked_at": "2026-11-21T03:14:59.812Z", "begun_at": null, "ended_at": null,
-        "step": null, "bytes": 0, "rows": 0, "events": 0, "error": null,
-        "copy": { "to": "s3://backups/prod-1", "state": "waiting", "tries": 0, "ended_at": null, "error": null },
+        "step": null, "bytes": 0, "rows": 0, "events": 0, "lacking": 0, "error": null,
+        "copies": [{ "to": "s3://backups/prod-1", "state": "waiting", "tries": 0, "ended_at": null, "error": null }],
     })
 }
 
@@ -17,7 +17,7 @@ pub(in crate::http::api) fn done() -> Value {
         "attempt": 41, "kind": "make", "state": "done", "backup": ID, "joined": false, "by": "anna",
         "why": "before the upgrade to 0.2", "asked_at": "2026-11-21T03:14:59.812Z", "begun_at": "2026-11-21T03:15:00.020Z",
         "ended_at": "2026-11-21T03:15:09.402Z", "step": "prune", "bytes": 412_303_360, "rows": 81_204, "events": 10_482_113,
-        "error": null, "copy": copy(),
+        "lacking": 0, "error": null, "copies": [copy()],
     })
 }
 
@@ -25,7 +25,7 @@ pub(in crate::http::api) fn verifying() -> Value {
     json!({
         "attempt": 42, "kind": "verify", "state": "waiting", "backup": ID, "joined": false, "by": "anna", "why": "",
         "asked_at": "2026-11-21T09:00:00.000Z", "begun_at": null, "ended_at": null, "step": null, "bytes": 0, "rows": 0,
-        "events": 0, "error": null, "copy": null,
+        "events": 0, "lacking": 0, "error": null, "copies": [],
     })
 }
 
