@@ -12,7 +12,7 @@ mod request;
 use std::path::Path;
 
 use self::files::{Models, copy_data, models};
-pub use self::place::sweep;
+pub use self::place::{FETCHED, sweep};
 use self::place::{Present, Workplace};
 pub use self::request::{RestoreError, RestoreRequest, RestoreStep, Restored};
 use super::list::read_manifest;
@@ -36,8 +36,8 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
     if in_use && !request.dry_run {
         return Err(RestoreError::InUse { path: present.path.clone() });
     }
-    let work = Workplace::make(&present.path)?;
-    let (now, mark) = match work.holdings_of(&present) {
+    let work = Workplace::make(&present, request.dry_run)?;
+    let (now, mark) = match work.holdings_of_present() {
         Ok(known) => (known.as_ref().map(|(holdings, _)| holdings.clone()), known.and_then(|(_, mark)| mark)),
         Err(why) => {
             work.note(why);
@@ -47,12 +47,12 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
     // A run before this one came to the rename and no further.
     let done = mark.as_ref().is_some_and(|mark| mark.backup == manifest.id.to_string() && mark.noted.is_none());
 
-    let Models { there, missing } = models(&manifest, &present.path)?;
+    let Models { there, missing } = models(&manifest, &present.directory)?;
     let needed = manifest.data.plain_size + missing.iter().map(|model| model.size).sum::<u64>();
     work.require(needed)?;
     tell(RestoreStep::Copy);
     let candidate = work.candidate();
-    copy_data(request, &manifest, &candidate)?;
+    copy_data(request, &manifest, work.place_of_candidate())?;
     crate::failpoint!("restore.copied");
     tell(RestoreStep::VerifyCopy);
     whole(verify_file(&candidate, None, request.verifier)?)?;
@@ -94,15 +94,15 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
         by: request.by.to_owned(),
         sessions_ended: 0,
         last_job: last_job(&manifest, &then, now.as_ref(), request.at),
-        kept: kept.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into()).unwrap_or_default(),
+        kept: kept.as_deref().map(|name| name.to_string_lossy().into()).unwrap_or_default(),
         noted: None,
         bus_set_back: false,
     };
     Store::mark_restored(&candidate, &mark)?;
     crate::failpoint!("restore.marked");
     tell(RestoreStep::Rename);
-    work.switch(&present, &candidate, kept.as_deref())?;
-    outcome.kept = kept;
+    work.switch(kept.as_deref())?;
+    outcome.kept = kept.map(|name| present.directory.shown().join(name));
     Ok(outcome)
 }
 

@@ -11,10 +11,10 @@ use crate::support::models::{MODEL, file, registered};
 use crate::support::work::digest;
 
 const VERSION: &str = "v20260101_000000";
-const FILES: [(&str, &str); 2] = [("model.json", "{\"trees\": [1]}"), ("features.txt", "close\nvolume\n")];
+pub(super) const FILES: [(&str, &str); 2] = [("model.json", "{\"trees\": [1]}"), ("features.txt", "close\nvolume\n")];
 
 /// A data file with a version and its files.
-fn with_a_model() -> Bed {
+pub(super) fn with_a_model() -> Bed {
     let bed = Bed::new("", &[]);
     registered(&bed, &[VERSION]);
     let daemon = bed.start();
@@ -26,7 +26,7 @@ fn with_a_model() -> Bed {
     bed
 }
 
-fn content(data: &Path, content: &str) -> PathBuf {
+pub(super) fn content(data: &Path, content: &str) -> PathBuf {
     let digest = digest(content);
     data.join("artifacts/sha256").join(&digest[..2]).join(&digest[2..])
 }

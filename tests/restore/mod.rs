@@ -7,6 +7,7 @@ mod daemon;
 mod deaths;
 mod jobs;
 mod journal;
+mod links;
 mod load;
 mod machine;
 mod refused;
