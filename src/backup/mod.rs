@@ -32,6 +32,7 @@ mod verify;
 pub use child::answer;
 pub use create::{Created, Plan, Step, create};
 pub use error::{BackupError, VerifyError};
+pub(crate) use files::temporary;
 pub(crate) use held::HeldDirectory;
 pub use held::Swept;
 pub use layout::Place;

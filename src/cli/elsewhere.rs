@@ -59,11 +59,6 @@ pub(super) fn waiting<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyho
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
-/// Where large files go that nobody keeps: not /tmp, which may be in memory.
-pub(super) fn temporary() -> PathBuf {
-    std::env::var_os("TMPDIR").filter(|path| !path.is_empty()).map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
-}
-
 /// Fetches the backup that `place` names into a directory of its own in `beside`. What one that was interrupted has left
 /// there is used or removed.
 pub(super) fn fetch(place: &S3Place, config: &Config, beside: &Path) -> anyhow::Result<Fetched> {

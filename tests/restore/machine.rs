@@ -82,6 +82,16 @@ fn encrypted() {
         let plain = ["manifest.json", "SHA256SUMS", ".lock"].contains(&name.as_str());
         assert!(plain || name.ends_with(".age"), "{} is not encrypted", path.display());
     }
+    // It is never decrypted beside the backup: that is the disk that it is encrypted against.
+    let verify = |temporary: &Path| {
+        let mut command = to.command(&["verify", "--identity", identity.to_str().unwrap(), taken.to_str().unwrap()]);
+        command.env("TMPDIR", temporary).output().expect("the binary of these tests")
+    };
+    let temporary = tempfile::tempdir().unwrap();
+    let said = verify(temporary.path());
+    assert_eq!((said.status.code(), fs::read_dir(temporary.path()).unwrap().count()), (Some(0), 0), "{said:?}");
+    let said = verify(&temporary.path().join("none"));
+    assert!(!said.status.success(), "it was decrypted elsewhere than in TMPDIR: {said:?}");
     let said = restored(&to, &taken, &["--identity", identity.to_str().unwrap()]);
     assert_eq!(said["artifacts_restored"], 2, "{said}");
     assert_files_are_whole(&to);
