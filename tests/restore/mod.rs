@@ -11,6 +11,7 @@ mod links;
 mod load;
 mod machine;
 mod refused;
+mod rotten;
 mod told;
 
 use std::collections::BTreeMap;
