@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -37,6 +37,21 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), BackupError> {
 /// A new file that only its owner may read.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+}
+
+/// Where large files go that nobody keeps: not /tmp, which may be in memory.
+pub(crate) fn temporary() -> PathBuf {
+    std::env::var_os("TMPDIR").filter(|path| !path.is_empty()).map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
+}
+
+/// A new file in `directory` that is gone as soon as nobody has it open.
+pub(super) fn nameless(directory: &Path) -> io::Result<File> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let path = directory.join(format!(".quantum-clm-{}", crate::domain::account::hex(&random)));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 /// Writes a whole file that is on the disk when this returns.

@@ -46,11 +46,6 @@ impl Place {
         name.strip_prefix(PARTIAL).is_some_and(|id| id.parse::<BackupId>().is_ok())
     }
 
-    /// A decrypted copy of a backup's data file, while it is looked at.
-    pub(super) fn unsealed(&self, random: &str) -> PathBuf {
-        self.directory.join(format!("{UNSEALED}{random}"))
-    }
-
     /// Whether `name` is that of a decrypted copy.
     pub(super) fn is_unsealed(name: &str) -> bool {
         name.starts_with(UNSEALED)

@@ -12,12 +12,14 @@ mod request;
 use std::path::Path;
 
 use self::files::{Models, copy_data, models};
-pub use self::place::sweep;
+pub use self::place::{FETCHED, sweep};
 use self::place::{Present, Workplace};
 pub use self::request::{RestoreError, RestoreRequest, RestoreStep, Restored};
 use super::list::read_manifest;
-use super::verify::{verify_backup, verify_file};
-use crate::domain::backup::{BackupId, Holdings, Manifest, Report, difference};
+use super::verify::{artifact_name, verify_backup, verify_file};
+use crate::domain::backup::{
+    BackupId, Finding, Holdings, KeptArtifact, LackingArtifact, Manifest, Part, Report, difference,
+};
 use crate::domain::time::Micros;
 use crate::store::{self, Store};
 
@@ -26,7 +28,9 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
     let tell = request.progress;
     tell(RestoreStep::Verify);
     let manifest = manifest_of(request.backup)?;
-    let report = verify_backup(request.backup, false, request.identity, request.verifier)?;
+    let mut report = verify_backup(request.backup, false, request.identity, request.verifier)?;
+    // One rotten file of a model must not cost a restore that does not need it.
+    let spoiled: Vec<Finding> = report.findings.extract_if(.., |finding| finding.part == Part::Artifacts).collect();
     whole(report)?;
     if !manifest.recipients.is_empty() && request.identity.is_none() {
         return Err(RestoreError::Sealed { backup: manifest.id });
@@ -36,8 +40,8 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
     if in_use && !request.dry_run {
         return Err(RestoreError::InUse { path: present.path.clone() });
     }
-    let work = Workplace::make(&present.path)?;
-    let (now, mark) = match work.holdings_of(&present) {
+    let work = Workplace::make(&present, request.dry_run)?;
+    let (now, mark) = match work.holdings_of_present() {
         Ok(known) => (known.as_ref().map(|(holdings, _)| holdings.clone()), known.and_then(|(_, mark)| mark)),
         Err(why) => {
             work.note(why);
@@ -45,14 +49,18 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
         }
     };
     // A run before this one came to the rename and no further.
-    let done = mark.as_ref().is_some_and(|mark| mark.backup == manifest.id.to_string() && mark.noted.is_none());
+    let done = mark.filter(|mark| mark.backup == manifest.id.to_string() && mark.noted.is_none());
 
-    let Models { there, missing } = models(&manifest, &present.path)?;
+    let Models { there, missing } = models(&manifest, &present.directory)?;
+    let Spoiled { missing, needed: left_out, there: damaged } = sort_out(&manifest, &spoiled, missing);
+    if !left_out.is_empty() && !request.without_models {
+        return Err(RestoreError::ModelsDamaged(left_out));
+    }
     let needed = manifest.data.plain_size + missing.iter().map(|model| model.size).sum::<u64>();
     work.require(needed)?;
     tell(RestoreStep::Copy);
     let candidate = work.candidate();
-    copy_data(request, &manifest, &candidate)?;
+    copy_data(request, &manifest, work.place_of_candidate())?;
     crate::failpoint!("restore.copied");
     tell(RestoreStep::VerifyCopy);
     whole(verify_file(&candidate, None, request.verifier)?)?;
@@ -66,12 +74,14 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
         kept: None,
         dry_run: request.dry_run,
         in_use,
-        already_there: done,
+        already_there: done.is_some(),
         not_compared: work.noted().or_else(|| in_use.then(|| "a daemon has the present data file".to_owned())),
         difference: difference(&then, now.as_ref(), request.at),
         artifacts_there: there,
         artifacts_restored: missing.len() as u64,
         artifacts_lacking: manifest.lacking.len() as u64,
+        artifacts_left_out: manifest.lacking.iter().cloned().chain(left_out).collect(),
+        artifacts_damaged: damaged,
         artifacts_in_place: manifest.in_place,
     };
     if request.dry_run {
@@ -82,7 +92,9 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
         work.bring(request, model)?;
     }
     crate::failpoint!("restore.artifacts");
-    if done {
+    if let Some(mark) = done {
+        // That run's, which nobody may have been told.
+        outcome.kept = (!mark.kept.is_empty()).then(|| present.directory.shown().join(&mark.kept));
         return Ok(outcome);
     }
     let kept = present.name_to_keep()?;
@@ -94,16 +106,38 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
         by: request.by.to_owned(),
         sessions_ended: 0,
         last_job: last_job(&manifest, &then, now.as_ref(), request.at),
-        kept: kept.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into()).unwrap_or_default(),
+        kept: kept.as_deref().map(|name| name.to_string_lossy().into()).unwrap_or_default(),
         noted: None,
         bus_set_back: false,
     };
     Store::mark_restored(&candidate, &mark)?;
     crate::failpoint!("restore.marked");
     tell(RestoreStep::Rename);
-    work.switch(&present, &candidate, kept.as_deref())?;
-    outcome.kept = kept;
+    work.switch(kept.as_deref())?;
+    outcome.kept = kept.map(|name| present.directory.shown().join(name));
     Ok(outcome)
+}
+
+/// What the damage of models' files in a backup means here.
+struct Spoiled<'a> {
+    /// Those that can be brought.
+    missing: Vec<&'a KeptArtifact>,
+    /// Those that are wanted and damaged.
+    needed: Vec<LackingArtifact>,
+    /// Those that are damaged, and whole beside the data file.
+    there: Vec<LackingArtifact>,
+}
+
+fn sort_out<'a>(manifest: &Manifest, found: &[Finding], missing: Vec<&'a KeptArtifact>) -> Spoiled<'a> {
+    let why = |kept: &KeptArtifact| {
+        let name = artifact_name(kept);
+        let found = found.iter().find(|finding| finding.what == name)?;
+        Some(LackingArtifact { sha256: kept.sha256, why: found.why.clone() })
+    };
+    let wanted = |kept: &KeptArtifact| missing.iter().any(|missing| missing.sha256 == kept.sha256);
+    let there = manifest.artifacts.iter().filter(|kept| !wanted(kept)).filter_map(why).collect();
+    let needed = missing.iter().filter_map(|kept| why(kept)).collect();
+    Spoiled { needed, there, missing: missing.into_iter().filter(|kept| why(kept).is_none()).collect() }
 }
 
 /// The number that no job gets any more: what the present file says, if it is a later state of the same file; else as

@@ -1,5 +1,6 @@
 use std::fs;
 use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use super::artifacts::check;
@@ -10,7 +11,7 @@ use super::files::{self, Hashing};
 use super::layout::{MANIFEST, Place, place_of};
 use super::list::read_manifest;
 use super::seal::{self, Identity, SealError};
-use crate::domain::backup::{BackupId, Looked, Manifest, Part, Report};
+use crate::domain::backup::{BackupId, KeptArtifact, Looked, Manifest, Part, Report};
 
 /// How an age file begins.
 const AGE: &[u8] = b"age-encryption.org/v1";
@@ -46,7 +47,7 @@ pub fn verify_backup(
                 report.artifacts += 1;
                 report.bytes += artifact.stored_size;
             }
-            Err(why) => report.add(Part::Artifacts, format!("artifacts/{}", artifact.stored_name), why),
+            Err(why) => report.add(Part::Artifacts, artifact_name(artifact), why),
         }
     }
     note_what_is_not_there(&manifest, &mut report);
@@ -57,9 +58,9 @@ pub fn verify_backup(
     match (manifest.recipients.is_empty(), key) {
         (true, _) => compare(&manifest, look(&data, None, verifier)?, &mut report),
         (false, Some(key)) => {
-            let unsealed = Unsealed::of(&place, &data, &manifest, key, &mut report)?;
+            let unsealed = Unsealed::of(&data, &manifest, key, &mut report)?;
             if report.is_whole() {
-                compare(&manifest, look(&unsealed.path, None, verifier)?, &mut report);
+                compare(&manifest, look(&unsealed.path(), None, verifier)?, &mut report);
             }
             check_sealed_artifacts(&place, &manifest, key, &mut report)?;
         }
@@ -112,6 +113,11 @@ fn check_data(data: &Path, manifest: &Manifest, report: &mut Report) {
     }
 }
 
+/// How a finding names a model's file.
+pub(super) fn artifact_name(artifact: &KeptArtifact) -> String {
+    format!("artifacts/{}", artifact.stored_name)
+}
+
 fn note_what_is_not_there(manifest: &Manifest, report: &mut Report) {
     for lacking in &manifest.lacking {
         let why = format!("the file {} of a model is not in it: when it was made, {}", lacking.sha256, lacking.why);
@@ -156,42 +162,33 @@ fn compare(manifest: &Manifest, looked: Looked, report: &mut Report) {
     (report.events, report.feed, report.audit) = (found.events, found.feed, found.audit);
 }
 
-/// A decrypted data file, for as long as it is looked at.
+/// A decrypted data file, for as long as it is looked at: not where the backups are, which are encrypted against whoever has
+/// that disk, and without a name, so that nothing of it stays whatever happens to us.
 struct Unsealed {
-    path: PathBuf,
+    file: fs::File,
 }
 
 impl Unsealed {
-    fn of(
-        place: &Place,
-        data: &Path,
-        manifest: &Manifest,
-        key: &Identity,
-        report: &mut Report,
-    ) -> Result<Self, VerifyError> {
+    fn of(data: &Path, manifest: &Manifest, key: &Identity, report: &mut Report) -> Result<Self, VerifyError> {
         let io = |step, path: &Path, source| VerifyError::Io { step, path: path.to_owned(), source };
-        let mut random = [0; 8];
-        getrandom::fill(&mut random)
-            .map_err(|error| io("find a name in", &place.directory, io::Error::other(error)))?;
-        let unsealed = Self { path: place.unsealed(&crate::domain::account::hex(&random)) };
+        let beside = files::temporary();
+        let file = files::nameless(&beside).map_err(|error| io("make a file in", &beside, error))?;
         let mut reader = fs::File::open(data).map_err(|error| io("read", data, error))?;
-        let mut writer =
-            Hashing::new(files::create(&unsealed.path).map_err(|error| io("write", &unsealed.path, error))?);
+        let mut writer = Hashing::new(&file);
         let opened = seal::open(&mut reader, &mut writer, key);
         if let Some(error) = writer.failed.take() {
-            return Err(io("write", &unsealed.path, error));
+            return Err(io("decrypt it to a file in", &beside, error));
         }
         opened.map_err(|source| VerifyError::Seal { path: data.to_owned(), source })?;
         if writer.finish() != (manifest.data.plain_size, manifest.data.plain_sha256) {
             report.add(Part::Backup, manifest.data.name.as_str(), "what is inside is not what was encrypted");
         }
-        Ok(unsealed)
+        Ok(Self { file })
     }
-}
 
-impl Drop for Unsealed {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+    /// A path to it for a child process.
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd()))
     }
 }
 
@@ -212,11 +209,7 @@ fn check_sealed_artifacts(
             });
         opened?;
         if plain.finish() != (artifact.size, artifact.sha256) {
-            report.add(
-                Part::Artifacts,
-                format!("artifacts/{}", artifact.stored_name),
-                "what is inside is not what was encrypted",
-            );
+            report.add(Part::Artifacts, artifact_name(artifact), "what is inside is not what was encrypted");
         }
     }
     Ok(())

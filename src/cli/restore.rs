@@ -9,7 +9,7 @@ use super::elsewhere::{self, place_of};
 use super::output::{self, Screen, Style};
 use crate::backup::seal::Identity;
 use crate::backup::{RestoreRequest, RestoreStep, Restored, Verifier, restore};
-use crate::domain::backup::{BackupId, Difference, TokenName};
+use crate::domain::backup::{BackupId, Difference, START, STOP, TokenName};
 use crate::domain::time::Micros;
 use crate::http::peer::{Admins, Peer};
 use crate::observe::now;
@@ -19,12 +19,16 @@ pub(crate) struct RestoreArgs {
     /// The backup: its id in backup.directory, its directory, or where it is elsewhere: s3://bucket/prefix/ID
     #[arg(value_name = "BACKUP")]
     backup: String,
-    /// Say what would go back in time, and change nothing
+    /// Say what would go back in time, and change nothing. To compare, quantum-clm must be stopped; beside a daemon this says
+    /// only what the backup holds, and ends with 1
     #[arg(long)]
     dry_run: bool,
     /// The file with the private key of an encrypted one, as age-keygen writes it
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
+    /// Leave out models' files that are damaged in the backup and missing here, and say which
+    #[arg(long)]
+    without_models: bool,
 }
 
 pub(crate) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<ExitCode> {
@@ -55,6 +59,7 @@ pub(crate) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<ExitCod
         by: &asker(),
         at: now(),
         dry_run: args.dry_run,
+        without_models: args.without_models,
         verifier: &Verifier::this_program(),
         progress: &|step| {
             if !quiet {
@@ -130,14 +135,19 @@ fn report(restored: &Restored, screen: &Screen) -> String {
         text.line(Style::Warning, &format!("what is otherwise than now cannot be told: {why}"));
     }
     if restored.in_use {
-        text.line(Style::Bad, "it would be refused: stop quantum-clm first");
+        text.line(
+            Style::Bad,
+            &format!("it would be refused: stop quantum-clm first, which also shows what goes back in time: {STOP}"),
+        );
     }
     text.difference(difference, *taken_at);
     text.models(restored);
     if !restored.dry_run {
         text.line(
             Style::Plain,
-            "start quantum-clm: it reads the journal on from there, and says in health what happened",
+            &format!(
+                "start quantum-clm ({START}): it reads the journal on from there, and says in health what happened"
+            ),
         );
     }
     text.text
@@ -217,8 +227,13 @@ impl Text<'_> {
         let Restored { artifacts_there: there, artifacts_restored: brought, .. } = restored;
         let come = if restored.dry_run { "would come from the backup" } else { "came from the backup" };
         self.about("files", &format!("{there} of models are there, {brought} {come}"));
-        if restored.artifacts_lacking > 0 {
-            self.about("", &format!("{} are not in the backup either", restored.artifacts_lacking));
+        for lacking in &restored.artifacts_left_out {
+            let why = format!("{} does not come: {}; send it again", lacking.sha256, lacking.why);
+            self.line(Style::Warning, &format!("  {:<10}{why}", ""));
+        }
+        for damaged in &restored.artifacts_damaged {
+            let why = format!("{} is whole here, and damaged in the backup: {}", damaged.sha256, damaged.why);
+            self.line(Style::Warning, &format!("  {:<10}{why}", ""));
         }
         if restored.artifacts_in_place > 0 {
             let count = restored.artifacts_in_place;

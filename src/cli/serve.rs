@@ -135,6 +135,19 @@ async fn serve(
     let opening = tokio::task::spawn_blocking(move || {
         // Opening writes, into a file that is another's as well.
         unless_inherited(|| Store::inspect(&path), |error| matches!(error, OpenError::InUse { .. }))?;
+        // Before the file is ours: what a restore needs that is under way is not touched.
+        match crate::backup::sweep(&path) {
+            Ok(swept) => {
+                if swept.removed > 0 {
+                    tracing::info!("what a restore left that was broken off was removed");
+                }
+                for (left, error) in swept.left {
+                    let left = left.display();
+                    tracing::warn!("what a restore left that was broken off stays: {error}; as root, rm -r {left}");
+                }
+            }
+            Err(error) => tracing::warn!("what a restore left that was broken off cannot be looked for: {error}"),
+        }
         let store = Store::open(&path)?;
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         // Before anything else writes into it or answers a worker.
@@ -142,11 +155,6 @@ async fn serve(
             .context("that the data file was restored cannot be noted")?
         {
             tracing::warn!("the data file was restored from a backup; see the audit log and health");
-        }
-        match crate::backup::sweep(&path) {
-            Ok(true) => tracing::info!("what a restore left that was broken off was removed"),
-            Ok(false) => {}
-            Err(error) => tracing::warn!("what a restore left that was broken off cannot be removed: {error}"),
         }
         anyhow::Ok(store)
     });

@@ -77,7 +77,7 @@ fn verify_elsewhere(
     verifier: &Verifier,
 ) -> anyhow::Result<Report> {
     let config = global.load_without_units()?.config;
-    let fetched = match elsewhere::fetch(place, &config, &elsewhere::temporary()) {
+    let fetched = match elsewhere::fetch(place, &config, &backup::temporary()) {
         Ok(fetched) => fetched,
         Err(error) => match error.downcast_ref::<RemoteError>() {
             Some(RemoteError { at, problem }) if matches!(**problem, Problem::Damaged(_)) => {

@@ -10,6 +10,7 @@ mod audit;
 mod backups;
 mod block;
 mod bloom;
+mod claim;
 mod codec;
 mod copy;
 mod counters;
@@ -58,6 +59,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, WriteTransaction};
 use tokio::sync::watch;
 
+use self::claim::Claim;
 use self::space::Purpose;
 use crate::domain::time::Micros;
 
@@ -190,6 +192,8 @@ pub struct Store {
     counter_changes: CounterChanges,
     /// Somebody waits for every snapshot to end.
     is_wanted: AtomicBool,
+    /// Says that a daemon works here, also while the file itself is closed for a moment. Given back with the file.
+    claim: Mutex<Option<Claim>>,
 }
 
 /// redb's handle of the file.
@@ -345,6 +349,7 @@ impl Store {
             drop(database);
             Ok(())
         });
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn lock_writer(&self) -> MutexGuard<'_, Writer> {

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,6 +8,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, TableHandle};
 use tokio::sync::watch;
 
+use super::claim::{self, Claim};
 use super::schema::{META, SCHEMA_VERSION, TABLES};
 use super::{
     CACHE_BYTES, Committed, CounterChanges, Handle, Store, StoreError, Writer, codec, feed, guard, migrate, outbox,
@@ -152,7 +154,7 @@ impl Store {
         let (tip, outbox) = loaded
             .map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })?
             .ok_or_else(|| not_ready("it lacks tables of this version"))?;
-        Ok(Self::of(path, Handle::ReadOnly(database), tip, outbox))
+        Ok(Self::of(path, Handle::ReadOnly(database), tip, outbox, None))
     }
 
     /// Opens the data file, or makes a new one where there is none. Migrates an older schema after a copy, and compacts
@@ -161,6 +163,7 @@ impl Store {
         let io = |source, remedy| OpenError::Io { path: path.to_owned(), remedy, source };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         check_directory(path, parent)?;
+        let claim = Claim::take(path, parent)?;
         let exists = check_magic(path, true)?;
         let mut database = open_database(path)?;
         if exists {
@@ -183,10 +186,10 @@ impl Store {
             Ok((feed::Tip::load(&txn)?, outbox::last_read(&txn)?))
         })
         .map_err(damaged)?;
-        Ok(Self::of(path, Handle::Whole(database), tip, outbox))
+        Ok(Self::of(path, Handle::Whole(database), tip, outbox, Some(claim)))
     }
 
-    fn of(path: &Path, handle: Handle, tip: feed::Tip, outbox: u64) -> Self {
+    fn of(path: &Path, handle: Handle, tip: feed::Tip, outbox: u64, claim: Option<Claim>) -> Self {
         let committed = Committed { last: tip.feed.last, events: tip.feed.events, backfilled: 0, outbox };
         Self {
             path: path.to_owned(),
@@ -195,6 +198,7 @@ impl Store {
             committed: watch::Sender::new(committed),
             counter_changes: CounterChanges::default(),
             is_wanted: AtomicBool::new(false),
+            claim: Mutex::new(claim),
         }
     }
 
@@ -263,20 +267,32 @@ pub(super) fn check_magic(path: &Path, write: bool) -> Result<bool, OpenError> {
     }
 }
 
-/// Makes an empty file that only its owner may read, where there is none.
-pub(super) fn create_private(path: &Path) -> io::Result<()> {
+/// Opens a file for reading and writing; where there is none, makes one that only its owner may read.
+fn open_private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+    // Trading decisions are nobody else's business: the umask is not asked.
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// The same for a copy that is to be filled.
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
+    open_private(path).map(drop)
 }
 
 pub(super) fn open_database(path: &Path) -> Result<Database, OpenError> {
+    let unreachable = |error| refused(path)(redb::StorageError::Io(error).into());
+    let file = open_private(path).map_err(unreachable)?;
+    let is = file.metadata().map_err(unreachable)?;
+    crate::failpoint!("store.opened");
     let opened = guard::catch(|| {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
-        // Trading decisions are nobody else's business: the umask is not asked.
-        Ok(create_private(path).map_err(redb::StorageError::Io).map_err(Into::into).and_then(|()| builder.create(path)))
+        Ok(builder.create_file(file))
     });
-    opened.map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })?.map_err(refused(path))
+    let database = opened.map_err(|error| OpenError::Damaged { path: path.to_owned(), why: plain(error) })?;
+    let database = database.map_err(refused(path))?;
+    // redb locks what was opened, which may have lost its name since.
+    if claim::is_at(path, &is) { Ok(database) } else { Err(OpenError::InUse { path: path.to_owned() }) }
 }
 
 /// `None` for a file that has to be repaired first.

@@ -9,7 +9,7 @@ use axum::http::{Method, StatusCode};
 use quantum_clm::app::backups::{Backups, CopyFailure, Copying, Elsewhere, Pauses};
 use quantum_clm::backup::{Place, Verifier};
 use quantum_clm::domain::access::Grant;
-use quantum_clm::domain::backup::{AttemptState, BackupId, Manifest, RemoteCopy};
+use quantum_clm::domain::backup::{AttemptState, BackupId, Manifest, RemoteCopy, START, STOP};
 use quantum_clm::domain::id::IntentId;
 use quantum_clm::domain::role::Role;
 use quantum_clm::domain::time::Micros;
@@ -581,10 +581,16 @@ async fn the_page_shows_what_there_is_and_offers_what_one_may() {
     assert!(!page.contains(HOSTILE), "{page}");
     for (who, verify, download) in [(&viewer, false, false), (&operator, true, false), (&admin, true, true)] {
         let page = bed.get(who, &format!("/backups/{id}")).await.body;
-        assert!(page.contains(&format!("quantum-clm restore {id} --dry-run")) && !page.contains(HOSTILE), "{page}");
+        let restore = format!("{STOP}\nquantum-clm restore {id} --dry-run\nquantum-clm restore {id}\n{START}");
+        assert!(page.contains(&restore) && !page.contains(HOSTILE), "{page}");
         assert_eq!(page.contains("Verify again"), verify, "{page}");
         assert_eq!(page.contains(&format!("/api/backups/{id}/files/quantum.redb")), download, "{page}");
     }
+    // OPERATIONS says the same, in the same order.
+    let (_, operations) = include_str!("../../docs/OPERATIONS.md").split_once("\n## Restore\n").expect("the chapter");
+    let block = operations.split("```").nth(1).expect("the commands");
+    let places = [STOP, "quantum-clm restore --dry-run ", "quantum-clm restore \"", START].map(|line| block.find(line));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {block}");
     let done = form(&operator, &format!("/backups/{id}/verify"), "").await;
     assert_eq!(done.headers["location"].to_str().unwrap(), format!("/backups/{id}?done=backup-verifying"));
     assert_eq!(bed.carry_out(), [AttemptState::Done]);

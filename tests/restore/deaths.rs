@@ -21,8 +21,21 @@ fn what_a_restore_left_that_died_goes_with_the_next_start() {
     command.env("FAILPOINTS", "restore.copied=return").stdout(Stdio::null()).stderr(Stdio::null());
     assert_eq!(command.status().expect("the binary of these tests").signal(), Some(SIGABRT));
     assert!(data(&bed).join(".restore/quantum.redb").exists(), "it left nothing");
+    // What one from S3 left that was killed while it fetched; and what another one is fetching.
+    let (dead, live) = (data(&bed).join(".quantum-clm-fetched-dead"), data(&bed).join(".quantum-clm-fetched-live"));
+    for path in [&dead, &live] {
+        std::fs::create_dir(path).unwrap();
+        std::fs::write(path.join("quantum.redb"), "a data file").unwrap();
+    }
+    let held = std::fs::File::open(&live).unwrap();
+    held.try_lock().unwrap();
     bed.start().stop();
     assert!(!data(&bed).join(".restore").exists(), "it lies there still");
+    assert!(!dead.exists(), "what was fetched lies there still");
+    assert!(live.exists(), "what somebody uses is gone");
+    drop(held);
+    restored(&bed, &taken, &[]);
+    assert!(!live.exists(), "the next restore leaves what was fetched");
 }
 
 #[test]
@@ -64,6 +77,7 @@ fn the_file_of_before_or_the_restored_one() {
 
         let said = restored(&bed, &taken, &[]);
         assert_eq!(said["already_there"], switched, "{place}: {said}");
+        assert_eq!(said["kept"], kept(&bed).to_str().unwrap(), "{place}: nobody learns where the file of before is");
         assert!(everything(data(&bed))[&kept(&bed)] == before, "{place}: the file of before is not kept");
         assert!(!data(&bed).join(".restore").exists(), "{place}: something is left");
         assert!(!bed.data_file().with_file_name("quantum.redb.pre-restore-2").exists(), "{place}: kept twice");

@@ -11,10 +11,10 @@ use crate::support::models::{MODEL, file, registered};
 use crate::support::work::digest;
 
 const VERSION: &str = "v20260101_000000";
-const FILES: [(&str, &str); 2] = [("model.json", "{\"trees\": [1]}"), ("features.txt", "close\nvolume\n")];
+pub(super) const FILES: [(&str, &str); 2] = [("model.json", "{\"trees\": [1]}"), ("features.txt", "close\nvolume\n")];
 
 /// A data file with a version and its files.
-fn with_a_model() -> Bed {
+pub(super) fn with_a_model() -> Bed {
     let bed = Bed::new("", &[]);
     registered(&bed, &[VERSION]);
     let daemon = bed.start();
@@ -26,7 +26,7 @@ fn with_a_model() -> Bed {
     bed
 }
 
-fn content(data: &Path, content: &str) -> PathBuf {
+pub(super) fn content(data: &Path, content: &str) -> PathBuf {
     let digest = digest(content);
     data.join("artifacts/sha256").join(&digest[..2]).join(&digest[2..])
 }
@@ -82,6 +82,16 @@ fn encrypted() {
         let plain = ["manifest.json", "SHA256SUMS", ".lock"].contains(&name.as_str());
         assert!(plain || name.ends_with(".age"), "{} is not encrypted", path.display());
     }
+    // It is never decrypted beside the backup: that is the disk that it is encrypted against.
+    let verify = |temporary: &Path| {
+        let mut command = to.command(&["verify", "--identity", identity.to_str().unwrap(), taken.to_str().unwrap()]);
+        command.env("TMPDIR", temporary).output().expect("the binary of these tests")
+    };
+    let temporary = tempfile::tempdir().unwrap();
+    let said = verify(temporary.path());
+    assert_eq!((said.status.code(), fs::read_dir(temporary.path()).unwrap().count()), (Some(0), 0), "{said:?}");
+    let said = verify(&temporary.path().join("none"));
+    assert!(!said.status.success(), "it was decrypted elsewhere than in TMPDIR: {said:?}");
     let said = restored(&to, &taken, &["--identity", identity.to_str().unwrap()]);
     assert_eq!(said["artifacts_restored"], 2, "{said}");
     assert_files_are_whole(&to);

@@ -7,9 +7,11 @@ mod daemon;
 mod deaths;
 mod jobs;
 mod journal;
+mod links;
 mod load;
 mod machine;
 mod refused;
+mod rotten;
 mod told;
 
 use std::collections::BTreeMap;

@@ -58,6 +58,26 @@ fn a_live_daemons_file() {
     restored(&bed, &taken, &[]);
 }
 
+/// It has opened the file, and not locked it yet: only its claim to the directory says that it is there.
+#[test]
+fn a_daemon_that_is_just_starting() {
+    let (bed, backups) = bed();
+    let taken = backup(&bed, backups.path(), &[]);
+    let directory = fs::File::open(data(&bed)).unwrap();
+    directory.try_lock_shared().unwrap();
+    let before = everything(data(&bed));
+    let said = restore(&bed, &taken, &[]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("is in use: stop quantum-clm first"), "{said:?}");
+    assert!(everything(data(&bed)) == before, "something was changed or left: {said:?}");
+    drop(directory);
+    let daemon = bed.start();
+    let directory = fs::File::open(data(&bed)).unwrap();
+    assert!(directory.try_lock().is_err(), "a daemon claims nothing");
+    daemon.stop();
+    restored(&bed, &taken, &[]);
+}
+
 #[test]
 fn a_damaged_backup() {
     let (bed, backups) = bed();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::request::{RestoreError, RestoreRequest};
 use crate::artifacts::content_path;
 use crate::backup::files::{self, Hashing};
+use crate::backup::held::HeldDirectory;
 use crate::backup::layout::place_of;
 use crate::backup::seal;
 use crate::domain::backup::{KeptArtifact, Manifest};
@@ -15,6 +16,9 @@ use crate::domain::model::Digest;
 
 /// Bytes that are read at once.
 const PIECE: usize = 256 << 10;
+
+/// A name in a directory.
+pub(super) type At<'a> = (&'a HeldDirectory, &'static str);
 
 /// The models' files that a backup names, as they are beside the data file.
 pub(super) struct Models<'a> {
@@ -25,10 +29,10 @@ pub(super) struct Models<'a> {
 }
 
 /// Looks which models' files are in their places. They are read in full: one that is damaged is missing.
-pub(super) fn models<'a>(manifest: &'a Manifest, data_file: &Path) -> Result<Models<'a>, RestoreError> {
+pub(super) fn models<'a>(manifest: &'a Manifest, beside: &HeldDirectory) -> Result<Models<'a>, RestoreError> {
     let mut found = Models { there: 0, missing: Vec::new() };
     for artifact in &manifest.artifacts {
-        if holds(&content_path(data_file, &artifact.sha256), artifact)? {
+        if holds(beside, artifact)? {
             found.there += 1;
         } else {
             found.missing.push(artifact);
@@ -37,47 +41,50 @@ pub(super) fn models<'a>(manifest: &'a Manifest, data_file: &Path) -> Result<Mod
     Ok(found)
 }
 
-fn holds(path: &Path, artifact: &KeptArtifact) -> Result<bool, RestoreError> {
-    let failed = |error| RestoreError::io("read", path)(error);
-    match std::fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() && metadata.len() == artifact.size => {}
-        Ok(_) => return Ok(false),
+fn holds(beside: &HeldDirectory, artifact: &KeptArtifact) -> Result<bool, RestoreError> {
+    // Beneath the directory, whatever the data file is called.
+    let path = content_path(Path::new("data"), &artifact.sha256);
+    let (shelf, name) = (path.parent().unwrap_or(Path::new("")), path.file_name().unwrap_or_default());
+    let shelf = match beside.below(shelf) {
+        Ok(shelf) => shelf,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(failed(error)),
-    }
-    // A sector that cannot be read is as good as a damaged one.
-    Ok(files::digest(path).is_ok_and(|(_, digest)| digest == artifact.sha256))
+        Err(error) => return Err(RestoreError::io("open", beside.shown().join(shelf))(error)),
+    };
+    // What cannot be read is as good as damaged, be it a sector, be it a link.
+    let Ok(mut file) = shelf.file(name) else { return Ok(false) };
+    let mut read = Hashing::new(io::sink());
+    Ok(files::copy(&mut file, &mut read).is_ok() && read.finish() == (artifact.size, artifact.sha256))
 }
 
 /// Copies the data file of the backup to `to`, decrypted, and on the disk.
-pub(super) fn copy_data(request: &RestoreRequest<'_>, manifest: &Manifest, to: &Path) -> Result<(), RestoreError> {
+pub(super) fn copy_data(request: &RestoreRequest<'_>, manifest: &Manifest, to: At<'_>) -> Result<(), RestoreError> {
     let from = request.backup.join(&manifest.data.name);
     let sealed = !manifest.recipients.is_empty();
-    bring(request, &from, sealed, to, 0o600, manifest.data.plain_sha256)
+    bring(request, &from, sealed, to, manifest.data.plain_sha256)
 }
 
 /// Copies a model's file of the backup to `to`, decrypted, and on the disk.
 pub(super) fn copy_model(
     request: &RestoreRequest<'_>,
     artifact: &KeptArtifact,
-    to: &Path,
-    mode: u32,
+    to: At<'_>,
 ) -> Result<(), RestoreError> {
     let from = place_of(request.backup).artifacts().join(&artifact.stored_name);
     let sealed = artifact.stored_name.ends_with(crate::backup::layout::SEALED);
-    bring(request, &from, sealed, to, mode, artifact.sha256)
+    bring(request, &from, sealed, to, artifact.sha256)
 }
 
 fn bring(
     request: &RestoreRequest<'_>,
     from: &Path,
     sealed: bool,
-    to: &Path,
-    mode: u32,
+    to: At<'_>,
     expected: Digest,
 ) -> Result<(), RestoreError> {
     let mut source = File::open(from).map_err(RestoreError::io("read", from))?;
-    let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(to);
+    let (directory, name) = to;
+    let to = &directory.shown().join(name);
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(directory.path(name));
     let file = made.map_err(RestoreError::io("make", to))?;
     let mut written = BufWriter::with_capacity(PIECE, file);
     let mut hashing = Hashing::new(&mut written);

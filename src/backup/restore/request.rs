@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::backup::error::VerifyError;
 use crate::backup::seal::{Identity, SealError};
 use crate::backup::verify::Verifier;
-use crate::domain::backup::{BackupId, Difference, Report};
+use crate::domain::backup::{BackupId, Difference, LackingArtifact, Report, STOP};
 use crate::domain::model::Digest;
 use crate::domain::time::{Micros, rfc3339};
 use crate::store::{OpenError, StoreError};
@@ -25,6 +25,8 @@ pub struct RestoreRequest<'a> {
     pub at: Micros,
     /// Only to say what would happen.
     pub dry_run: bool,
+    /// Whether models' files that are needed and damaged in the backup are left out, instead of nothing being restored.
+    pub without_models: bool,
     /// Who verifies.
     pub verifier: &'a Verifier,
     /// Called when the next step begins.
@@ -74,8 +76,13 @@ pub struct Restored {
     pub artifacts_there: u64,
     /// Models' files that were missing or damaged, and come from the backup.
     pub artifacts_restored: u64,
-    /// Models' files that the backup does not have either.
+    /// How many models' files the backup does not have either.
     pub artifacts_lacking: u64,
+    /// Which those are, and those that are damaged in it and were left out: they have to be sent again.
+    pub artifacts_left_out: Vec<LackingArtifact>,
+    /// Models' files that are damaged in the backup and whole beside the data file: nothing is missing here, but the backup
+    /// is no help to another machine.
+    pub artifacts_damaged: Vec<LackingArtifact>,
     /// Versions whose files were registered where they lie: they are not in the backup.
     pub artifacts_in_place: u64,
 }
@@ -113,7 +120,7 @@ pub enum RestoreError {
         backup: BackupId,
     },
     /// Somebody has the data file.
-    #[error("{} is in use: stop quantum-clm first (systemctl stop quantum-clm.socket quantum-clm.service)", path.display())]
+    #[error("{} is in use: stop quantum-clm first ({STOP})", path.display())]
     InUse {
         /// The file.
         path: PathBuf,
@@ -144,6 +151,10 @@ pub enum RestoreError {
     /// It is not what it was.
     #[error("the backup is damaged: {}", damage(.0))]
     NotWhole(Box<Report>),
+    /// All of it is whole but models' files, and those are not beside the data file either.
+    #[error("{} of models are damaged in the backup and not beside the data file: {}; another backup may have them, or \
+             restore without them, --without-models, and send them again", count(.0.len()), listed(.0))]
+    ModelsDamaged(Vec<LackingArtifact>),
     /// What was read is not what the backup says of itself.
     #[error("the backup is damaged: {} has another content than its manifest says ({found} instead of {expected})", path.display())]
     Digest {
@@ -197,4 +208,12 @@ fn damage(report: &Report) -> String {
         count => format!(" (and {} more; quantum-clm verify shows all)", count - 1),
     };
     format!("{}: {}{more}", first.what, first.why)
+}
+
+fn count(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+}
+
+fn listed(files: &[LackingArtifact]) -> String {
+    files.iter().map(|file| format!("{} ({})", file.sha256, file.why)).collect::<Vec<_>>().join(", ")
 }

@@ -18,3 +18,9 @@ pub use manifest::{AuditAt, FeedAt, KeptArtifact, LackingArtifact, MANIFEST_FORM
 pub use report::{Finding, Looked, Part, Report, UsedArtifact};
 pub use retention::{Held, Keep, lacked, to_remove};
 pub use watch::{Staleness, Trouble};
+
+/// What keeps the data file to whoever restores. The socket as well: the next connection would start the service again.
+pub const STOP: &str = "systemctl stop quantum-clm.socket quantum-clm.service";
+
+/// What starts both again.
+pub const START: &str = "systemctl start quantum-clm.socket quantum-clm.service";

@@ -17,7 +17,7 @@ use crate::app::answers::backups::{
 };
 use crate::app::backups::{BackupsError, WHY_BYTES};
 use crate::domain::access::Actor;
-use crate::domain::backup::{AttemptKind, AttemptState, BackupId, CopyState};
+use crate::domain::backup::{AttemptKind, AttemptState, BackupId, CopyState, START, STOP};
 use crate::domain::time::Micros;
 use crate::http::api::backups::asked;
 use crate::http::api::blocking;
@@ -172,10 +172,7 @@ impl OneBackupPage {
     fn restore(&self) -> String {
         let identity = if self.is_encrypted() { " --identity FILE" } else { "" };
         let id = self.backup.id;
-        format!(
-            "quantum-clm restore {id}{identity} --dry-run\nsystemctl stop quantum-clm\nquantum-clm restore {id}{identity}\n\
-             systemctl start quantum-clm"
-        )
+        format!("{STOP}\nquantum-clm restore {id}{identity} --dry-run\nquantum-clm restore {id}{identity}\n{START}")
     }
 }
 
