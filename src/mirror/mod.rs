@@ -65,6 +65,11 @@ pub fn give_back(txn: &WriteTxn) -> Result<(), StoreError> {
     txn.put_follower(GIVEN_BACK, &FollowerPosition { note: "yes".to_owned(), ..everything_sent() })
 }
 
+/// Whether the stream is given back, and no mirror has taken it over since.
+pub fn is_given_back(store: &Store) -> Result<bool, StoreError> {
+    Ok(!store.follower(GIVEN_BACK)?.note.is_empty())
+}
+
 /// A row that keeps no message of the outbox waiting.
 fn everything_sent() -> FollowerPosition {
     FollowerPosition { event: EventId::ZERO, outbox: u64::MAX, note: String::new() }
@@ -281,7 +286,7 @@ impl Mirror {
         let (saved, sent, given_back) = tokio::task::spawn_blocking(move || {
             let saved = store.follower(FOLLOWER)?;
             let sent = place::ordinal(&store, saved.event)?;
-            let given_back = !store.follower(GIVEN_BACK)?.note.is_empty();
+            let given_back = is_given_back(&store)?;
             Ok::<_, StoreError>((saved, sent, given_back))
         })
         .await??;

@@ -51,6 +51,8 @@ pub(super) enum State {
     ToDo,
     Done,
     NotNeeded,
+    /// It could not be done or seen, and the run went on without it.
+    Skipped,
     Failed,
 }
 
@@ -58,6 +60,7 @@ pub(super) enum State {
 pub(super) struct Wanted<'a> {
     pub(super) registry: Option<&'a Path>,
     pub(super) stream: &'a str,
+    /// Where a unit file that hides ours goes: nothing is there yet.
     pub(super) aside: &'a Path,
     /// Whether an earlier run came to its end.
     pub(super) finished: bool,
@@ -108,7 +111,7 @@ pub(super) fn plan(found: &Found, wanted: &Wanted<'_>) -> Vec<Step> {
         step(Act::Stop { unit: name.clone() }, format!("stop and disable {name}"), changes, undo, done);
     }
     if let Some(from) = foreign.filter(|unit| unit.loaded).and_then(|unit| unit.file.clone()) {
-        let to = wanted.aside.join(SHARED);
+        let to = wanted.aside.to_owned();
         let undo = format!("mv {} {} && systemctl daemon-reload", to.display(), from.display());
         let title = format!("move {} to {}", from.display(), to.display());
         step(Act::Aside { from, to }, title, "it has the name of our own unit and hides it", undo, None);
@@ -184,7 +187,7 @@ mod tests {
     }
 
     fn wanted() -> Wanted<'static> {
-        Wanted { registry: None, stream: "s", aside: Path::new("/aside"), finished: false }
+        Wanted { registry: None, stream: "s", aside: Path::new("/aside/quantum-clm.service"), finished: false }
     }
 
     #[test]
