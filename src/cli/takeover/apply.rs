@@ -111,6 +111,9 @@ impl Run<'_> {
     }
 
     fn aside(&mut self, from: &Path, to: &Path) -> anyhow::Result<Came> {
+        if self.machine.is_of_a_package(from) {
+            bail!("{} is a package's, and stays where it is", from.display());
+        }
         // One that is not there any more was moved by an earlier run, which noted where to.
         if is_there(from) {
             self.record.moved = Some((from.to_owned(), to.to_owned()));

@@ -77,6 +77,11 @@ pub(super) fn obstacle(found: &Found) -> Option<String> {
         unit if unit.loaded && !unit.is_ours() && unit.file.is_none() => {
             Some(format!("{SHARED} runs {:?} and systemd names no file for it: remove it by hand first", unit.runs))
         }
+        unit if unit.loaded && !unit.is_ours() && found.fixed => Some(format!(
+            "{SHARED} runs {:?}, and its file is a package's, which is not moved: see systemctl cat {SHARED}; a drop-in that \
+             changes what ours runs has to go first, or the package that has the file (dpkg -S {SHARED})",
+            unit.runs
+        )),
         _ => None,
     }
 }
@@ -110,7 +115,7 @@ pub(super) fn plan(found: &Found, wanted: &Wanted<'_>) -> Vec<Step> {
         };
         step(Act::Stop { unit: name.clone() }, format!("stop and disable {name}"), changes, undo, done);
     }
-    if let Some(from) = foreign.filter(|unit| unit.loaded).and_then(|unit| unit.file.clone()) {
+    if let Some(from) = foreign.filter(|unit| unit.loaded && !found.fixed).and_then(|unit| unit.file.clone()) {
         let to = wanted.aside.to_owned();
         let undo = format!("mv {} {} && systemctl daemon-reload", to.display(), from.display());
         let title = format!("move {} to {}", from.display(), to.display());
@@ -197,6 +202,7 @@ mod tests {
             shared: unit(SHARED, "/usr/bin/python3 -m clm", true),
             socket: Unit { loaded: true, ..Unit::default() },
             packaged: Some("/usr/lib/systemd/system/quantum-clm.service".into()),
+            fixed: false,
             answers: false,
         };
         assert_eq!(obstacle(&found), None);
@@ -237,5 +243,16 @@ mod tests {
     fn one_without_our_package() {
         let found = Found { shared: unit(SHARED, "/usr/bin/python3", true), ..Found::default() };
         assert!(obstacle(&found).is_some_and(|why| why.contains("install the package")));
+    }
+    #[test]
+    fn a_unit_of_a_package_is_never_moved() {
+        let found = Found {
+            shared: unit(SHARED, "/usr/bin/nice /usr/bin/quantum-clm serve", true),
+            packaged: Some("/usr/lib/systemd/system/quantum-clm.service".into()),
+            fixed: true,
+            ..Found::default()
+        };
+        assert!(obstacle(&found).is_some_and(|why| why.contains("which is not moved")));
+        assert!(!plan(&found, &wanted()).iter().any(|step| matches!(step.act, Act::Aside { .. })));
     }
 }
