@@ -49,6 +49,7 @@ use self::returned::Returned;
 use self::takeover::Quiet;
 use crate::config::{MirrorMode, RedisAddress, RedisTarget};
 use crate::domain::id::EventId;
+use crate::domain::predecessor::UNITS;
 use crate::domain::time::Micros;
 use crate::observe::now;
 use crate::observe::status::Reporter;
@@ -319,13 +320,16 @@ impl Mirror {
             let (reason, remedy) = match takeover::reason(&predecessor, &ending, quiet) {
                 Some(reason) => (
                     reason,
-                    "stop the predecessor (systemctl disable --now quantum-utf-publisher quantum-clm-minimal), after which \
-                     the mirror begins by itself, or set redis.mirror = \"on\"",
+                    format!(
+                        "stop the predecessor (systemctl disable --now {}), after which the mirror begins by itself, or set \
+                         redis.mirror = \"on\"",
+                        UNITS.join(" ")
+                    ),
                 ),
                 None if self.is_past(ending.until).await? => break ending,
                 None => (
                     "the journal is not read yet up to where the predecessor ended".to_owned(),
-                    "nothing: the mirror begins by itself once it is",
+                    "nothing: the mirror begins by itself once it is".to_owned(),
                 ),
             };
             backoff.reset();

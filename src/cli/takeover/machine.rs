@@ -6,10 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
-/// The unit that publishes the lines.
-pub(super) const PUBLISHER: &str = "quantum-utf-publisher.service";
-/// The unit that counts them.
-pub(super) const COUNTER: &str = "quantum-clm-minimal.service";
+use crate::domain::predecessor::UNITS;
+
 /// The unit of the predecessor's registry, and ours.
 pub(super) const SHARED: &str = "quantum-clm.service";
 /// Our sockets.
@@ -85,7 +83,7 @@ impl Machine {
             PACKAGED.iter().map(|directory| self.root.join(directory).join(SHARED)).find(|path| path.exists());
         let shared = self.unit(SHARED)?;
         Ok(Found {
-            old: vec![self.unit(PUBLISHER)?, self.unit(COUNTER)?],
+            old: UNITS.into_iter().map(|name| self.unit(name)).collect::<Result<_, _>>()?,
             fixed: shared.file.as_deref().is_some_and(|file| self.is_of_a_package(file)),
             shared,
             socket: self.unit(SOCKET)?,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::machine::{Found, SHARED, SOCKET};
+use crate::domain::predecessor::PUBLISHER;
 
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -98,7 +99,7 @@ pub(super) fn plan(found: &Found, wanted: &Wanted<'_>) -> Vec<Step> {
     let foreign = (!found.shared.is_ours()).then_some(&found.shared);
     for unit in found.old.iter().chain(foreign) {
         let name = &unit.name;
-        let undo = if name == super::machine::PUBLISHER {
+        let undo = if name == PUBLISHER {
             format!("systemctl enable --now {name} (its start CLEARS the stream {stream})")
         } else {
             format!("systemctl enable --now {name}")
@@ -176,7 +177,8 @@ fn steps_are_done(found: &Found) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::takeover::machine::{COUNTER, PUBLISHER, Unit};
+    use crate::cli::takeover::machine::Unit;
+    use crate::domain::predecessor::COUNTER;
 
     fn unit(name: &str, runs: &str, active: bool) -> Unit {
         let word = |yes: &str, no: &str| if active { yes.to_owned() } else { no.to_owned() };

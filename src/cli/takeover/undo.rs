@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::files::{is_there, shift};
-use super::machine::{Machine, PUBLISHER, SHARED};
+use super::machine::{Machine, SHARED};
 use super::plan::State;
 use super::record::Record;
 use crate::app::takeover::{leave_mark, mark_of};
@@ -20,6 +20,7 @@ use crate::cli::Global;
 use crate::cli::ask::Daemon;
 use crate::cli::output::{self, visible};
 use crate::config::Config;
+use crate::domain::predecessor::PUBLISHER;
 
 /// One step of the way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
