@@ -6,6 +6,7 @@ use clap::Args;
 use tokio::task::JoinHandle;
 
 use super::Global;
+use crate::app::takeover::{self, MarkError};
 use crate::app::{App, files as models_files, restored};
 use crate::config::{self, Loaded};
 use crate::http::accept::{self, Limits};
@@ -155,6 +156,15 @@ async fn serve(
             .context("that the data file was restored cannot be noted")?
         {
             tracing::warn!("the data file was restored from a backup; see the audit log and health");
+        }
+        match takeover::take_mark(&store, &path, now()) {
+            Ok(true) => tracing::info!("the stream was given back to the predecessor; the mirror takes it over anew"),
+            Ok(false) => {}
+            Err(MarkError::Stays(error)) => {
+                let mark = takeover::mark_of(&path);
+                tracing::warn!("the stream was given back to the predecessor; {} stays: {error}", mark.display());
+            }
+            Err(error) => return Err(error).context("that the stream was given back cannot be noted"),
         }
         anyhow::Ok(store)
     });

@@ -52,6 +52,8 @@ pub mod model;
 pub mod normalise;
 /// Figures of returns and trades.
 pub mod performance;
+/// The names that the Python system has on a machine.
+pub mod predecessor;
 /// From what a program sends in to events.
 pub mod publish;
 /// Refused attempts on their way into the audit log.

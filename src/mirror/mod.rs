@@ -49,6 +49,7 @@ use self::returned::Returned;
 use self::takeover::Quiet;
 use crate::config::{MirrorMode, RedisAddress, RedisTarget};
 use crate::domain::id::EventId;
+use crate::domain::predecessor::UNITS;
 use crate::domain::time::Micros;
 use crate::observe::now;
 use crate::observe::status::Reporter;
@@ -63,6 +64,11 @@ const GIVEN_BACK: &str = "redis-given-back";
 /// Notes that the stream is given back. The mirror that runs meanwhile goes on until it is stopped.
 pub fn give_back(txn: &WriteTxn) -> Result<(), StoreError> {
     txn.put_follower(GIVEN_BACK, &FollowerPosition { note: "yes".to_owned(), ..everything_sent() })
+}
+
+/// Whether the stream is given back, and no mirror has taken it over since.
+pub fn is_given_back(store: &Store) -> Result<bool, StoreError> {
+    Ok(!store.follower(GIVEN_BACK)?.note.is_empty())
 }
 
 /// A row that keeps no message of the outbox waiting.
@@ -281,7 +287,7 @@ impl Mirror {
         let (saved, sent, given_back) = tokio::task::spawn_blocking(move || {
             let saved = store.follower(FOLLOWER)?;
             let sent = place::ordinal(&store, saved.event)?;
-            let given_back = !store.follower(GIVEN_BACK)?.note.is_empty();
+            let given_back = is_given_back(&store)?;
             Ok::<_, StoreError>((saved, sent, given_back))
         })
         .await??;
@@ -314,13 +320,16 @@ impl Mirror {
             let (reason, remedy) = match takeover::reason(&predecessor, &ending, quiet) {
                 Some(reason) => (
                     reason,
-                    "stop the predecessor (systemctl disable --now quantum-utf-publisher quantum-clm-minimal), after which \
-                     the mirror begins by itself, or set redis.mirror = \"on\"",
+                    format!(
+                        "stop the predecessor (systemctl disable --now {}), after which the mirror begins by itself, or set \
+                         redis.mirror = \"on\"",
+                        UNITS.join(" ")
+                    ),
                 ),
                 None if self.is_past(ending.until).await? => break ending,
                 None => (
                     "the journal is not read yet up to where the predecessor ended".to_owned(),
-                    "nothing: the mirror begins by itself once it is",
+                    "nothing: the mirror begins by itself once it is".to_owned(),
                 ),
             };
             backoff.reset();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::takeover::{self, Predecessor};
 use crate::domain::id::IntentId;
 use crate::domain::intent::{IntentKey, IntentState, Severity, Subject};
+use crate::domain::predecessor::UNITS;
 use crate::domain::rules::{Finding, Raise};
 use crate::domain::time::Micros;
 use crate::observe::now;
@@ -63,7 +64,7 @@ impl Returned {
 /// Opens the intent of the unit that runs, and resolves those of units that do not.
 fn tell(store: &Store, unit: Option<&str>, now: Micros) -> Result<(), StoreError> {
     let mut findings = Vec::new();
-    for other in takeover::UNITS.into_iter().filter(|other| unit != Some(*other)) {
+    for other in UNITS.into_iter().filter(|other| unit != Some(*other)) {
         for state in [IntentState::Open, IntentState::Acknowledged] {
             let open = store.intents(Some(state), Some(other), IntentId(u64::MAX), OPEN)?;
             findings.extend(open.into_iter().filter(|intent| intent.key.rule == RULE).map(|intent| Finding::Clear {

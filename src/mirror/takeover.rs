@@ -10,10 +10,8 @@ use super::connection::Connection;
 use super::place::{Own, event_time};
 use super::resp::Reply;
 use super::stream::{self, Entry, EntryId};
+use crate::domain::predecessor::UNITS;
 use crate::domain::time::Micros;
-
-/// The units of the Python pair.
-pub(super) const UNITS: [&str; 2] = ["quantum-utf-publisher.service", "quantum-clm-minimal.service"];
 
 /// systemd answers in milliseconds or has other worries.
 const PATIENCE: Duration = Duration::from_secs(3);

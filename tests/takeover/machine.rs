@@ -11,7 +11,7 @@ use crate::support::wait_for_some;
 const SHARED: &str = "quantum-clm.service";
 
 /// A machine on which the predecessor works and our package was installed beside it.
-fn machine() -> World {
+pub(super) fn machine() -> World {
     let mut world = World::new();
     world.write(400);
     world.publish(0..300);
@@ -35,22 +35,39 @@ fn machine() -> World {
 }
 
 impl World {
-    fn takeover(&self, arguments: &[&str]) -> Said {
+    pub(super) fn takeover(&self, arguments: &[&str]) -> Said {
         let root = self.machine().join("root").display().to_string();
         self.bed.run(&[&["takeover", "--root", &root, "--wait", "60"], arguments].concat())
     }
 
-    fn shown(&self, unit: &str) -> String {
+    pub(super) fn shown(&self, unit: &str) -> String {
         fs::read_to_string(self.machine().join("units").join(unit)).unwrap()
     }
 
-    fn calls(&self) -> Vec<String> {
+    pub(super) fn calls(&self) -> Vec<String> {
         let calls = fs::read_to_string(self.machine().join("calls")).unwrap_or_default();
         calls.lines().map(str::to_owned).collect()
     }
 
+    /// The daemon, started when the way back was gone: its mirror holds.
+    pub(super) fn start_beside_the_predecessor(&self) -> Daemon {
+        let mut daemon = self.bed.start();
+        daemon.wait("the mirror holds", |_| {
+            let health = self.bed.run(&["health", "--json"]).json();
+            let parts = health["components"].as_array().cloned().unwrap_or_default();
+            parts.iter().any(|part| part["name"] == "mirror" && part["summary"].as_str().unwrap().starts_with("holds"))
+        });
+        daemon
+    }
+
+    /// How many records of an action the running daemon's audit log has.
+    pub(super) fn audited(&self, action: &str) -> usize {
+        let audit = self.bed.run(&["audit", "--json"]).json();
+        audit["records"].as_array().unwrap().iter().filter(|record| record["action"] == action).count()
+    }
+
     /// Runs it, and starts the daemon once our unit is started.
-    fn takeover_with_daemon(&self, arguments: &[&str]) -> (Said, Daemon) {
+    pub(super) fn takeover_with_daemon(&self, arguments: &[&str]) -> (Said, Daemon) {
         std::thread::scope(|threads| {
             let said = threads.spawn(|| {
                 let root = self.machine().join("root").display().to_string();
@@ -131,8 +148,10 @@ fn there_and_back() {
         told.out.contains("clears the stream") && told.out.contains("systemctl disable --now quantum-clm.service"),
         "{told:?}"
     );
-    let undone = world.takeover(&["--undo", "--apply"]);
-    assert_eq!(undone.code, Some(0), "{undone:?}");
+    let undone = world.takeover(&["--undo", "--apply", "--json"]);
+    assert_eq!((undone.code, &undone.json()["done"]), (Some(0), &json!(true)), "{undone:?}");
+    let told = &undone.json()["steps"][0];
+    assert_eq!((&told["state"], &told["said"]), (&json!("done"), &json!("it is in the audit log")), "{undone:?}");
     assert_eq!(
         world.calls()[5..],
         [
@@ -151,13 +170,9 @@ fn there_and_back() {
     daemon.stop();
     world.assert_whole(300);
 
-    // Started again beside the predecessor, the daemon holds.
-    let mut daemon = world.bed.start();
-    daemon.wait("the mirror holds", |_| {
-        let health = world.bed.run(&["health", "--json"]).json();
-        let parts = health["components"].as_array().cloned().unwrap_or_default();
-        parts.iter().any(|part| part["name"] == "mirror" && part["summary"].as_str().unwrap().starts_with("holds"))
-    });
+    let daemon = world.start_beside_the_predecessor();
+    let undone = world.audited("takeover.undone");
+    assert_eq!(undone, 1, "the mark says again what the daemon was told");
     daemon.stop();
 }
 

@@ -5,6 +5,7 @@
 mod failpoints;
 mod history;
 mod machine;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,7 +43,9 @@ daemon-reload)
 disable) echo "$*" >> "$at/calls"; shift 2; change inactive disabled "$*" ;;
 enable) echo "$*" >> "$at/calls"
     if [ "$2" = --now ]; then shift 2; change active enabled "$*"; else shift; change inactive enabled "$*"; fi ;;
-start) echo "$*" >> "$at/calls"; shift; change active enabled "$*" ;;
+start) echo "$*" >> "$at/calls"
+    if [ -e "$at/fails/$2" ]; then echo "Job for $2 failed." >&2; exit 1; fi
+    shift; change active enabled "$*" ;;
 *) exit 2 ;;
 esac
 "#;

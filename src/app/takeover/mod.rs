@@ -3,9 +3,11 @@
 mod batch;
 mod first;
 mod history;
+mod mark;
 
 pub use first::at_first_start;
 pub use history::{Asked, HistoryError, import};
+pub use mark::{MarkError, leave_mark, mark_of, take_mark};
 
 use super::App;
 use crate::domain::access::Actor;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 
 use super::Check;
+use crate::domain::predecessor::UNITS;
 use crate::domain::time::Micros;
 use crate::http::accept::Limits;
 use crate::http::files;
@@ -20,9 +21,6 @@ const EARLIEST: Micros = Micros(1_735_689_600_000_000);
 
 /// systemd answers in milliseconds or has other worries.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// What must not run beside us: the Python pair.
-const PREDECESSOR: [&str; 2] = ["quantum-utf-publisher.service", "quantum-clm-minimal.service"];
 
 pub(super) fn limits() -> Check {
     const NAME: &str = "limits";
@@ -77,19 +75,18 @@ fn synchronised() -> Option<bool> {
 
 pub(super) fn predecessor() -> Check {
     let mut arguments = vec!["is-active"];
-    arguments.extend(PREDECESSOR);
+    arguments.extend(UNITS);
     judge_predecessor(output("systemctl", &arguments).as_deref())
 }
 
 fn judge_predecessor(answer: Option<&str>) -> Check {
     const NAME: &str = "predecessor";
     let states: Vec<&str> = answer.unwrap_or_default().lines().map(str::trim).collect();
-    if states.len() != PREDECESSOR.len() {
+    if states.len() != UNITS.len() {
         return Check::ok(NAME, "there is no systemd here that could run its units");
     }
     let runs = |state: &str| matches!(state, "active" | "activating" | "reloading" | "deactivating");
-    let running: Vec<&str> =
-        PREDECESSOR.iter().zip(states).filter(|(_, state)| runs(state)).map(|(unit, _)| *unit).collect();
+    let running: Vec<&str> = UNITS.iter().zip(states).filter(|(_, state)| runs(state)).map(|(unit, _)| *unit).collect();
     if running.is_empty() {
         return Check::ok(NAME, "its units do not run");
     }

@@ -6,10 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
-/// The unit that publishes the lines.
-pub(super) const PUBLISHER: &str = "quantum-utf-publisher.service";
-/// The unit that counts them.
-pub(super) const COUNTER: &str = "quantum-clm-minimal.service";
+use crate::domain::predecessor::UNITS;
+
 /// The unit of the predecessor's registry, and ours.
 pub(super) const SHARED: &str = "quantum-clm.service";
 /// Our sockets.
@@ -17,6 +15,9 @@ pub(super) const SOCKET: &str = "quantum-clm.socket";
 
 /// Where packages put units.
 const PACKAGED: [&str; 2] = ["usr/lib/systemd/system", "lib/systemd/system"];
+
+/// What belongs to packages. Nothing below is ever moved: the next upgrade would put it back, and ours may be among it.
+const OF_PACKAGES: [&str; 2] = ["usr/lib", "lib"];
 
 /// A unit as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,11 +46,11 @@ impl Unit {
         self.enabled.starts_with("enabled")
     }
 
-    /// Whether it is our daemon's.
+    /// Whether it is our daemon's. The package's scripts decide the same (debian/shadow.sh), and so by the same cases.
     pub(super) fn is_ours(&self) -> bool {
         let mut words = self.runs.split_whitespace();
         let program = words.next().and_then(|path| Path::new(path).file_name()).and_then(|name| name.to_str());
-        program == Some("quantum-clm") && words.next() == Some("serve")
+        program == Some("quantum-clm") && words.any(|word| word == "serve")
     }
 }
 
@@ -64,6 +65,8 @@ pub(super) struct Found {
     pub(super) socket: Unit,
     /// Our unit's file, where a package put it.
     pub(super) packaged: Option<PathBuf>,
+    /// Whether the file of that name that counts is a package's.
+    pub(super) fixed: bool,
     /// Whether our daemon answers.
     pub(super) answers: bool,
 }
@@ -78,13 +81,22 @@ impl Machine {
     pub(super) fn look(&self, answers: bool) -> anyhow::Result<Found> {
         let packaged =
             PACKAGED.iter().map(|directory| self.root.join(directory).join(SHARED)).find(|path| path.exists());
+        let shared = self.unit(SHARED)?;
         Ok(Found {
-            old: vec![self.unit(PUBLISHER)?, self.unit(COUNTER)?],
-            shared: self.unit(SHARED)?,
+            old: UNITS.into_iter().map(|name| self.unit(name)).collect::<Result<_, _>>()?,
+            fixed: shared.file.as_deref().is_some_and(|file| self.is_of_a_package(file)),
+            shared,
             socket: self.unit(SOCKET)?,
             packaged,
             answers,
         })
+    }
+
+    /// Whether a file belongs to a package, and stays where it is.
+    pub(super) fn is_of_a_package(&self, file: &Path) -> bool {
+        let below = file.strip_prefix(&self.root).unwrap_or(file);
+        let below = below.strip_prefix("/").unwrap_or(below);
+        OF_PACKAGES.iter().any(|directory| below.starts_with(directory))
     }
 
     pub(super) fn unit(&self, name: &str) -> anyhow::Result<Unit> {
@@ -150,5 +162,34 @@ mod tests {
         );
         assert!(ours.is_ours() && !ours.is_active());
         assert!(!unit(SHARED, "LoadState=not-found\nActiveState=inactive\n").loaded);
+    }
+    /// The scripts of the package pass the same table (tests/package/scripts.rs).
+    #[test]
+    fn whose_unit_it_is() {
+        for line in include_str!("../../../tests/fixtures/whose_unit.txt").lines() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let columns: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [whose, written, shown @ ..] = columns.as_slice() else { panic!("{line:?} is no case") };
+            let runs = shown.first().unwrap_or(written);
+            let unit = Unit { runs: (*runs).to_owned(), ..Unit::default() };
+            assert_eq!(unit.is_ours(), *whose == "ours", "{line}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_packages() {
+        for root in ["/", "/tmp/root"] {
+            let machine = Machine { root: root.into() };
+            for (file, fixed) in [
+                ("usr/lib/systemd/system/quantum-clm.service", true),
+                ("lib/systemd/system/quantum-clm.service", true),
+                ("etc/systemd/system/quantum-clm.service", false),
+                ("usr/local/lib/systemd/system/quantum-clm.service", false),
+            ] {
+                assert_eq!(machine.is_of_a_package(&Path::new(root).join(file)), fixed, "{file} below {root}");
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `takeover`: from the Python units to this daemon, on this machine. Without `--apply` it only tells.
 
 mod apply;
+mod files;
 mod machine;
 mod plan;
 mod record;
@@ -51,21 +52,21 @@ pub(crate) fn run(args: TakeoverArgs, global: &Global) -> anyhow::Result<ExitCod
     if args.apply && own_machine && !rustix::process::geteuid().is_root() {
         bail!("a takeover changes this machine's units: run it as root");
     }
-    let loaded = global.load_without_units()?;
     let machine = Machine { root: args.root.clone() };
     let directory = args.root.join(record::DIRECTORY);
     let record = Record::load(&directory)?;
-    let daemon = Daemon::for_a_change(global)?;
     if args.undo {
-        return undo::run(&machine, &daemon, record, &directory, &loaded.config.redis.stream, args.apply, global.json);
+        return undo::run(machine, record, directory, args.apply, global);
     }
+    let loaded = global.load_without_units()?;
+    let daemon = Daemon::for_a_change(global)?;
     // Whoever listens at the socket is ours: the predecessor had none.
     let answers = daemon.get::<HistoryAnswer>("/api/import/history", &()).is_ok();
     let found = machine.look(answers)?;
     let wanted = Wanted {
         registry: args.registry.as_deref(),
         stream: &loaded.config.redis.stream,
-        aside: &directory,
+        aside: &files::free(&directory.join(machine::SHARED)),
         finished: record.finished,
     };
     let steps = plan(&found, &wanted);
@@ -73,8 +74,9 @@ pub(crate) fn run(args: TakeoverArgs, global: &Global) -> anyhow::Result<ExitCod
     report.obstacle = obstacle(&report.found);
     if args.apply && report.obstacle.is_none() {
         let wait = Duration::from_secs(args.wait);
-        let mut run =
-            Run { machine, daemon, record, directory, redis: &loaded.config.redis, args: &args, wait, global };
+        let config = &loaded.config;
+        let mut run = Run { machine, daemon, record, directory, redis: &config.redis, args: &args, wait, global };
+        run.begin(&config.data_file)?;
         run.all(&mut report);
     }
     report.print(global.json)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::machine::{Found, SHARED, SOCKET};
+use crate::domain::predecessor::PUBLISHER;
 
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,6 +52,8 @@ pub(super) enum State {
     ToDo,
     Done,
     NotNeeded,
+    /// It could not be done or seen, and the run went on without it.
+    Skipped,
     Failed,
 }
 
@@ -58,6 +61,7 @@ pub(super) enum State {
 pub(super) struct Wanted<'a> {
     pub(super) registry: Option<&'a Path>,
     pub(super) stream: &'a str,
+    /// Where a unit file that hides ours goes: nothing is there yet.
     pub(super) aside: &'a Path,
     /// Whether an earlier run came to its end.
     pub(super) finished: bool,
@@ -74,6 +78,11 @@ pub(super) fn obstacle(found: &Found) -> Option<String> {
         unit if unit.loaded && !unit.is_ours() && unit.file.is_none() => {
             Some(format!("{SHARED} runs {:?} and systemd names no file for it: remove it by hand first", unit.runs))
         }
+        unit if unit.loaded && !unit.is_ours() && found.fixed => Some(format!(
+            "{SHARED} runs {:?}, and its file is a package's, which is not moved: see systemctl cat {SHARED}; a drop-in that \
+             changes what ours runs has to go first, or the package that has the file (dpkg -S {SHARED})",
+            unit.runs
+        )),
         _ => None,
     }
 }
@@ -90,7 +99,7 @@ pub(super) fn plan(found: &Found, wanted: &Wanted<'_>) -> Vec<Step> {
     let foreign = (!found.shared.is_ours()).then_some(&found.shared);
     for unit in found.old.iter().chain(foreign) {
         let name = &unit.name;
-        let undo = if name == super::machine::PUBLISHER {
+        let undo = if name == PUBLISHER {
             format!("systemctl enable --now {name} (its start CLEARS the stream {stream})")
         } else {
             format!("systemctl enable --now {name}")
@@ -107,8 +116,8 @@ pub(super) fn plan(found: &Found, wanted: &Wanted<'_>) -> Vec<Step> {
         };
         step(Act::Stop { unit: name.clone() }, format!("stop and disable {name}"), changes, undo, done);
     }
-    if let Some(from) = foreign.filter(|unit| unit.loaded).and_then(|unit| unit.file.clone()) {
-        let to = wanted.aside.join(SHARED);
+    if let Some(from) = foreign.filter(|unit| unit.loaded && !found.fixed).and_then(|unit| unit.file.clone()) {
+        let to = wanted.aside.to_owned();
         let undo = format!("mv {} {} && systemctl daemon-reload", to.display(), from.display());
         let title = format!("move {} to {}", from.display(), to.display());
         step(Act::Aside { from, to }, title, "it has the name of our own unit and hides it", undo, None);
@@ -168,7 +177,8 @@ fn steps_are_done(found: &Found) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::takeover::machine::{COUNTER, PUBLISHER, Unit};
+    use crate::cli::takeover::machine::Unit;
+    use crate::domain::predecessor::COUNTER;
 
     fn unit(name: &str, runs: &str, active: bool) -> Unit {
         let word = |yes: &str, no: &str| if active { yes.to_owned() } else { no.to_owned() };
@@ -184,7 +194,7 @@ mod tests {
     }
 
     fn wanted() -> Wanted<'static> {
-        Wanted { registry: None, stream: "s", aside: Path::new("/aside"), finished: false }
+        Wanted { registry: None, stream: "s", aside: Path::new("/aside/quantum-clm.service"), finished: false }
     }
 
     #[test]
@@ -194,6 +204,7 @@ mod tests {
             shared: unit(SHARED, "/usr/bin/python3 -m clm", true),
             socket: Unit { loaded: true, ..Unit::default() },
             packaged: Some("/usr/lib/systemd/system/quantum-clm.service".into()),
+            fixed: false,
             answers: false,
         };
         assert_eq!(obstacle(&found), None);
@@ -234,5 +245,16 @@ mod tests {
     fn one_without_our_package() {
         let found = Found { shared: unit(SHARED, "/usr/bin/python3", true), ..Found::default() };
         assert!(obstacle(&found).is_some_and(|why| why.contains("install the package")));
+    }
+    #[test]
+    fn a_unit_of_a_package_is_never_moved() {
+        let found = Found {
+            shared: unit(SHARED, "/usr/bin/nice /usr/bin/quantum-clm serve", true),
+            packaged: Some("/usr/lib/systemd/system/quantum-clm.service".into()),
+            fixed: true,
+            ..Found::default()
+        };
+        assert!(obstacle(&found).is_some_and(|why| why.contains("which is not moved")));
+        assert!(!plan(&found, &wanted()).iter().any(|step| matches!(step.act, Act::Aside { .. })));
     }
 }

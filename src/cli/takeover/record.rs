@@ -15,6 +15,7 @@ pub(super) const DIRECTORY: &str = "var/lib/quantum-clm-takeover";
 
 /// What an undo has to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Record {
     /// The predecessor's units as they were found.
     pub(super) units: Vec<Unit>,
@@ -26,6 +27,11 @@ pub(super) struct Record {
     pub(super) steps: Vec<String>,
     /// Whether the end was reached.
     pub(super) finished: bool,
+    /// The data file, and the stream: the way back must be open where the configuration cannot be read any more.
+    pub(super) data_file: Option<PathBuf>,
+    pub(super) stream: Option<String>,
+    /// The commands of the way back that an undo has done, should it break off.
+    pub(super) undone: Vec<String>,
 }
 
 impl Record {
@@ -53,6 +59,11 @@ impl Record {
         write().with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// Whether anything on the machine was changed, or may have been.
+    pub(super) fn has_changes(&self) -> bool {
+        !self.units.is_empty() || self.moved.is_some() || !self.started.is_empty()
+    }
+
     /// Remembers how a unit was before it is changed for the first time.
     pub(super) fn remember(&mut self, unit: &Unit) {
         if !self.units.iter().any(|known| known.name == unit.name) {
@@ -62,9 +73,11 @@ impl Record {
 
     /// Forgets what was undone.
     pub(super) fn clear(directory: &Path) -> anyhow::Result<()> {
-        match fs::remove_file(directory.join("record.json")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
+        let path = directory.join("record.json");
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(fs::File::open(directory)?.sync_all()?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
         }
     }
 }

@@ -41,6 +41,18 @@ pub(super) fn files(loaded: &Loaded) -> Vec<UsedFile> {
     files
 }
 
+impl State {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::ToDo => "to do",
+            Self::Done => "done",
+            Self::NotNeeded => "not needed",
+            Self::Skipped => "NOT DONE",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
 impl Report {
     /// Whether nothing stands in the way, and nothing failed.
     pub(super) fn is_well(&self) -> bool {
@@ -49,7 +61,7 @@ impl Report {
 
     /// Whether there is nothing left to do.
     fn is_done(&self) -> bool {
-        self.obstacle.is_none() && self.steps.iter().all(|step| matches!(step.state, State::Done | State::NotNeeded))
+        self.obstacle.is_none() && self.steps.iter().all(|step| !matches!(step.state, State::ToDo | State::Failed))
     }
 
     pub(super) fn print(&self, json: bool) -> anyhow::Result<()> {
@@ -81,13 +93,7 @@ impl Report {
         }
         text.push_str(if self.applied { "\nWhat was done:\n" } else { "\nWhat --apply does:\n" });
         for (number, step) in self.steps.iter().enumerate() {
-            let state = match step.state {
-                State::ToDo => "to do",
-                State::Done => "done",
-                State::NotNeeded => "not needed",
-                State::Failed => "FAILED",
-            };
-            let _ = writeln!(text, "{:>3}. [{state}] {}", number + 1, visible(&step.title));
+            let _ = writeln!(text, "{:>3}. [{}] {}", number + 1, step.state.word(), visible(&step.title));
             if !step.said.is_empty() {
                 let _ = writeln!(text, "       {}", visible(&step.said));
             }
