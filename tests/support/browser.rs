@@ -384,27 +384,43 @@ struct Driver {
 }
 
 impl Driver {
+    /// It takes a free port of IPv4 and then wants the same one of IPv6, which another process may have by then: another
+    /// try takes another port.
     fn start() -> Self {
-        let mut child = Command::new("chromedriver")
+        let mut said = String::new();
+        for _ in 0..5 {
+            match Self::listen() {
+                Ok(driver) => return driver,
+                Err(words) => said.push_str(&words),
+            }
+        }
+        panic!("chromedriver ended before it listened, five times: {said}")
+    }
+
+    /// Or what it said before it ended.
+    fn listen() -> Result<Self, String> {
+        let child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("Debian's packages chromium and chromium-driver: make setup-test");
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let port = loop {
-            let mut line = String::new();
-            assert!(out.read_line(&mut line).unwrap() > 0, "chromedriver ended before it listened");
-            let said =
-                line.split_once("started successfully on port ").map(|(_, port)| port.trim().trim_end_matches('.'));
-            if let Some(port) = said {
-                break port.parse().unwrap();
+        let mut driver = Self { child, port: 0 };
+        let mut out = BufReader::new(driver.child.stdout.take().unwrap());
+        let mut said = String::new();
+        while driver.port == 0 {
+            let from = said.len();
+            if out.read_line(&mut said).unwrap() == 0 {
+                return Err(said);
             }
-        };
+            if let Some((_, port)) = said[from..].split_once("started successfully on port ") {
+                driver.port = port.trim().trim_end_matches('.').parse().unwrap();
+            }
+        }
         // It writes on, to a pipe that somebody must read.
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-        Self { child, port }
+        Ok(driver)
     }
 
     fn url(&self) -> String {
