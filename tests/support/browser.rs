@@ -384,8 +384,8 @@ struct Driver {
 }
 
 impl Driver {
-    /// It takes a free port of IPv4 and then wants the same one of IPv6, which another process may have by then: another
-    /// try takes another port.
+    /// It takes a free port of IPv6 and then wants the same one of IPv4, which another process may have: it ends then, and
+    /// another try takes another port.
     fn start() -> Self {
         let mut said = String::new();
         for _ in 0..5 {
