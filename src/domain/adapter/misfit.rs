@@ -94,3 +94,17 @@ pub(super) fn below(parent: &str, key: impl fmt::Display) -> String {
     }
     pointer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_of_an_answer_is_bounded() {
+        let told = Misfits::one("é".repeat(10_000), "w".repeat(10_000));
+        let lengths: Vec<_> = told.0.iter().map(|one| (one.pointer.chars().count(), one.why.chars().count())).collect();
+        assert_eq!(lengths, [(MOST.0 + 1, MOST.1 + 1)], "each with its ellipsis");
+        let short = Misfits::one("/metrics", "is missing");
+        assert_eq!((short.0[0].pointer.as_str(), short.0[0].why.as_str()), ("/metrics", "is missing"));
+    }
+}
