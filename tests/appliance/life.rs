@@ -86,10 +86,8 @@ fn upgraded(system: &System) {
     system.sh("systemctl start quantum-clm.service");
     system.sh("quantum-clm user list | grep ada");
     // Of what runs only what ran.
-    system.sh(
-        "systemctl enable quantum-clm-worker.service; \
-         systemctl stop quantum-clm-backup.timer quantum-clm-worker.service; systemctl start quantum-clm.socket",
-    );
+    system.sh("systemctl enable quantum-clm-worker.service; \
+         systemctl stop quantum-clm-backup.timer quantum-clm-worker.service; systemctl start quantum-clm.socket");
     system.install(VERSION);
     system.wait_active("quantum-clm.service");
     for unit in ["quantum-clm-backup.timer", "quantum-clm-worker.service"] {
