@@ -123,7 +123,7 @@ impl WriteTxn {
             Some(row) => codec::decode::<Header>(row?.1.value())?.last > id,
             None => false,
         };
-        let run = match tail.range(..feed::FEED.min(id.next().0))?.next_back() {
+        let run = match tail.range(..id.next().0)?.next_back() {
             Some(row) => feed::split_tail(row?.1.value())?.0.last > id,
             None => false,
         };

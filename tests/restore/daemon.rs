@@ -9,9 +9,7 @@ use crate::support::wait_for;
 
 #[test]
 fn each_backup_that_was_made_under_load() {
-    let backups = tempfile::tempdir().unwrap();
-    let directory = format!("backup.directory = {:?}", backups.path());
-    let bed = Bed::new("", &["events.commit_interval = \"50ms\"", &directory, "backup.keep_last = 10"]);
+    let bed = Bed::new("", &["events.commit_interval = \"50ms\"", "backup.keep_last = 10"]);
     let mut journal = Numbered::new(&bed, this_hour());
     let daemon = bed.start();
     let mut taken = Vec::new();
