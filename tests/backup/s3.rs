@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use quantum_clm::backup::remote::{Owner, Patience, Problem, Remote, RemoteError, S3Place};
+use quantum_clm::backup::remote::{Copied, Owner, Patience, Problem, Remote, RemoteError, S3Place};
 use quantum_clm::backup::{self, Place};
 use quantum_clm::config::S3;
 use quantum_clm::domain::backup::{AuditAt, BackupId, FeedAt, Keep, KeptArtifact, Manifest, ProgramId, StoredFile};
@@ -25,6 +25,8 @@ const PATIENCE: Patience = Patience {
     silence: Duration::from_secs(20),
     tries: 4,
     pauses: Pauses { first: 10_000, most: 50_000 },
+    object: Duration::from_secs(60),
+    rate: 100 << 10,
 };
 
 /// Backups that were made here, and what is needed to copy them.
@@ -156,6 +158,12 @@ fn assert_says<T>(result: Result<T, RemoteError>, parts: &[&str]) {
     }
 }
 
+async fn listed(remote: &Remote) -> Result<Vec<Copied>, RemoteError> {
+    let mut copies = Vec::new();
+    remote.list(|copy| copies.push(copy)).await?;
+    Ok(copies)
+}
+
 /// What lies in the bucket below the prefix.
 fn kept(moto: &Moto) -> Vec<String> {
     moto.keys(BUCKET).iter().map(|key| key.strip_prefix("home/one/").unwrap_or(key).to_owned()).collect()
@@ -183,7 +191,7 @@ async fn a_backup_goes_there_once_and_comes_back_as_it_was() {
     let sent = remote.put_backup(&bed.place, &second, &here()).await.unwrap();
     assert_eq!((sent.files, sent.present), (2, 3), "a second time, its words");
 
-    let listed = remote.list().await.unwrap();
+    let listed = listed(&remote).await.unwrap();
     let manifests: Vec<Manifest> = listed.into_iter().map(|copy| copy.manifest.unwrap()).collect();
     assert_eq!(manifests, [first.clone(), second.clone()]);
 
@@ -238,11 +246,11 @@ async fn a_store_that_goes_away_has_no_half_backup_and_gets_the_rest_later() {
     );
     assert_eq!((moto.unfinished(BUCKET), kept(&moto)), (1, vec![artifact(&backup)]));
     wire.set(Weather::default());
-    assert_eq!(remote.list().await.unwrap().len(), 0);
+    assert_eq!(listed(&remote).await.unwrap().len(), 0);
 
     let sent = remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
     assert_eq!((sent.files, sent.present), (3, 1));
-    assert_eq!((moto.unfinished(BUCKET), remote.list().await.unwrap().len()), (0, 1));
+    assert_eq!((moto.unfinished(BUCKET), listed(&remote).await.unwrap().len()), (0, 1));
 
     // Killed, and back without anything that it had.
     moto.kill();
@@ -264,7 +272,7 @@ async fn who_may_not_is_told_what_to_mend() {
     let secret_file = bed.directory.path().join("secret");
     let missing = bed.remote(&moto.url());
     assert_says(missing.put_backup(&bed.place, &backup, &here()).await, &["no bucket \"safe\"", "backup.s3.bucket"]);
-    assert_says(missing.list().await, &["no bucket \"safe\"", "backup.s3.bucket"]);
+    assert_says(listed(&missing).await, &["no bucket \"safe\"", "backup.s3.bucket"]);
     moto.make_bucket(BUCKET);
     let (reader, reads) = moto.account("reader", "s3%3AListBucket");
     moto.check_signatures();
@@ -316,7 +324,7 @@ async fn what_was_damaged_is_found() {
         let key = format!("home/one/2026-11-21T031500Z/{name}");
         let whole = moto.object(BUCKET, &key);
         moto.damage(BUCKET, &key);
-        assert!(remote.list().await.unwrap()[0].manifest.is_err(), "{name}");
+        assert!(listed(&remote).await.unwrap()[0].manifest.is_err(), "{name}");
         assert!(matches!(
             *remote.get(backup.id, &bed.other("fetched")).await.unwrap_err().problem,
             Problem::Damaged(_)
@@ -324,7 +332,7 @@ async fn what_was_damaged_is_found() {
         moto.put(BUCKET, &key, &whole);
     }
     moto.put(BUCKET, "home/one/2026-11-21T031500Z/quantum.redb", b"short");
-    let listed = remote.list().await.unwrap();
+    let listed = listed(&remote).await.unwrap();
     assert!(listed[0].manifest.as_ref().unwrap_err().contains("5 bytes"), "{listed:?}");
     assert_says(remote.get(backup.id, &bed.other("fetched")).await, &["5 bytes instead of"]);
     // What is damaged here is not sent.
@@ -394,7 +402,7 @@ async fn tls_needs_a_certificate_that_is_trusted() {
     assert_says(remote.put_backup(&bed.place, &backup, &here()).await, &["no bucket \"safe\""]);
     let none = S3 { ca_file: Some(bed.directory.path().join("secret")), ..settings };
     let remote = Remote::new(&none, None, PATIENCE).unwrap();
-    assert_says(remote.list().await, &["no certificate", "mend backup.s3.ca_file"]);
+    assert_says(listed(&remote).await, &["no certificate", "mend backup.s3.ca_file"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -402,10 +410,10 @@ async fn a_busy_store_is_asked_again_and_a_strange_one_is_not() {
     let bed = Bed::new();
     let list = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
     let busy = Parrot::start(&[(503, "retry-after: 0\r\n", ""), (429, "", ""), (500, "", "<Error/>"), (200, "", list)]);
-    assert_eq!(bed.remote(&busy.url()).list().await.unwrap().len(), 0);
+    assert_eq!(listed(&bed.remote(&busy.url())).await.unwrap().len(), 0);
     assert_eq!(busy.asked(), 4);
     let down = Parrot::start(&[(503, "", "<Error><Code>SlowDown</Code><Message>a\u{7}b</Message></Error>")]);
-    assert_says(bed.remote(&down.url()).list().await, &["503 SlowDown (a b)", "try again later"]);
+    assert_says(listed(&bed.remote(&down.url())).await, &["503 SlowDown (a b)", "try again later"]);
     assert_eq!(down.asked(), PATIENCE.tries as usize);
 
     let endless = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
@@ -420,11 +428,11 @@ async fn a_busy_store_is_asked_again_and_a_strange_one_is_not() {
         ("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "document type"),
     ] {
         let strange = Parrot::start(&[(200, "", body)]);
-        assert_says(bed.remote(&strange.url()).list().await, &[part, "backup.s3.url"]);
+        assert_says(listed(&bed.remote(&strange.url())).await, &[part, "backup.s3.url"]);
         assert_eq!(strange.asked(), 1, "{part}");
     }
     let moved = Parrot::start(&[(301, "x-amz-bucket-region: eu-central-1\r\n", "")]);
-    assert_says(bed.remote(&moved.url()).list().await, &["backup.s3.region = \"eu-central-1\""]);
+    assert_says(listed(&bed.remote(&moved.url())).await, &["backup.s3.region = \"eu-central-1\""]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -492,8 +500,26 @@ async fn what_is_sent_again_under_its_name_counts_only_when_all_of_it_is_there()
     wire.set(Weather { down_after: Some(9 << 20), ..Weather::default() });
     assert!(remote.put_backup(&bed.place, &another, &here()).await.is_err());
     wire.set(Weather::default());
-    let listed = remote.list().await.unwrap();
+    let listed = listed(&remote).await.unwrap();
     assert!(listed.len() == 1 && listed[0].unfinished, "{listed:?}");
     remote.put_backup(&bed.place, &another, &here()).await.unwrap();
     assert_eq!(remote.get(another.id, &bed.other("fetched")).await.unwrap(), another);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_sends_a_byte_now_and_then_is_given_up() {
+    let (moto, bed) = (Moto::start(), Bed::new());
+    moto.make_bucket(BUCKET);
+    let wire = Wire::before(moto.port);
+    let hasty = Patience { object: Duration::from_secs(2), rate: 1 << 20, ..PATIENCE };
+    let backup = bed.backup("2026-11-21T031500Z", 1 << 20, &[]);
+    bed.remote(&moto.url()).put_backup(&bed.place, &backup, &here()).await.unwrap();
+    // Small ones from the first byte on, and the data file in its middle: each would take hours.
+    for (after, name) in [(0, "SHA256SUMS"), (500_000, "quantum.redb")] {
+        let remote = Remote::new(&bed.settings(&wire.url()), None, hasty).unwrap();
+        wire.set(Weather { drip_answers_after: Some(after), ..Weather::default() });
+        let other = bed.other("fetched");
+        assert_says(remote.get(backup.id, &other).await, &[name, "for one object, and has not sent it"]);
+        assert_eq!(backup::list(&other).map_or(0, |found| found.len()), 0);
+    }
 }

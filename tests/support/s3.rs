@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::receiver::Certificates;
 use super::wait_for_some;
@@ -200,6 +201,8 @@ pub(crate) struct Weather {
     pub(crate) cut_after: Option<u64>,
     /// One connection ends when so many bytes of answers have gone by.
     pub(crate) cut_answers_after: Option<u64>,
+    /// Answers come byte by byte, a few in a second, when so many bytes of them have gone by.
+    pub(crate) drip_answers_after: Option<u64>,
     /// The byte behind so many is another one.
     pub(crate) flip_after: Option<u64>,
 }
@@ -244,6 +247,7 @@ fn carry(from: &mut TcpStream, to: &mut TcpStream, weather: &Mutex<Weather>, req
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         let mut pass = read;
+        let mut drips = false;
         {
             let mut weather = weather.lock().expect("the lock");
             if requests {
@@ -257,9 +261,18 @@ fn carry(from: &mut TcpStream, to: &mut TcpStream, weather: &Mutex<Weather>, req
                 pass = pass.min(cut(&mut weather.cut_after, read));
             } else {
                 pass = cut(&mut weather.cut_answers_after, read);
+                drips = weather.drip_answers_after == Some(0);
+                if let Some(left) = &mut weather.drip_answers_after {
+                    *left = left.saturating_sub(read as u64);
+                }
             }
         }
-        if to.write_all(&buffer[..pass]).is_err() || pass < read {
+        let slowly = |byte: &u8| {
+            thread::sleep(Duration::from_millis(300));
+            to.write_all(&[*byte])
+        };
+        let passed = if drips { buffer[..pass].iter().try_for_each(slowly) } else { to.write_all(&buffer[..pass]) };
+        if passed.is_err() || pass < read {
             break;
         }
     }

@@ -46,6 +46,17 @@ pub struct Patience {
     pub tries: u32,
     /// Between two tries.
     pub pauses: Pauses,
+    /// For an object, with all tries and pauses; as much more as its bytes take at [`Patience::rate`].
+    pub object: Duration,
+    /// Bytes a second that an object comes with at least: a byte now and then is no silence, and no end either.
+    pub rate: u64,
+}
+
+impl Patience {
+    /// How long an object of `size` bytes is waited for.
+    fn enough(&self, size: u64) -> Duration {
+        self.object.saturating_add(Duration::from_secs(size / self.rate.max(1)))
+    }
 }
 
 impl Default for Patience {
@@ -56,6 +67,8 @@ impl Default for Patience {
             silence: Duration::from_secs(60),
             tries: 8,
             pauses: Pauses { first: 1_000_000, most: 30_000_000 },
+            object: Duration::from_secs(20 * 60),
+            rate: 32 << 10,
         }
     }
 }
@@ -306,6 +319,17 @@ impl Client {
             region: region.filter(|region| !region.is_empty() && *region != self.signer.region),
             retry_after: header(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok()),
         }
+    }
+
+    /// What `work` fetches, an object of `size` bytes at most, unless it never ends.
+    pub(super) async fn in_time<T>(
+        &self,
+        size: u64,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        let enough = self.patience.enough(size);
+        let slow = || Problem::Slow { store: self.endpoint.shown(), seconds: enough.as_secs() };
+        timeout(enough, work).await.unwrap_or_else(|_| Err(slow()))
     }
 
     pub(super) fn strange(&self, why: impl Into<String>) -> Problem {

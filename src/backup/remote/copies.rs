@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::error::{Problem, RemoteError};
 use super::objects::Listed;
@@ -26,6 +27,31 @@ pub struct Copied {
     pub unfinished: bool,
 }
 
+/// What retention has to know of a backup.
+struct Kept {
+    id: BackupId,
+    unfinished: bool,
+    /// The models' files that it names; none where it is not whole. Backups share most names, and so does this.
+    named: Option<Vec<Arc<str>>>,
+}
+
+impl Kept {
+    fn of(copy: Copied, known: &mut HashSet<Arc<str>>) -> Self {
+        let mut share = |name: String| {
+            let name = Arc::from(name);
+            known.get(&name).cloned().unwrap_or_else(|| {
+                known.insert(Arc::clone(&name));
+                name
+            })
+        };
+        let named = copy
+            .manifest
+            .ok()
+            .map(|manifest| manifest.artifacts.into_iter().map(|artifact| share(artifact.stored_name)).collect());
+        Self { id: copy.id, unfinished: copy.unfinished, named }
+    }
+}
+
 /// The words of a backup, as they are in the store.
 pub(super) struct Words {
     pub(super) manifest: Manifest,
@@ -34,16 +60,16 @@ pub(super) struct Words {
 }
 
 impl Remote {
-    /// Every backup there, oldest first.
-    pub async fn list(&self) -> Result<Vec<Copied>, RemoteError> {
+    /// Every backup there to `each`, oldest first. One by one: a manifest may be as large as the memory of a small machine
+    /// would have it for all of them.
+    pub async fn list(&self, mut each: impl FnMut(Copied)) -> Result<(), RemoteError> {
         let names = self.client.names(&self.place.key("")).await.map_err(self.at(""))?;
         let mut ids: Vec<BackupId> = names.iter().filter_map(|name| name.parse().ok()).collect();
         ids.sort_unstable();
-        let mut copies = Vec::new();
         for id in ids {
-            copies.push(self.look(id).await?);
+            each(self.look(id).await?);
         }
-        Ok(copies)
+        Ok(())
     }
 
     async fn look(&self, id: BackupId) -> Result<Copied, RemoteError> {
@@ -84,8 +110,11 @@ impl Remote {
     /// The place becomes `owner`'s by that, or nothing is done.
     pub async fn prune(&self, keep: &Keep, now: Micros, owner: &Owner) -> Result<Vec<BackupId>, RemoteError> {
         self.claim(owner).await?;
-        let copies = self.list().await?;
-        let held: Vec<Held> = copies.iter().map(|copy| Held { id: copy.id, whole: copy.manifest.is_ok() }).collect();
+        let mut copies = Vec::new();
+        let mut known = HashSet::new();
+        self.list(|copy| copies.push(Kept::of(copy, &mut known))).await?;
+        drop(known);
+        let held: Vec<Held> = copies.iter().map(|copy| Held { id: copy.id, whole: copy.named.is_some() }).collect();
         let mut gone = to_remove(&held, keep, now);
         let newest = held.iter().filter(|held| held.whole).map(|held| held.id).max();
         gone.extend(copies.iter().filter(|copy| copy.unfinished && Some(copy.id) < newest).map(|copy| copy.id));
@@ -95,9 +124,9 @@ impl Remote {
                 removed.push(*id);
             }
         }
-        let left: Vec<&Copied> = copies.iter().filter(|copy| !gone.contains(&copy.id)).collect();
+        let left: Vec<&Kept> = copies.iter().filter(|copy| !gone.contains(&copy.id)).collect();
         // What one that cannot be read names is not known, and may be all that is left to restore it with.
-        if left.iter().all(|copy| copy.manifest.is_ok() || copy.unfinished) {
+        if left.iter().all(|copy| copy.named.is_some() || copy.unfinished) {
             self.sweep(&left, now).await?;
         }
         Ok(removed)
@@ -126,11 +155,10 @@ impl Remote {
 
     /// Others may have their own below `artifacts/`, above all where the prefix is empty: only what has a name that this
     /// program gives can be left of a backup.
-    async fn sweep(&self, left: &[&Copied], now: Micros) -> Result<(), RemoteError> {
+    async fn sweep(&self, left: &[&Kept], now: Micros) -> Result<(), RemoteError> {
         let prefix = self.place.key("artifacts/");
-        let manifests = left.iter().filter_map(|copy| copy.manifest.as_ref().ok());
         let named: HashSet<&str> =
-            manifests.flat_map(|manifest| &manifest.artifacts).map(|artifact| artifact.stored_name.as_str()).collect();
+            left.iter().filter_map(|copy| copy.named.as_ref()).flatten().map(|name| &**name).collect();
         let mut unnamed = Vec::new();
         let look = |listed: Listed| {
             let old = listed.modified.is_some_and(|at| at < now.minus(GRACE));

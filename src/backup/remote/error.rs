@@ -40,6 +40,17 @@ pub enum Problem {
         /// How long.
         seconds: u64,
     },
+    /// It sends something now and then, and never comes to an end.
+    #[error(
+        "the store at {store} was given {seconds} s for one object, and has not sent it: look at the network between, or \
+         try again later"
+    )]
+    Slow {
+        /// Its address.
+        store: String,
+        /// How long it had.
+        seconds: u64,
+    },
     /// A request or an answer broke off.
     #[error("the connection to {store} broke off: {why}")]
     Broken {

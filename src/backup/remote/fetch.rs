@@ -27,16 +27,15 @@ impl Client {
     /// The whole object, of `most` bytes at most; none where it is not there.
     pub(super) async fn get(&self, key: &str, most: u64) -> Result<Option<Vec<u8>>, Problem> {
         let mut failures = 0;
-        let got = loop {
-            match self.get_once(key, most).await {
-                Ok(bytes) => break Ok(bytes),
-                Err(problem) => match self.again(&mut failures, problem).await {
-                    Ok(()) => {}
-                    Err(problem) => break Err(problem),
-                },
+        let getting = async {
+            loop {
+                match self.get_once(key, most).await {
+                    Ok(bytes) => return Ok(bytes),
+                    Err(problem) => self.again(&mut failures, problem).await?,
+                }
             }
         };
-        match got {
+        match self.in_time(most, getting).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(problem) if problem.is_not_found() => Ok(None),
             Err(problem) => Err(problem),
@@ -71,19 +70,20 @@ impl Client {
         let writer = tokio::task::spawn_blocking(move || write(&path, receiver));
         let mut place = Place { key, size, arrived: 0, etag: None };
         let mut failures = 0;
-        let fetched = loop {
-            let before = place.arrived;
-            let problem = match self.fetch_on(&mut place, &sender).await {
-                Ok(()) => break Ok(()),
-                Err(problem) => problem,
-            };
-            if place.arrived > before {
-                failures = 0;
-            }
-            if let Err(problem) = self.again(&mut failures, problem).await {
-                break Err(problem);
+        let fetching = async {
+            loop {
+                let before = place.arrived;
+                let problem = match self.fetch_on(&mut place, &sender).await {
+                    Ok(()) => return Ok(()),
+                    Err(problem) => problem,
+                };
+                if place.arrived > before {
+                    failures = 0;
+                }
+                self.again(&mut failures, problem).await?;
             }
         };
+        let fetched = self.in_time(size, fetching).await;
         drop(sender);
         let written = writer.await.map_err(|error| Problem::Own(error.to_string()))?;
         // That the disk is full is why the fetch ended, where it is.

@@ -47,9 +47,10 @@ pub(super) fn run(named: &str, limit: usize, global: &Global) -> anyhow::Result<
     ensure!(place.is_some() || named == CONFIGURED, "{named} is no place in a store: write s3://bucket/prefix, or s3");
     ensure!(place.as_ref().is_none_or(|place| place.id.is_none()), "{named} is one backup: list what is beside it");
     let remote = remote(&config, place.as_ref())?;
-    let copies = waiting(async { Ok(remote.list().await?) })?;
     let place = remote.place().to_string();
-    let backups: Vec<Row> = copies.into_iter().rev().take(limit).map(|copy| row(&place, copy)).collect();
+    let mut rows = Vec::new();
+    waiting(async { Ok(remote.list(|copy| rows.push(row(&place, copy))).await?) })?;
+    let backups: Vec<Row> = rows.into_iter().rev().take(limit).collect();
     if global.json {
         output::json(&Answer { place, backups })?;
     } else if backups.is_empty() {
