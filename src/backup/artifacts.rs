@@ -138,6 +138,11 @@ pub(super) fn check(place: &Place, kept: &KeptArtifact) -> Result<(), String> {
     }
 }
 
+/// Whether every file of models that a backup names is on the shelf and whole: they are read for that.
+pub fn has_its_artifacts(place: &Place, manifest: &Manifest) -> bool {
+    manifest.artifacts.iter().all(|kept| check(place, kept).is_ok())
+}
+
 /// Whether a manifest names a file as this program would: nothing outside the shelf is ever read or removed on its word.
 pub(super) fn is_named_well(kept: &KeptArtifact) -> bool {
     let plain = kept.stored_name == plain_name(&kept.sha256);

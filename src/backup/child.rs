@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -21,6 +22,9 @@ const MOST_ANSWER: u64 = 256 << 20;
 /// How long a child may take, and how much longer for each MiB: a slow disk reads ten a second.
 const PATIENCE: Duration = Duration::from_secs(300);
 const PATIENCE_A_MIB: Duration = Duration::from_millis(250);
+
+/// Nothing of its own makes a process end by this one.
+const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
 
 /// How low the child's claim to the processor is.
 const NICE: i32 = 10;
@@ -84,6 +88,7 @@ pub(super) fn look(path: &Path, artifacts: Option<&Path>, verifier: &Verifier) -
         Ok(Answer::Failed(why)) => {
             Err(VerifyError::Io { step: "open", path: path.to_owned(), source: io::Error::other(why) })
         }
+        _ if ending.status.signal() == Some(SIGKILL) => Err(VerifyError::Killed),
         _ => {
             let mut looked = Looked::default();
             let last = ending.stderr.lines().last().map_or_else(String::new, |line| format!(" ({line})"));

@@ -120,6 +120,9 @@ pub enum VerifyError {
     /// The child process that verifies could not be run.
     #[error("the process that verifies could not be run: {0}")]
     Child(#[source] io::Error),
+    /// Somebody ended it, which says nothing of what it looked at: the kernel, where memory ran out, or we, when it was late.
+    #[error("the process that verifies was killed: it took too long, or memory ran out (journalctl -k says so)")]
+    Killed,
     /// Any other failure of the disk.
     #[error("cannot {step} {}: {source}", path.display())]
     Io {

@@ -30,6 +30,7 @@ pub mod seal;
 mod sealed;
 mod verify;
 
+pub use artifacts::has_its_artifacts;
 pub use child::answer;
 pub use create::{Created, Plan, Step, create};
 pub use error::{BackupError, VerifyError};

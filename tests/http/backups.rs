@@ -421,7 +421,7 @@ impl Elsewhere for Store {
 }
 
 fn failure(may_pass: bool) -> Result<(), CopyFailure> {
-    Err(CopyFailure { why: "the bucket is gone".to_owned(), may_pass })
+    Err(CopyFailure { why: "the bucket is gone".to_owned(), may_pass, ours: false })
 }
 
 #[tokio::test]

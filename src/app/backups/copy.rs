@@ -1,9 +1,10 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::time::Duration;
 
 use super::Backups;
-use super::finish::resolve;
+use super::ask::open_attempts;
+use super::finish::{look_again, resolve};
 use crate::backup::{self, Place};
 use crate::domain::backup::{Attempt, AttemptState, BackupId, CopyState, Manifest, Trouble};
 use crate::domain::rules::Finding;
@@ -18,6 +19,8 @@ pub struct CopyFailure {
     pub why: String,
     /// Whether the same may succeed a little later.
     pub may_pass: bool,
+    /// Whether it is the backup here that cannot be read, or is not what it was.
+    pub ours: bool,
 }
 
 /// What is under way.
@@ -47,23 +50,58 @@ impl Default for Pauses {
 }
 
 /// A copy that is on its way.
+#[derive(Clone, Debug)]
 struct Way {
     attempt: u64,
     backup: Option<BackupId>,
     to: String,
 }
 
+/// What came of a copy.
+#[derive(Clone, Debug)]
+struct Outcome {
+    tries: u32,
+    /// `None` where there is nothing to copy any more: retention has removed the backup meanwhile.
+    ended: Option<Result<(), CopyFailure>>,
+}
+
+/// A copy that is over.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    way: Way,
+    outcome: Outcome,
+    at: Micros,
+}
+
+impl Ended {
+    /// Says so in the attempt, as far as it is about it.
+    pub(super) fn show(&self, attempt: &mut Attempt) {
+        let Self { way: Way { attempt: number, to, .. }, outcome: Outcome { tries, ended }, at } = self;
+        if attempt.number != *number {
+            return;
+        }
+        let Some(ended) = ended else { return attempt.copies.retain(|copy| copy.to != *to) };
+        if let Some(copy) = attempt.copies.iter_mut().find(|copy| copy.to == *to) {
+            copy.tries = copy.tries.saturating_add(*tries);
+            copy.ended_at = Some(*at);
+            copy.error = ended.as_ref().err().map(ToString::to_string);
+            copy.state = if ended.is_ok() { CopyState::Done } else { CopyState::Failed };
+        }
+    }
+}
+
 /// Whether a backup is whole and still to be copied somewhere.
 fn waits(attempt: &Attempt) -> bool {
-    attempt.state == AttemptState::Done && attempt.copies.iter().any(|copy| copy.state == CopyState::Waiting)
+    attempt.state == AttemptState::Done && attempt.copies.iter().any(|copy| !copy.state.is_over())
 }
 
 /// The place takes copies again: what is lacking there of `there` is sent now. Only what gets there asks for that, and
-/// nothing is sent twice, so this ends.
+/// nothing is sent twice, so this ends. What is being looked through waits for what that finds.
 fn make_up(txn: &WriteTxn, to: &str, there: &BTreeSet<BackupId>) -> Result<(), StoreError> {
+    let doubted: BTreeSet<_> = open_attempts(txn)?.iter().filter_map(|attempt| attempt.backup).collect();
     let lacks = |attempt: &Attempt| {
         attempt.made_one()
-            && attempt.backup.is_some_and(|id| there.contains(&id))
+            && attempt.backup.is_some_and(|id| there.contains(&id) && !doubted.contains(&id))
             && attempt.copy_at(to).is_none_or(|copy| copy.state == CopyState::Failed)
     };
     for mut attempt in txn.newest_backup_attempts(|_| true)?.into_iter().filter(lacks) {
@@ -75,13 +113,34 @@ fn make_up(txn: &WriteTxn, to: &str, there: &BTreeSet<BackupId>) -> Result<(), S
 }
 
 impl Backups {
-    /// Copies elsewhere what waits for that, one backup after the other. Ends when nothing waits.
+    /// Copies elsewhere what waits for that, one backup after the other. Ends when nothing waits. Only one at a time does
+    /// this. What cannot be written down of a copy's end is, first of all, when this is called again.
     pub async fn copy_elsewhere(&self, now: &(dyn Fn() -> Micros + Sync)) -> Result<(), StoreError> {
+        self.write_down_the_copy()?;
         while let Some(way) = self.begin_copy()? {
-            let ended = self.copy_with_patience(&way).await;
-            self.live().copy_trouble = None;
-            self.end_copy(&way, ended, now())?;
+            let outcome = self.copy_with_patience(&way).await;
+            let at = now();
+            {
+                let mut live = self.live();
+                live.copy_trouble = None;
+                live.ended_copy = Some(Ended { way, outcome, at });
+            }
+            self.write_down_the_copy()?;
         }
+        Ok(())
+    }
+
+    fn write_down_the_copy(&self) -> Result<(), StoreError> {
+        let Some(ended) = self.live().ended_copy.clone() else { return Ok(()) };
+        if let Err(error) = self.end_copy(&ended) {
+            let id = ended.way.backup.map_or_else(String::new, |id| id.to_string());
+            let trouble = format!("what came of the copy of {id} to {} cannot be written down: {error}", ended.way.to);
+            self.live().copy_trouble = Some(trouble);
+            self.happened();
+            return Err(error);
+        }
+        let mut live = self.live();
+        (live.ended_copy, live.copy_trouble) = (None, None);
         Ok(())
     }
 
@@ -90,9 +149,10 @@ impl Backups {
             return Ok(None);
         }
         let begun = self.store.write::<_, StoreError>(|txn| {
-            let oldest = txn.newest_backup_attempts(|_| true)?.into_iter().rfind(waits);
-            let Some(mut attempt) = oldest else { return Ok(None) };
-            let waiting = attempt.copies.iter_mut().find(|copy| copy.state == CopyState::Waiting);
+            // The newest is worth most, and somebody waits for it. One that runs already was left by a task that died.
+            let newest = txn.newest_backup_attempts(|_| true)?.into_iter().find(waits);
+            let Some(mut attempt) = newest else { return Ok(None) };
+            let waiting = attempt.copies.iter_mut().find(|copy| !copy.state.is_over());
             let Some(copy) = waiting else { return Ok(None) };
             copy.state = CopyState::Running;
             let to = copy.to.clone();
@@ -104,22 +164,22 @@ impl Backups {
     }
 
     /// How often it was tried, and what came of it.
-    async fn copy_with_patience(&self, Way { backup, to, .. }: &Way) -> (u32, Result<(), CopyFailure>) {
-        let failed = |why: &str| Err(CopyFailure { why: why.to_owned(), may_pass: false });
-        let (Some(elsewhere), Some(id)) = (&self.elsewhere, *backup) else {
-            return (0, failed("no store elsewhere is configured any more: [backup.s3]"));
+    async fn copy_with_patience(&self, way: &Way) -> Outcome {
+        let (to, failed) = (&way.to, |why: String, ours| Err(CopyFailure { why, may_pass: false, ours }));
+        let at_once = |ended| Outcome { tries: 0, ended };
+        let (Some(elsewhere), Some(id)) = (&self.elsewhere, way.backup) else {
+            let why = "no store elsewhere is configured any more: [backup.s3]".to_owned();
+            return at_once(Some(failed(why, false)));
         };
-        let place = self.place.clone();
-        let listed = tokio::task::spawn_blocking(move || backup::list(&place)).await;
-        let listed = match listed {
-            Ok(Ok(listed)) => listed,
-            Ok(Err(error)) => return (0, failed(&error.to_string())),
-            Err(error) => return (0, failed(&error.to_string())),
-        };
-        let manifest = match listed.into_iter().find(|found| found.id == id).map(|found| found.manifest) {
-            Some(Ok(manifest)) => manifest,
-            Some(Err(why)) => return (0, failed(&format!("the backup itself is not whole: {why}"))),
-            None => return (0, failed("the backup itself is no longer there")),
+        let manifest = match self.look_for(id).await {
+            Ok(Some(Ok(manifest))) => manifest,
+            Ok(Some(Err(why))) => {
+                return at_once(Some(failed(format!("the backup itself is not whole: {why}"), true)));
+            }
+            // Who names another place waits for it there, and is told.
+            Ok(None) if Some(to) == self.copied_to().as_ref() => return at_once(None),
+            Ok(None) => return at_once(Some(failed("the backup itself is no longer there".to_owned(), false))),
+            Err(why) => return at_once(Some(failed(why, false))),
         };
         let mut tries = 0;
         loop {
@@ -131,9 +191,25 @@ impl Backups {
                     self.report_copy_trouble(to, &failure);
                     tokio::time::sleep(*pause).await;
                 }
-                (tried, _) => return (tries, tried),
+                // It may have gone under our hands.
+                (Err(failure), _) if failure.ours && Some(to) == self.copied_to().as_ref() => {
+                    let gone = matches!(self.look_for(id).await, Ok(None));
+                    return Outcome { tries, ended: (!gone).then_some(Err(failure)) };
+                }
+                (tried, _) => return Outcome { tries, ended: Some(tried) },
             }
         }
+    }
+
+    /// What a backup says of itself, if it is there; or why that cannot be told. There it is also where it was the newest:
+    /// only then has nothing better come in its place.
+    async fn look_for(&self, id: BackupId) -> Result<Option<Result<Manifest, String>>, String> {
+        let place = self.place.clone();
+        let listed = tokio::task::spawn_blocking(move || backup::list(&place)).await;
+        let listed = listed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let is_newest = listed.iter().filter(|found| found.is_readable()).all(|found| found.id < id);
+        let found = listed.into_iter().find(|found| found.id == id).map(|found| found.manifest);
+        Ok(found.or_else(|| is_newest.then(|| Err("it is no longer there".to_owned()))))
     }
 
     fn report_copy_trouble(&self, to: &str, failure: &CopyFailure) {
@@ -153,29 +229,34 @@ impl Backups {
         readable.map(|found| found.id).filter(|id| !damaged.contains(id)).collect()
     }
 
-    fn end_copy(
-        &self,
-        Way { attempt: number, to, .. }: &Way,
-        (tries, ended): (u32, Result<(), CopyFailure>),
-        now: Micros,
-    ) -> Result<(), StoreError> {
-        let usual = self.copied_to();
+    fn end_copy(&self, copy: &Ended) -> Result<(), StoreError> {
+        let Ended { way: Way { attempt: number, to, .. }, outcome, at: now } = copy;
+        let (usual, now) = (self.copied_to(), *now);
+        let Some(ended) = &outcome.ended else {
+            return self.store.write::<_, StoreError>(|txn| {
+                let Some(mut attempt) = txn.backup_attempt(*number)? else { return Ok(()) };
+                copy.show(&mut attempt);
+                txn.put_backup_attempt(&attempt)
+            });
+        };
         let good = ended.is_ok() && Some(to) == usual.as_ref();
         let there = if good { self.worth_sending(now) } else { BTreeSet::new() };
         self.store.write::<_, StoreError>(|txn| {
             let Some(mut attempt) = txn.backup_attempt(*number)? else { return Ok(()) };
             let id = attempt.backup;
-            let Some(copy) = attempt.copies.iter_mut().find(|copy| copy.to == *to) else { return Ok(()) };
-            copy.tries = copy.tries.saturating_add(tries);
-            copy.ended_at = Some(now);
-            copy.error = ended.as_ref().err().map(ToString::to_string);
-            copy.state = if ended.is_ok() { CopyState::Done } else { CopyState::Failed };
+            copy.show(&mut attempt);
             txn.put_backup_attempt(&attempt)?;
+            if let (Err(failure), Some(id)) = (ended, id)
+                && failure.ours
+            {
+                // That says what is wrong with it, and that it is not to be sent any more.
+                look_again(txn, &BTreeMap::from([(id, format!("it cannot be copied: {failure}"))]), now)?;
+            }
             // Who names another place waits for it, and is told so.
             if Some(to) != usual.as_ref() {
                 return Ok(());
             }
-            match (&ended, id) {
+            match (ended, id) {
                 (Ok(()), Some(id)) => {
                     make_up(txn, to, &there)?;
                     resolve(txn, Trouble::NotCopied, None, &format!("backup {id} is at {to}"), now)
@@ -197,7 +278,7 @@ impl Backups {
             }
         })?;
         let metrics = &self.metrics.backups;
-        match &ended {
+        match ended {
             Ok(()) => metrics.copied(now),
             Err(failure) if usual.is_none() => {
                 tracing::info!(attempt = number, to, "the backup is not copied: {failure}");
@@ -207,6 +288,7 @@ impl Backups {
                 tracing::error!(attempt = number, to, "the backup was not copied elsewhere: {failure}");
             }
         }
+        self.asked.notify_one();
         self.happened();
         Ok(())
     }

@@ -41,6 +41,7 @@ impl Bucket {
         let place: S3Place = to.parse().map_err(|error: crate::backup::remote::BadS3Place| CopyFailure {
             why: error.to_string(),
             may_pass: false,
+            ours: false,
         })?;
         // Made anew each time: the secret is read again, and so is what the name says.
         let remote = Remote::new(&self.settings, Some(&place), Patience::default()).map_err(failure)?;
@@ -68,5 +69,5 @@ impl Bucket {
 }
 
 fn failure(error: RemoteError) -> CopyFailure {
-    CopyFailure { may_pass: error.may_pass(), why: error.to_string() }
+    CopyFailure { may_pass: error.may_pass(), ours: error.is_local(), why: error.to_string() }
 }

@@ -43,9 +43,13 @@ impl Backups {
             };
             match came {
                 Came::Made(new) => {
-                    let NewBackup { manifest, notes, doubted } = new.as_ref();
+                    let NewBackup { manifest, notes, to_verify } = new.as_ref();
                     made(txn, &mut attempt, manifest, notes.clone(), *at)?;
-                    look_again(txn, doubted, *at)?;
+                    look_again(txn, to_verify, *at)?;
+                }
+                // That it could not be looked through says nothing of the backup.
+                Came::Nothing(why) if attempt.kind == AttemptKind::Verify => {
+                    came_to_nothing(txn, &mut attempt, AttemptState::Inconclusive, why, *at)?;
                 }
                 Came::Nothing(why) => came_to_nothing(txn, &mut attempt, AttemptState::Failed, why, *at)?,
                 Came::Whole(report) => looked_at(txn, &mut attempt, report, *at)?,
@@ -209,14 +213,19 @@ pub(super) fn files_of_models(count: u64) -> String {
     if count == 1 { "1 file of a model".to_owned() } else { format!("{count} files of models") }
 }
 
-/// Asks for a whole look at backups that retention has read and doubts: that says what is wrong, and tells somebody.
-fn look_again(txn: &WriteTxn, doubted: &BTreeMap<BackupId, String>, at: Micros) -> Result<(), StoreError> {
-    for (id, fault) in doubted {
-        let why = format!("retention has read it: {fault}");
-        let mut attempt = Attempt::asked(txn.next_backup_attempt()?, AttemptKind::Verify, &own_name(), &why, at);
+/// Asks for a whole look at these backups: that says what is wrong with each, or that nothing is, and tells somebody.
+pub(super) fn look_again(
+    txn: &WriteTxn,
+    wanted: &BTreeMap<BackupId, String>,
+    at: Micros,
+) -> Result<(), StoreError> {
+    let open = open_attempts(txn)?;
+    let asked = |id| open.iter().any(|attempt| attempt.kind == AttemptKind::Verify && attempt.backup == Some(id));
+    for (id, why) in wanted.iter().filter(|(id, _)| !asked(**id)) {
+        let mut attempt = Attempt::asked(txn.next_backup_attempt()?, AttemptKind::Verify, &own_name(), why, at);
         attempt.backup = Some(*id);
         txn.put_backup_attempt(&attempt)?;
-        txn.audit(AuditEntry::done(at, &own(), "backup.verify", subject(&attempt), why))?;
+        txn.audit(AuditEntry::done(at, &own(), "backup.verify", subject(&attempt), why.as_str()))?;
     }
     Ok(())
 }
@@ -258,6 +267,7 @@ fn damaged(txn: &WriteTxn, attempt: &mut Attempt, report: &Report, at: Micros) -
     let more = report.findings.len().saturating_sub(1);
     let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
     let why = format!("it is not whole: {first}{more}");
+    attempt.mendable = report.is_of_models_files_only();
     attempt.end(AttemptState::Failed, Some(why.clone()), at);
     txn.audit(AuditEntry::done(at, &own(), "backup.damaged", subject(attempt), why.clone()))?;
     let Some(id) = attempt.backup else { return Ok(()) };
@@ -292,6 +302,10 @@ fn tell(attempt: &Attempt) {
             tracing::info!(attempt = number, id, bytes, rows, "a backup was made and verified");
         }
         (AttemptKind::Verify, AttemptState::Done) => tracing::info!(attempt = number, id, "the backup is whole"),
+        (AttemptKind::Verify, AttemptState::Inconclusive) => {
+            let why = attempt.error.as_deref().unwrap_or_default();
+            tracing::warn!(attempt = number, id, "the backup could not be looked through: {why}");
+        }
         _ => {
             let why = attempt.error.as_deref().unwrap_or_default();
             tracing::error!(attempt = number, id, "the backup failed: {why}");

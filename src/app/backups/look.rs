@@ -21,6 +21,8 @@ pub struct Kept {
     pub proof: Option<Proof>,
     /// The attempt that made it, where the data file knows it.
     pub made: Option<Attempt>,
+    /// The newest attempt to look through it.
+    pub looked: Option<Attempt>,
 }
 
 /// What a verification found.
@@ -87,10 +89,13 @@ impl Backups {
     /// Looks at everything. Blocks; no file of models and no data file is read.
     pub fn standing(&self, now: Micros) -> Result<Standing, BackupsError> {
         let mut attempts = self.store.backup_attempts(u64::MAX, ATTEMPTS)?;
-        let (running, first_start, unwritten) = {
+        let (running, first_start, unwritten, ended_copy) = {
             let live = self.live();
-            (live.running, live.first_start, live.unwritten.clone())
+            (live.running, live.first_start, live.unwritten.clone(), live.ended_copy.clone())
         };
+        if let Some(ended) = ended_copy {
+            attempts.iter_mut().for_each(|attempt| ended.show(attempt));
+        }
         if let Some((number, stage)) = running
             && let Some(attempt) = attempts.iter_mut().find(|attempt| attempt.number == number)
         {
@@ -118,10 +123,15 @@ impl Backups {
     /// One attempt, with the step that it is at now.
     pub fn attempt(&self, number: u64) -> Result<Attempt, BackupsError> {
         let mut attempt = self.store.backup_attempt(number)?.ok_or(BackupsError::NoAttempt(number))?;
-        if let Some((running, stage)) = self.live().running
+        let live = self.live();
+        if let Some((running, stage)) = live.running
             && running == number
         {
             attempt.stage = stage.or(attempt.stage);
+        }
+        // Whoever waits for it need not wait until that can be written down.
+        if let Some(ended) = &live.ended_copy {
+            ended.show(&mut attempt);
         }
         Ok(attempt)
     }
@@ -131,14 +141,14 @@ fn kept(found: backup::Found, attempts: &[Attempt]) -> Kept {
     let backup::Found { id, path, manifest } = found;
     let of_it = |attempt: &&Attempt| attempt.backup == Some(id);
     let made = attempts.iter().filter(of_it).find(|attempt| attempt.made_one()).cloned();
-    let looked = attempts.iter().filter(of_it).find(|attempt| {
-        attempt.kind == AttemptKind::Verify && matches!(attempt.state, AttemptState::Done | AttemptState::Failed)
-    });
-    let again = looked.and_then(|attempt| {
+    // One that could not be carried out says nothing of the backup: it is as the last look before found it.
+    let found_so = attempts.iter().filter(of_it).find(|attempt| attempt.has_looked());
+    let looked = attempts.iter().filter(of_it).find(|attempt| attempt.kind == AttemptKind::Verify).cloned();
+    let again = found_so.and_then(|attempt| {
         let fault = (attempt.state == AttemptState::Failed).then(|| attempt.error.clone().unwrap_or_default());
         Some(Proof { at: attempt.ended_at?, fault })
     });
     let proof =
         again.or_else(|| manifest.as_ref().ok().map(|manifest| Proof { at: manifest.finished_at, fault: None }));
-    Kept { id, path, manifest, proof, made }
+    Kept { id, path, manifest, proof, made, looked }
 }

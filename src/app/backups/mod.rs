@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch as signal};
 
 pub use self::ask::{Asked, WHY_BYTES};
+use self::copy::Ended;
 pub use self::copy::{CopyFailure, Copying, Elsewhere, Pauses};
 pub use self::finish::Finished;
 pub use self::look::{Kept, Proof, Standing};
@@ -70,6 +71,8 @@ struct Live {
     copy_trouble: Option<String>,
     /// Why the outcome of an attempt could not be written down.
     unwritten: Option<String>,
+    /// A copy that is over, until that is written down.
+    ended_copy: Option<Ended>,
 }
 
 /// Why something about backups is refused.

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::finish::files_of_models;
+use super::look::Kept;
 use super::{Backups, BackupsError, keep, program};
 use crate::backup::seal::Recipient;
 use crate::backup::{self, Created, Plan, Step, VerifyError};
@@ -28,8 +29,8 @@ pub(super) struct NewBackup {
     pub(super) manifest: Manifest,
     /// What should be known although it is whole.
     pub(super) notes: Option<String>,
-    /// Older ones that were found damaged on the way, and how it showed.
-    pub(super) doubted: BTreeMap<BackupId, String>,
+    /// Older ones that are to be looked through now, and why.
+    pub(super) to_verify: BTreeMap<BackupId, String>,
 }
 
 impl Backups {
@@ -85,8 +86,10 @@ impl Backups {
         };
         match backup::create(&plan, now, &|step| self.at(number, stage(step))) {
             Ok(created) => {
-                let notes = notes(&created);
-                Came::Made(Box::new(NewBackup { manifest: created.manifest, notes, doubted: created.doubted }))
+                let (notes, mut to_verify) = (notes(&created), self.to_look_at_again(now));
+                let doubted = created.doubted.into_iter();
+                to_verify.extend(doubted.map(|(id, fault)| (id, format!("retention has read it: {fault}"))));
+                Came::Made(Box::new(NewBackup { manifest: created.manifest, notes, to_verify }))
             }
             Err(error) => Came::Nothing(error.to_string()),
         }
@@ -101,6 +104,27 @@ impl Backups {
         let open = self.store.open_windows(Trouble::Damaged.rule())?;
         damaged.extend(open.iter().filter_map(|window| window.parse::<BackupId>().ok()));
         Ok(damaged)
+    }
+
+    /// The backups of which less is known than could be: those whose last look came to no end, and those that are taken for
+    /// damaged because of models' files that are whole again. And why. Where that cannot be told, none: the next backup asks
+    /// again.
+    fn to_look_at_again(&self, now: Micros) -> BTreeMap<BackupId, String> {
+        let (Ok(standing), Ok(damaged)) = (self.standing(now), self.known_damaged(now)) else {
+            return BTreeMap::new();
+        };
+        let why = |kept: &Kept| {
+            let last = kept.looked.as_ref();
+            if let Some(attempt) = last.filter(|attempt| attempt.looked_in_vain()) {
+                let why = attempt.error.as_deref().unwrap_or_default();
+                return Some(format!("attempt {} to look through it came to nothing: {why}", attempt.number));
+            }
+            let manifest = kept.manifest.as_ref().ok()?;
+            let mendable = damaged.contains(&kept.id) && last.is_none_or(|attempt| attempt.mendable);
+            (mendable && backup::has_its_artifacts(&self.place, manifest))
+                .then(|| "it was found damaged, and the files of models that it names are whole now".to_owned())
+        };
+        standing.kept.iter().flatten().filter_map(|kept| Some((kept.id, why(kept)?))).collect()
     }
 
     /// Everything that can be looked at without the key of an encrypted one, which is not on this machine.

@@ -105,6 +105,11 @@ impl RemoteError {
     pub fn may_pass(&self) -> bool {
         self.problem.may_pass(false)
     }
+
+    /// Whether it is something on our own disk.
+    pub fn is_local(&self) -> bool {
+        matches!(*self.problem, Problem::Local { .. })
+    }
 }
 
 impl Problem {

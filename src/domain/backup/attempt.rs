@@ -40,6 +40,9 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The copies elsewhere that are wanted, in the order in which they are made.
     pub copies: Vec<RemoteCopy>,
+    /// Of a verification that found damage: whether that is in models' files only, which a later backup puts anew for all
+    /// that name them.
+    pub mendable: bool,
 }
 
 /// What an attempt is for. The stored form is the variant's number.
@@ -66,6 +69,8 @@ pub enum AttemptState {
     Failed,
     /// The daemon ended before it did.
     Interrupted,
+    /// A verification that could not be carried out: of the backup nothing more is known than before.
+    Inconclusive,
 }
 
 impl AttemptState {
@@ -82,6 +87,7 @@ impl AttemptState {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::Inconclusive => "inconclusive",
         }
     }
 }
@@ -191,6 +197,7 @@ impl Attempt {
             lacking: 0,
             error: None,
             copies: Vec::new(),
+            mendable: false,
         }
     }
 
@@ -204,6 +211,17 @@ impl Attempt {
     /// The copy at `to`.
     pub fn copy_at(&self, to: &str) -> Option<&RemoteCopy> {
         self.copies.iter().find(|copy| copy.to == to)
+    }
+
+    /// Whether it was a look through a backup that came to its end: then it says how the backup is.
+    pub fn has_looked(&self) -> bool {
+        self.kind == AttemptKind::Verify && matches!(self.state, AttemptState::Done | AttemptState::Failed)
+    }
+
+    /// Whether it was such a look and came to none, so that it is wanted still.
+    pub fn looked_in_vain(&self) -> bool {
+        self.kind == AttemptKind::Verify
+            && matches!(self.state, AttemptState::Inconclusive | AttemptState::Interrupted)
     }
 
     /// Whether a whole backup came of it.

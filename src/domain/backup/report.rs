@@ -37,6 +37,11 @@ impl Report {
         self.findings.is_empty()
     }
 
+    /// Whether all that is wrong is in models' files, which other backups share.
+    pub fn is_of_models_files_only(&self) -> bool {
+        !self.is_whole() && self.findings.iter().all(|finding| finding.part == Part::Artifacts)
+    }
+
     /// Adds what is wrong.
     pub fn add(&mut self, part: Part, what: impl Into<String>, why: impl Into<String>) {
         self.findings.push(Finding { part, what: what.into(), why: why.into() });

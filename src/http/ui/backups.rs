@@ -191,7 +191,7 @@ fn tone(state: AttemptState) -> &'static str {
         AttemptState::Running => "job-running",
         AttemptState::Done => "good",
         AttemptState::Failed => "bad",
-        AttemptState::Interrupted => "warn",
+        AttemptState::Interrupted | AttemptState::Inconclusive => "warn",
     }
 }
 
