@@ -56,6 +56,7 @@ fn end_the_backup(txn: &WriteTxn, mark: &Restored) -> Result<(), StoreError> {
     let making = |attempt: &Attempt| attempt.kind == AttemptKind::Make && attempt.state == AttemptState::Running;
     for mut attempt in txn.newest_backup_attempts(|_| true)?.into_iter().filter(making) {
         attempt.backup = mark.backup.parse().ok();
+        attempt.lacking = mark.lacking;
         attempt.end(AttemptState::Done, None, mark.taken_at);
         txn.put_backup_attempt(&attempt)?;
     }

@@ -139,8 +139,8 @@ impl HeldDirectory {
         self.handle.sync_all()
     }
 
-    /// Removes what commands left in it that were broken off: what has such a name, and is a directory that nobody holds or no
-    /// directory at all. Whose it is does not matter: it goes by the right to remove it, and what stays is told.
+    /// Removes what commands left in it that were broken off: what has such a name, and is a directory that nobody
+    /// holds. Whose it is does not matter: it goes by the right to remove it, and what stays is told.
     pub(crate) fn sweep(&self, is_left: impl Fn(&str) -> bool) -> io::Result<Swept> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut swept = Swept::default();
@@ -154,7 +154,8 @@ impl HeldDirectory {
                     Err(fs::TryLockError::WouldBlock) => continue,
                     Err(fs::TryLockError::Error(error)) => Err(error),
                 },
-                Err(Errno::LOOP | Errno::NOTDIR) => fs::remove_file(self.path(name)),
+                // What is no directory is somebody else's.
+                Err(Errno::LOOP | Errno::NOTDIR) => continue,
                 Err(errno) => Err(errno.into()),
             };
             match removed {
@@ -258,7 +259,8 @@ mod tests {
         held.make("other").unwrap();
         symlink("other", home.path().join(".x-link")).unwrap();
         let swept = held.sweep(|name| name.starts_with(".x-")).unwrap();
-        assert_eq!((swept.removed, swept.left.len()), (2, 0), "{swept:?}");
+        assert_eq!((swept.removed, swept.left.len()), (1, 0), "{swept:?}");
+        assert!(home.path().join(".x-link").is_symlink());
         assert!(!home.path().join(".x-dead").exists());
         assert!(home.path().join(".x-live").exists() && home.path().join("other").exists());
     }

@@ -10,12 +10,25 @@ use super::layout::Place;
 
 /// Held while backups are made or removed; given back when it is dropped, or with the process.
 pub(super) struct Lock {
-    _file: File,
+    /// `None` where the file system has no such locks, and who asked can do without.
+    _file: Option<File>,
 }
 
 impl Lock {
     /// The lock of `place`, or [`BackupError::Busy`] where somebody has it.
     pub(super) fn take(place: &Place) -> Result<Self, BackupError> {
+        Self::take_or(place, |error| Err(BackupError::io("lock", place.lock())(error)))
+    }
+
+    /// The same; where the file system has no such locks, as some of the network, it is as it would be without.
+    pub(super) fn take_if_there_are_any(place: &Place) -> Result<Self, BackupError> {
+        Self::take_or(place, |_| Ok(Self { _file: None }))
+    }
+
+    fn take_or(
+        place: &Place,
+        without: impl FnOnce(std::io::Error) -> Result<Self, BackupError>,
+    ) -> Result<Self, BackupError> {
         let path = place.lock();
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
@@ -23,9 +36,9 @@ impl Lock {
         let opened = options.custom_flags(OFlags::NOFOLLOW.bits() as i32).open(&path);
         let file = opened.map_err(BackupError::io("open", &path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { _file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(BackupError::Busy { directory: place.directory.clone() }),
-            Err(TryLockError::Error(error)) => Err(BackupError::io("lock", &path)(error)),
+            Err(TryLockError::Error(error)) => without(error),
         }
     }
 

@@ -95,7 +95,7 @@ pub fn receive(
 ) -> Result<Received, ReceiveError> {
     let path = place.backup(id);
     make(&place.directory)?;
-    let lock = Lock::take(place)?;
+    let lock = Lock::take_if_there_are_any(place)?;
     let there = list(place)?;
     if let Some(found) = there.into_iter().find(|found| found.id == id) {
         let manifest = found.manifest.map_err(|why| ReceiveError::InTheWay { path: path.clone(), why })?;

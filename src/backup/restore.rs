@@ -108,6 +108,7 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
         last_job: last_job(&manifest, &then, now.as_ref(), request.at),
         kept: kept.as_deref().map(|name| name.to_string_lossy().into()).unwrap_or_default(),
         noted: None,
+        lacking: manifest.lacking.len() as u64,
         bus_set_back: false,
     };
     Store::mark_restored(&candidate, &mark)?;

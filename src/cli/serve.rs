@@ -60,7 +60,7 @@ pub(crate) fn run(args: ServeArgs, global: &Global) -> anyhow::Result<ExitCode> 
 /// Whether a start would fail in the same way until somebody changes something.
 fn stays(error: &anyhow::Error) -> bool {
     let of_file = error.downcast_ref::<OpenError>().map(|error| match error {
-        OpenError::InUse { .. } | OpenError::Io { .. } => false,
+        OpenError::InUse { .. } | OpenError::Locked { .. } | OpenError::Io { .. } => false,
         OpenError::Migration { source, .. } => !source.is_full(),
         OpenError::Foreign { .. }
         | OpenError::Newer { .. }

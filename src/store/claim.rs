@@ -18,10 +18,12 @@ impl Claim {
     pub(super) fn take(path: &Path, directory: &Path) -> Result<Self, OpenError> {
         let remedy = "give the user that quantum-clm runs as the right to read the directory";
         let io = |source| OpenError::Io { path: path.to_owned(), remedy, source };
-        let directory = File::open(directory).map_err(io)?;
-        match directory.try_lock_shared() {
-            Ok(()) => Ok(Self { _directory: Some(directory) }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        let opened = File::open(directory).map_err(io)?;
+        match opened.try_lock_shared() {
+            Ok(()) => Ok(Self { _directory: Some(opened) }),
+            Err(TryLockError::WouldBlock) => {
+                Err(OpenError::Locked { path: path.to_owned(), directory: directory.to_owned() })
+            }
             Err(TryLockError::Error(_)) => Ok(Self { _directory: None }),
         }
     }
@@ -43,13 +45,25 @@ mod tests {
         let path = home.path().join("q.redb");
         let directory = File::open(home.path()).unwrap();
         directory.try_lock().unwrap();
-        assert!(matches!(Store::open(&path), Err(OpenError::InUse { .. })));
+        assert!(matches!(Store::open(&path), Err(OpenError::Locked { .. })));
         assert!(!path.exists(), "it made a file all the same");
         directory.unlock().unwrap();
         let store = Store::open(&path).unwrap();
         assert!(matches!(directory.try_lock(), Err(TryLockError::WouldBlock)), "nobody keeps a restore out");
         store.close();
         directory.try_lock().expect("a closed file keeps nobody out");
+    }
+
+    #[test]
+    fn the_claim_is_to_where_a_link_leads() {
+        let (home, real) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (path, target) = (home.path().join("q.redb"), real.path().join("q.redb"));
+        Store::open(&target).unwrap().close();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let store = Store::open(&path).unwrap();
+        let directory = File::open(real.path()).unwrap();
+        assert!(matches!(directory.try_lock(), Err(TryLockError::WouldBlock)), "a restore would replace it");
+        store.close();
     }
 
     #[test]

@@ -38,6 +38,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// Somebody has the lock that keeps daemons out of its directory: a restore, or another program.
+    #[error("{} may not be opened now: a restore is under way in its directory, or another program has a lock on that: \
+             fuser -v {} names it", path.display(), directory.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Its directory.
+        directory: PathBuf,
+    },
     /// Not ours.
     #[error("{} is not a data file of quantum-clm: {why}; set data_file to another path", path.display())]
     Foreign {
@@ -163,7 +172,9 @@ impl Store {
         let io = |source, remedy| OpenError::Io { path: path.to_owned(), remedy, source };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         check_directory(path, parent)?;
-        let claim = Claim::take(path, parent)?;
+        // Where the name is a link, a restore replaces what it leads to.
+        let real = path.canonicalize().ok();
+        let claim = Claim::take(path, real.as_deref().and_then(Path::parent).unwrap_or(parent))?;
         let exists = check_magic(path, true)?;
         let mut database = open_database(path)?;
         if exists {

@@ -37,6 +37,8 @@ pub struct Restored {
     pub kept: String,
     /// The event that says so; none before the first start.
     pub noted: Option<EventId>,
+    /// Files of models that the backup lacks.
+    pub lacking: u64,
     /// Whether the groups of the event bus were set back, so that what came since the backup is read again.
     pub bus_set_back: bool,
 }

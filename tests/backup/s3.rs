@@ -5,7 +5,9 @@ use std::time::Duration;
 use quantum_clm::backup::remote::{Copied, Owner, Patience, Problem, Remote, RemoteError, S3Place};
 use quantum_clm::backup::{self, Place};
 use quantum_clm::config::S3;
-use quantum_clm::domain::backup::{AuditAt, BackupId, FeedAt, Keep, KeptArtifact, Manifest, ProgramId, StoredFile};
+use quantum_clm::domain::backup::{
+    AuditAt, BackupId, FeedAt, Keep, KeptArtifact, LackingArtifact, Manifest, ProgramId, StoredFile,
+};
 use quantum_clm::domain::model::Digest;
 use quantum_clm::domain::time::Micros;
 use quantum_clm::domain::webhook::Pauses;
@@ -60,6 +62,12 @@ impl Bed {
 
     /// A backup as it lies on the disk: any bytes as the data file, which nobody opens here, and models' files.
     fn backup(&self, id: &str, size: usize, artifacts: &[&[u8]]) -> Manifest {
+        self.incomplete(id, size, artifacts, &[])
+    }
+
+    /// The same, without some files that it should have.
+    fn incomplete(&self, id: &str, size: usize, artifacts: &[&[u8]], lacking: &[&[u8]]) -> Manifest {
+        let lacking = lacking.iter().map(|content| LackingArtifact { sha256: digest(content), why: "a test".into() });
         let id: BackupId = id.parse().unwrap();
         let directory = self.place.backup(id);
         fs::create_dir_all(&directory).unwrap();
@@ -88,7 +96,7 @@ impl Bed {
             tables: [].into(),
             data: StoredFile { name: "quantum.redb".into(), size, sha256, plain_size: size, plain_sha256: sha256 },
             artifacts: artifacts.collect(),
-            lacking: Vec::new(),
+            lacking: lacking.collect(),
             in_place: 0,
             recipients: Vec::new(),
             audit: AuditAt { count: 0, last: Digest([0; 32]) },
@@ -342,6 +350,34 @@ async fn what_was_damaged_is_found() {
     fs::write(&path, bytes).unwrap();
     assert_says(remote.put_backup(&bed.place, &backup, &here()).await, &["quantum.redb", "not what it was"]);
     assert_eq!(moto.unfinished(BUCKET), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_copy_of_a_file_that_newer_ones_lack_stays() {
+    let (moto, bed) = (Moto::start(), Bed::new());
+    moto.make_bucket(BUCKET);
+    let remote = bed.remote(&moto.url());
+    let (lost, kept_by_all) = (&b"lost"[..], &b"whole"[..]);
+    for backup in [
+        bed.backup("2026-11-18T031500Z", 50, &[lost, kept_by_all]),
+        bed.backup("2026-11-19T031500Z", 50, &[lost, kept_by_all]),
+        bed.incomplete("2026-11-20T031500Z", 50, &[kept_by_all], &[lost]),
+        bed.incomplete("2026-11-21T031500Z", 50, &[kept_by_all], &[lost]),
+    ] {
+        remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
+    }
+    // Here it is damaged, so that the store has the only one.
+    fs::remove_dir_all(bed.place.artifacts()).unwrap();
+    let last = Keep { last: 1, daily: 0, weekly: 0, monthly: 0 };
+    let later = quantum_clm::observe::now().plus(2 * Micros::DAY);
+    let gone = remote.prune(&last, later, &here()).await.unwrap();
+    assert_eq!(gone.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2026-11-18T031500Z", "2026-11-20T031500Z"]);
+    let name = digest(lost).to_string();
+    assert!(kept(&moto).contains(&format!("artifacts/{}/{}", &name[..2], &name[2..])), "{:?}", kept(&moto));
+    // With one that has it again nobody needs the old one.
+    let mended = bed.backup("2026-11-22T031500Z", 50, &[lost, kept_by_all]);
+    remote.put_backup(&bed.place, &mended, &here()).await.unwrap();
+    assert_eq!(remote.prune(&last, later, &here()).await.unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

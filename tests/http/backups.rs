@@ -20,16 +20,16 @@ use crate::support::app::{Answer, Appliance, As};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_quantum-clm");
 
-struct Bed {
-    appliance: Appliance,
-    backups: Backups,
-    viewer: As,
-    operator: As,
-    admin: As,
+pub(super) struct Bed {
+    pub(super) appliance: Appliance,
+    pub(super) backups: Backups,
+    pub(super) viewer: As,
+    pub(super) operator: As,
+    pub(super) admin: As,
 }
 
 impl Bed {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let appliance = Appliance::new();
         let token = |role| appliance.token(Grant::Role(role), "backups");
         let (viewer, operator, admin) = (token(Role::Viewer), token(Role::Operator), token(Role::Admin));
@@ -38,14 +38,14 @@ impl Bed {
     }
 
     /// Backups of the same data file, as another process would have them.
-    fn another(appliance: &Appliance) -> Backups {
+    pub(super) fn another(appliance: &Appliance) -> Backups {
         let app = &appliance.app;
         Backups::new(app.store.clone(), &app.config.backup, &app.board, app.metrics.clone())
             .verified_by(Verifier::at(BINARY))
     }
 
     /// Carries out everything that was asked for; how each came out.
-    fn carry_out(&self) -> Vec<AttemptState> {
+    pub(super) fn carry_out(&self) -> Vec<AttemptState> {
         let mut came = Vec::new();
         while let Some(number) = self.backups.begin(now()).unwrap() {
             let finished = self.backups.carry(number, &now);
@@ -63,18 +63,18 @@ impl Bed {
     }
 
     /// A backup that was made.
-    async fn made(&self) -> String {
+    pub(super) async fn made(&self) -> String {
         let attempt = self.ask().await["attempt"].as_u64().unwrap();
         assert_eq!(self.carry_out(), [AttemptState::Done]);
         self.backups.attempt(attempt).unwrap().backup.unwrap().to_string()
     }
 
-    async fn get(&self, who: &As, path: &str) -> Answer {
+    pub(super) async fn get(&self, who: &As, path: &str) -> Answer {
         self.appliance.get(who, path).await
     }
 
     /// Rule, window, whether it is resolved, and the figure of each intent.
-    fn intents(&self) -> Vec<(String, String, bool, u64)> {
+    pub(super) fn intents(&self) -> Vec<(String, String, bool, u64)> {
         let intents = self.appliance.app.store.intents(None, None, IntentId(u64::MAX), 100).unwrap();
         let told = |intent: quantum_clm::domain::intent::Intent| {
             (intent.key.rule, intent.key.window, intent.resolved.is_some(), intent.count)
@@ -85,7 +85,7 @@ impl Bed {
     }
 
     /// What health says of backups, and whether it is well.
-    fn health(&self, component: &str) -> (bool, String) {
+    pub(super) fn health(&self, component: &str) -> (bool, String) {
         let all = self.appliance.app.board.all();
         let found = all.into_iter().find(|known| known.name == component).expect("the component");
         (found.state == quantum_clm::observe::status::State::Ok, found.summary)

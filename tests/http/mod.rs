@@ -5,6 +5,7 @@ mod answers;
 mod access;
 mod artifacts;
 mod backups;
+mod backups_again;
 /// Attacks on the real binary, over raw sockets.
 mod attacks;
 mod client;

@@ -57,6 +57,18 @@ struct Way {
     to: String,
 }
 
+/// How a backup is there.
+enum Here {
+    /// As far as its words say.
+    Whole(Box<Manifest>),
+    /// It is not whole; why.
+    Not(String),
+    /// It is gone, and a newer one is there: nobody misses it.
+    Superseded,
+    /// It is gone, and should not be.
+    Gone,
+}
+
 /// What came of a copy.
 #[derive(Clone, Debug)]
 struct Outcome {
@@ -171,14 +183,15 @@ impl Backups {
             let why = "no store elsewhere is configured any more: [backup.s3]".to_owned();
             return at_once(Some(failed(why, false)));
         };
+        let usual = Some(to) == self.copied_to().as_ref();
         let manifest = match self.look_for(id).await {
-            Ok(Some(Ok(manifest))) => manifest,
-            Ok(Some(Err(why))) => {
+            Ok(Here::Whole(manifest)) => manifest,
+            Ok(Here::Not(why)) => {
                 return at_once(Some(failed(format!("the backup itself is not whole: {why}"), true)));
             }
             // Who names another place waits for it there, and is told.
-            Ok(None) if Some(to) == self.copied_to().as_ref() => return at_once(None),
-            Ok(None) => return at_once(Some(failed("the backup itself is no longer there".to_owned(), false))),
+            Ok(Here::Superseded) if usual => return at_once(None),
+            Ok(_) => return at_once(Some(failed("the backup itself is no longer there".to_owned(), false))),
             Err(why) => return at_once(Some(failed(why, false))),
         };
         let mut tries = 0;
@@ -192,8 +205,8 @@ impl Backups {
                     tokio::time::sleep(*pause).await;
                 }
                 // It may have gone under our hands.
-                (Err(failure), _) if failure.ours && Some(to) == self.copied_to().as_ref() => {
-                    let gone = matches!(self.look_for(id).await, Ok(None));
+                (Err(failure), _) if failure.ours && usual => {
+                    let gone = matches!(self.look_for(id).await, Ok(Here::Superseded));
                     return Outcome { tries, ended: (!gone).then_some(Err(failure)) };
                 }
                 (tried, _) => return Outcome { tries, ended: Some(tried) },
@@ -201,15 +214,18 @@ impl Backups {
         }
     }
 
-    /// What a backup says of itself, if it is there; or why that cannot be told. There it is also where it was the newest:
-    /// only then has nothing better come in its place.
-    async fn look_for(&self, id: BackupId) -> Result<Option<Result<Manifest, String>>, String> {
+    /// How a backup is there; or why that cannot be told.
+    async fn look_for(&self, id: BackupId) -> Result<Here, String> {
         let place = self.place.clone();
         let listed = tokio::task::spawn_blocking(move || backup::list(&place)).await;
         let listed = listed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        let is_newest = listed.iter().filter(|found| found.is_readable()).all(|found| found.id < id);
-        let found = listed.into_iter().find(|found| found.id == id).map(|found| found.manifest);
-        Ok(found.or_else(|| is_newest.then(|| Err("it is no longer there".to_owned()))))
+        let superseded = listed.iter().any(|found| found.is_readable() && found.id > id);
+        Ok(match listed.into_iter().find(|found| found.id == id).map(|found| found.manifest) {
+            Some(Ok(manifest)) => Here::Whole(Box::new(manifest)),
+            Some(Err(why)) => Here::Not(why),
+            None if superseded => Here::Superseded,
+            None => Here::Gone,
+        })
     }
 
     fn report_copy_trouble(&self, to: &str, failure: &CopyFailure) {

@@ -214,11 +214,7 @@ pub(super) fn files_of_models(count: u64) -> String {
 }
 
 /// Asks for a whole look at these backups: that says what is wrong with each, or that nothing is, and tells somebody.
-pub(super) fn look_again(
-    txn: &WriteTxn,
-    wanted: &BTreeMap<BackupId, String>,
-    at: Micros,
-) -> Result<(), StoreError> {
+pub(super) fn look_again(txn: &WriteTxn, wanted: &BTreeMap<BackupId, String>, at: Micros) -> Result<(), StoreError> {
     let open = open_attempts(txn)?;
     let asked = |id| open.iter().any(|attempt| attempt.kind == AttemptKind::Verify && attempt.backup == Some(id));
     for (id, why) in wanted.iter().filter(|(id, _)| !asked(**id)) {

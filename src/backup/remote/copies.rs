@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::error::{Problem, RemoteError};
@@ -7,7 +7,8 @@ use super::{Owner, Remote};
 use crate::backup::artifacts::is_stored_name;
 use crate::backup::layout::{MANIFEST, SUMS, is_of_a_backup};
 use crate::backup::list::{MOST_MANIFEST, checked};
-use crate::domain::backup::{BackupId, Held, Keep, Manifest, to_remove};
+use crate::domain::backup::{BackupId, Held, Keep, KeptArtifact, Manifest, to_remove};
+use crate::domain::model::Digest;
 use crate::domain::time::Micros;
 
 /// The longest `SHA256SUMS` that is read: it has two lines.
@@ -31,25 +32,53 @@ pub struct Copied {
 struct Kept {
     id: BackupId,
     unfinished: bool,
-    /// The models' files that it names; none where it is not whole. Backups share most names, and so does this.
-    named: Option<Vec<Arc<str>>>,
+    /// The models' files that it names; none where it is not whole. Backups share most files, and so does this.
+    named: Option<Vec<Arc<Named>>>,
+    /// The files that it should have and could not be given.
+    lacking: Vec<Digest>,
+}
+
+/// A file of a model: its content, and its name in the store.
+#[derive(PartialEq, Eq, Hash)]
+struct Named {
+    sha256: Digest,
+    name: String,
 }
 
 impl Kept {
-    fn of(copy: Copied, known: &mut HashSet<Arc<str>>) -> Self {
-        let mut share = |name: String| {
-            let name = Arc::from(name);
-            known.get(&name).cloned().unwrap_or_else(|| {
-                known.insert(Arc::clone(&name));
-                name
+    fn of(copy: Copied, known: &mut HashSet<Arc<Named>>) -> Self {
+        let mut share = |artifact: KeptArtifact| {
+            let named = Named { sha256: artifact.sha256, name: artifact.stored_name };
+            known.get(&named).cloned().unwrap_or_else(|| {
+                let named = Arc::new(named);
+                known.insert(Arc::clone(&named));
+                named
             })
         };
-        let named = copy
-            .manifest
-            .ok()
-            .map(|manifest| manifest.artifacts.into_iter().map(|artifact| share(artifact.stored_name)).collect());
-        Self { id: copy.id, unfinished: copy.unfinished, named }
+        let (named, lacking) = match copy.manifest {
+            Ok(Manifest { artifacts, lacking, .. }) => (
+                Some(artifacts.into_iter().map(&mut share).collect()),
+                lacking.into_iter().map(|lacking| lacking.sha256).collect(),
+            ),
+            Err(_) => (None, Vec::new()),
+        };
+        Self { id: copy.id, unfinished: copy.unfinished, named, lacking }
     }
+
+    fn names(&self, sha256: &Digest) -> bool {
+        self.named.iter().flatten().any(|named| named.sha256 == *sha256)
+    }
+}
+
+/// The whole backups that are the newest to name a model's file which one that stays lacks: with the last of them it would
+/// be gone for good. What is on the disk of the machine that made them may be damaged, so nothing there counts for this.
+fn needed(copies: &[Kept], gone: &[BackupId]) -> BTreeSet<BackupId> {
+    let stays = |copy: &&Kept| !gone.contains(&copy.id);
+    let lacking: BTreeSet<Digest> = copies.iter().filter(stays).flat_map(|copy| copy.lacking.iter().copied()).collect();
+    lacking
+        .iter()
+        .filter_map(|sha256| copies.iter().filter(|copy| copy.names(sha256)).map(|copy| copy.id).max())
+        .collect()
 }
 
 /// The words of a backup, as they are in the store.
@@ -116,6 +145,8 @@ impl Remote {
         drop(known);
         let held: Vec<Held> = copies.iter().map(|copy| Held { id: copy.id, whole: copy.named.is_some() }).collect();
         let mut gone = to_remove(&held, keep, now);
+        let needed = needed(&copies, &gone);
+        gone.retain(|id| !needed.contains(id));
         let newest = held.iter().filter(|held| held.whole).map(|held| held.id).max();
         gone.extend(copies.iter().filter(|copy| copy.unfinished && Some(copy.id) < newest).map(|copy| copy.id));
         let mut removed = Vec::new();
@@ -158,7 +189,7 @@ impl Remote {
     async fn sweep(&self, left: &[&Kept], now: Micros) -> Result<(), RemoteError> {
         let prefix = self.place.key("artifacts/");
         let named: HashSet<&str> =
-            left.iter().filter_map(|copy| copy.named.as_ref()).flatten().map(|name| &**name).collect();
+            left.iter().filter_map(|copy| copy.named.as_ref()).flatten().map(|named| named.name.as_str()).collect();
         let mut unnamed = Vec::new();
         let look = |listed: Listed| {
             let old = listed.modified.is_some_and(|at| at < now.minus(GRACE));

@@ -303,7 +303,8 @@ impl Drop for Workplace<'_> {
 /// Who keeps us from having the directory to ourselves: daemons share it.
 fn who_has(present: &Present) -> RestoreError {
     match present.directory.handle().try_lock_shared() {
-        Ok(()) => RestoreError::InUse { path: present.path.clone() },
+        Ok(()) if present.in_use() => RestoreError::InUse { path: present.path.clone() },
+        Ok(()) => RestoreError::Locked { directory: present.directory.shown().to_owned() },
         Err(_) => RestoreError::Busy { directory: present.directory.shown().to_owned() },
     }
 }
@@ -314,8 +315,12 @@ pub fn sweep(data_file: &Path) -> io::Result<Swept> {
     HeldDirectory::open(directory_of(data_file))?.sweep(is_leftover)
 }
 
+/// Whether a directory has a name that this program gives: others may have theirs there.
 fn is_leftover(name: &str) -> bool {
-    name.starts_with(FETCHED) || name.strip_prefix(WORK).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    let fetched = |rest: &str| rest.len() == 16 && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let process = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    let work = name.strip_prefix(WORK).map(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(process));
+    work.unwrap_or(false) || name.strip_prefix(FETCHED).is_some_and(fetched)
 }
 
 fn same(one: &Metadata, other: &Metadata) -> bool {
@@ -336,4 +341,21 @@ fn metadata(path: &Path) -> Result<Option<Metadata>, RestoreError> {
 
 fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_this_program_leaves_is_swept() {
+        let fetched = format!("{FETCHED}0123456789abcdef");
+        for ours in [".restore", ".restore-4711", &fetched] {
+            assert!(is_leftover(ours), "{ours}");
+        }
+        let mine = format!("{FETCHED}mine");
+        for theirs in [".restore-mine", ".restore-", ".restored", ".restore-1a", &mine, "quantum.redb"] {
+            assert!(!is_leftover(theirs), "{theirs}");
+        }
+    }
 }

@@ -125,6 +125,13 @@ pub enum RestoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Somebody has a lock on its directory, and not the file: another program, or a daemon on another file there.
+    #[error("another process has a lock on {0}, and this data file is not what it uses: fuser -v {0} names it; end it, and \
+             restore again", directory.display())]
+    Locked {
+        /// The data file's directory.
+        directory: PathBuf,
+    },
     /// It was written to meanwhile.
     #[error("{} was changed while the backup was made ready: stop quantum-clm, and restore again", path.display())]
     Changed {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use serde::Serialize;
 
-use super::list::age;
+use super::list::{age, lacks};
 use crate::backup::remote::Copied;
 use crate::cli::Global;
 use crate::cli::elsewhere::{place_of, remote, waiting};
@@ -39,6 +39,8 @@ struct Row {
     events: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encrypted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lacking: Option<u64>,
 }
 
 pub(super) fn run(named: &str, limit: usize, global: &Global) -> anyhow::Result<ExitCode> {
@@ -68,9 +70,10 @@ fn row(place: &str, copy: Copied) -> Row {
         place: format!("{place}/{}", copy.id),
         whole: manifest.is_some(),
         host: manifest.map(|manifest| manifest.host.clone()),
-        bytes: manifest.map(|manifest| manifest.stored_bytes()).map(|(own, shared)| own + shared),
+        bytes: manifest.map(|manifest| manifest.stored_bytes()).map(|(own, shared)| own.saturating_add(shared)),
         events: manifest.map(|manifest| manifest.feed.kept),
         encrypted: manifest.map(|manifest| !manifest.recipients.is_empty()),
+        lacking: manifest.map(|manifest| manifest.lacking.len() as u64),
         fault: copy.manifest.err(),
     }
 }
@@ -78,7 +81,11 @@ fn row(place: &str, copy: Copied) -> Row {
 fn table(rows: &[Row], now: Micros) -> Table {
     let mut table = Table::new(&["BACKUP", "STATE", "AGE", "SIZE", "EVENTS", "HOST", "PLACE"]);
     for row in rows {
-        let (state, style) = if row.whole { ("whole", Style::Good) } else { ("not whole", Style::Bad) };
+        let (state, style) = match (row.whole, row.lacking) {
+            (false, _) => ("not whole".to_owned(), Style::Bad),
+            (true, None | Some(0)) => ("whole".to_owned(), Style::Good),
+            (true, Some(lacking)) => lacks(lacking),
+        };
         let unknown = || "?".to_owned();
         let place = match &row.fault {
             Some(fault) => format!("{}: {fault}", row.place),
@@ -87,7 +94,7 @@ fn table(rows: &[Row], now: Micros) -> Table {
         };
         table.row([
             (row.id.to_string().as_str(), Style::Plain),
-            (state, style),
+            (&state, style),
             (&age(row.id.taken_at(), now), Style::Plain),
             (&row.bytes.map_or_else(unknown, output::bytes), Style::Plain),
             (&row.events.map_or_else(unknown, |events| events.to_string()), Style::Plain),

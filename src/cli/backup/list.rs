@@ -74,9 +74,14 @@ fn state(backup: &BackupAnswer) -> (String, Style) {
     match (backup.whole, lacking) {
         (false, _) => ("damaged".to_owned(), Style::Bad),
         (true, 0) => ("whole".to_owned(), Style::Good),
-        (true, 1) => ("whole, 1 file lacking".to_owned(), Style::Warning),
-        (true, lacking) => (format!("whole, {lacking} files lacking"), Style::Warning),
+        (true, lacking) => lacks(lacking),
     }
+}
+
+/// The state of one that is whole but for so many files of models.
+pub(super) fn lacks(files: u64) -> (String, Style) {
+    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    (format!("whole, {files} lacking"), Style::Warning)
 }
 
 fn copies(backup: &BackupAnswer) -> String {

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::ask::Daemon;
 use super::{Global, intents, output};
 use crate::app::answers::backups::AttemptAnswer;
+use crate::backup::remote::S3Place;
 use crate::domain::backup::{AttemptState, CopyState};
 
 #[derive(Args)]
@@ -71,7 +72,10 @@ pub(crate) fn run(args: BackupArgs, global: &Global) -> anyhow::Result<ExitCode>
         _ => None,
     };
     let whole = taken.as_ref().is_none_or(|taken| taken.fault.is_none());
-    let copied = attempt.copies.iter().all(|copy| copy.state == CopyState::Done);
+    // Another's own place, where that one joined this backup, is theirs to look after. The usual one is the first.
+    let own = elsewhere.and_then(|to| to.parse::<S3Place>().ok()).map(|place| place.to_string());
+    let ours = attempt.copies.iter().enumerate().filter(|(at, copy)| *at == 0 || Some(&copy.to) == own.as_ref());
+    let copied = ours.map(|(_, copy)| copy).all(|copy| copy.state == CopyState::Done);
     if global.json {
         output::json(&json!({ "attempt": attempt, "taken": taken }))?;
     } else {

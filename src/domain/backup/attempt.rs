@@ -220,8 +220,7 @@ impl Attempt {
 
     /// Whether it was such a look and came to none, so that it is wanted still.
     pub fn looked_in_vain(&self) -> bool {
-        self.kind == AttemptKind::Verify
-            && matches!(self.state, AttemptState::Inconclusive | AttemptState::Interrupted)
+        self.kind == AttemptKind::Verify && matches!(self.state, AttemptState::Inconclusive | AttemptState::Interrupted)
     }
 
     /// Whether a whole backup came of it.

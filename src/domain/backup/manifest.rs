@@ -59,7 +59,8 @@ pub const MANIFEST_FORMAT: u32 = 1;
 impl Manifest {
     /// Bytes that it takes in its own directory, and those that it shares with others, as stored.
     pub fn stored_bytes(&self) -> (u64, u64) {
-        (self.data.size, self.artifacts.iter().map(|artifact| artifact.stored_size).sum())
+        // A manifest may say anything.
+        (self.data.size, self.artifacts.iter().map(|artifact| artifact.stored_size).fold(0, u64::saturating_add))
     }
 }
 
