@@ -140,7 +140,7 @@ impl HeldDirectory {
     }
 
     /// Removes what commands left in it that were broken off: what has such a name, and is a directory that nobody
-    /// holds. Whose it is does not matter: it goes by the right to remove it, and what stays is told.
+    /// holds, or a link; not a file. Whose it is does not matter: it goes by the right to remove it, and what stays is told.
     pub(crate) fn sweep(&self, is_left: impl Fn(&str) -> bool) -> io::Result<Swept> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut swept = Swept::default();
@@ -154,7 +154,8 @@ impl HeldDirectory {
                     Err(fs::TryLockError::WouldBlock) => continue,
                     Err(fs::TryLockError::Error(error)) => Err(error),
                 },
-                // What is no directory is somebody else's.
+                // A link is in the way of the next one, and nobody keeps anything in it.
+                Err(Errno::LOOP | Errno::NOTDIR) if self.path(name).is_symlink() => fs::remove_file(self.path(name)),
                 Err(Errno::LOOP | Errno::NOTDIR) => continue,
                 Err(errno) => Err(errno.into()),
             };
@@ -258,9 +259,10 @@ mod tests {
         drop(dead);
         held.make("other").unwrap();
         symlink("other", home.path().join(".x-link")).unwrap();
+        fs::write(home.path().join(".x-notes"), "mine").unwrap();
         let swept = held.sweep(|name| name.starts_with(".x-")).unwrap();
-        assert_eq!((swept.removed, swept.left.len()), (1, 0), "{swept:?}");
-        assert!(home.path().join(".x-link").is_symlink());
+        assert_eq!((swept.removed, swept.left.len()), (2, 0), "{swept:?}");
+        assert!(home.path().join(".x-notes").exists(), "somebody's file");
         assert!(!home.path().join(".x-dead").exists());
         assert!(home.path().join(".x-live").exists() && home.path().join("other").exists());
     }

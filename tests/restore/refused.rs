@@ -68,7 +68,7 @@ fn a_daemon_that_is_just_starting() {
     let before = everything(data(&bed));
     let said = restore(&bed, &taken, &[]);
     assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.err.contains("is in use: stop quantum-clm first"), "{said:?}");
+    assert!(said.err.contains("is in use: stop quantum-clm first") && said.err.contains("fuser -v"), "{said:?}");
     assert!(everything(data(&bed)) == before, "something was changed or left: {said:?}");
     drop(directory);
     let daemon = bed.start();

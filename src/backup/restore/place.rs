@@ -304,7 +304,7 @@ impl Drop for Workplace<'_> {
 fn who_has(present: &Present) -> RestoreError {
     match present.directory.handle().try_lock_shared() {
         Ok(()) if present.in_use() => RestoreError::InUse { path: present.path.clone() },
-        Ok(()) => RestoreError::Locked { directory: present.directory.shown().to_owned() },
+        Ok(()) => RestoreError::Locked { path: present.path.clone(), directory: present.directory.shown().to_owned() },
         Err(_) => RestoreError::Busy { directory: present.directory.shown().to_owned() },
     }
 }

@@ -125,11 +125,14 @@ pub enum RestoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Somebody has a lock on its directory, and not the file: another program, or a daemon on another file there.
-    #[error("another process has a lock on {0}, and this data file is not what it uses: fuser -v {0} names it; end it, and \
-             restore again", directory.display())]
+    /// Somebody has a lock on its directory, and not the file: a daemon that is just starting or uses another file there, or
+    /// another program.
+    #[error("{0} is in use: stop quantum-clm first ({STOP}); where that does not help, another program has a lock on {1}: \
+             fuser -v {1} names it", path.display(), directory.display())]
     Locked {
-        /// The data file's directory.
+        /// The file.
+        path: PathBuf,
+        /// Its directory.
         directory: PathBuf,
     },
     /// It was written to meanwhile.
