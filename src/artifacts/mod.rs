@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 pub use self::beneath::Registered;
-pub use self::check::{FileCheck, FileState};
+pub use self::check::{FileCheck, FileState, digest};
 pub use self::content::Content;
 pub use self::deploy::{DeployError, Deployed, Deployments};
 pub use self::garbage::{SweepError, Swept};
