@@ -85,9 +85,9 @@ pub(super) fn run(args: &RegisterArgs, global: &Global) -> anyhow::Result<ExitCo
     let path = version_path(&id, &registered.version);
     let taken = match in_place {
         Some(body) => daemon.post_once::<Value>(&format!("{path}/artifacts"), &body).map(drop),
-        None => files
-            .iter()
-            .try_for_each(|(name, file)| upload(&daemon, &path, name, file).with_context(|| format!("{}", file.display()))),
+        None => files.iter().try_for_each(|(name, file)| {
+            upload(&daemon, &path, name, file).with_context(|| format!("{}", file.display()))
+        }),
     };
     if let Err(error) = taken {
         // It is there, without all of its files: whoever reads this has to know under which name.

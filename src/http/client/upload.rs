@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use hyper::{Method, Response, StatusCode, header};
 use hyper::body::Incoming;
+use hyper::{Method, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::files::{STALL, stalled};
