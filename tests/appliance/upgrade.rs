@@ -117,8 +117,7 @@ fn back(system: &System, before: u8, after: u8) {
     assert_eq!(system.sh(&format!("stat -c '%a %U' {copy}")), "600 quantum-clm");
     let said = system.install_file(PREVIOUS);
     assert!(said.contains("does not run") && said.contains(&copy), "the installation says nothing of it: {said}");
-    let log = system.sh("journalctl -q -o cat -u quantum-clm.service -n 20");
-    assert!(log.contains(&format!("has schema version {after}")) && log.contains(&copy), "{log}");
+    assert!(said.contains(&format!("has schema version {after}")), "the refusal is not told: {said}");
     system.sh("systemctl stop quantum-clm.socket quantum-clm.service; cd /var/lib/quantum-clm; mv quantum.redb newer.redb; \
          mv \"$(ls pre-v*.redb | sort --version-sort | tail -n 1)\" quantum.redb; \
          systemctl start quantum-clm.socket quantum-clm.service");
