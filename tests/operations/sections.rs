@@ -116,3 +116,15 @@ fn what_points_to_a_section_finds_one() {
         assert!(known, "tests/operations/world speaks of the section `{section}`, which is not there");
     }
 }
+
+#[test]
+fn each_section_is_to_be_found_at_the_top() {
+    let document = document();
+    let top = document.split("\n## ").next().unwrap_or_default();
+    let missing: Vec<_> = headings(&document)
+        .into_iter()
+        .skip(1)
+        .filter(|heading| !top.contains(&format!("](#{})", anchor(heading))))
+        .collect();
+    assert!(missing.is_empty(), "docs/OPERATIONS.md does not lead to these from its top: {missing:?}");
+}
