@@ -51,7 +51,7 @@ check: test
 # QUANTUM_CLM_SOAK_SEED repeats what went wrong.
 soak: setup-test
 	QUANTUM_CLM_SOAK_KILLS=500 $(RUNNER) --locked --features failpoints exactly_once
-	QUANTUM_CLM_SOAK_BACKUPS=$${QUANTUM_CLM_SOAK_BACKUPS:-100} $(RUNNER) --locked --features failpoints backups_under_load
+	QUANTUM_CLM_SOAK_BACKUPS=$${QUANTUM_CLM_SOAK_BACKUPS:-100} $(RUNNER) --locked --features failpoints backup::load
 	QUANTUM_CLM_SOAK_JOBS=$${QUANTUM_CLM_SOAK_JOBS:-500} $(RUNNER) --locked --features failpoints whatever_is_killed_every_job
 
 # Needs the nightly toolchain and cargo-fuzz.
