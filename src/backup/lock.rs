@@ -1,6 +1,5 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 
 use rustix::fs::OFlags;
 
@@ -29,30 +28,17 @@ impl Lock {
         }
     }
 
-    /// Removes what backups and verifications that broke off left behind.
+    /// Removes what backups that broke off left behind.
     pub(super) fn clean(&self, place: &Place) -> Result<(), BackupError> {
         let looked = |error| BackupError::io("look into", &place.directory)(error);
         let mut removed = false;
         for entry in std::fs::read_dir(&place.directory).map_err(looked)? {
             let entry = entry.map_err(looked)?;
-            if entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| Place::is_partial(name) || is_old_unsealed(name, &entry.path()))
-            {
+            if entry.file_name().to_str().is_some_and(Place::is_partial) {
                 files::remove(&entry.path())?;
                 removed = true;
             }
         }
         if removed { files::sync_directory(&place.directory) } else { Ok(()) }
     }
-}
-
-/// A decrypted copy of a verification that is surely over: they take minutes.
-fn is_old_unsealed(name: &str, path: &Path) -> bool {
-    const OVER: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
-    Place::is_unsealed(name)
-        && std::fs::symlink_metadata(path)
-            .and_then(|metadata| metadata.modified())
-            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OVER))
 }

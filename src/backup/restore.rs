@@ -12,7 +12,7 @@ mod request;
 use std::path::Path;
 
 use self::files::{Models, copy_data, models};
-pub use self::place::{FETCHED, sweep};
+pub use self::place::{FETCHED, sweep_leftovers};
 use self::place::{Present, Workplace};
 pub use self::request::{RestoreError, RestoreRequest, RestoreStep, Restored};
 use super::list::read_manifest;
@@ -98,7 +98,7 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
         return Ok(outcome);
     }
     let kept = present.name_to_keep()?;
-    let mark = store::Restored {
+    let mark = store::RestoreMark {
         backup: manifest.id.to_string(),
         host: manifest.host.clone(),
         taken_at: manifest.taken_at,

@@ -8,7 +8,7 @@ pub use super::child::Verifier;
 use super::child::look;
 use super::error::VerifyError;
 use super::files::{self, Hashing};
-use super::layout::{MANIFEST, Place, place_of};
+use super::layout::{MANIFEST, Place};
 use super::list::read_manifest;
 use super::seal::{self, Identity, SealError};
 use crate::domain::backup::{BackupId, KeptArtifact, Looked, Manifest, Part, Report};
@@ -38,7 +38,7 @@ pub fn verify_backup(
             return Ok(report);
         }
     };
-    let place = place_of(path);
+    let place = Place::around(path);
     let data = path.join(&manifest.data.name);
     check_data(&data, &manifest, &mut report);
     for artifact in &manifest.artifacts {

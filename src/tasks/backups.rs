@@ -67,7 +67,7 @@ pub fn spawn(tasks: &mut Tasks, app: &App) {
         async move {
             loop {
                 tokio::select! {
-                    copied = app.backups.copy_elsewhere(&now) => match copied {
+                    copied = app.backups.copy_to_remote(&now) => match copied {
                         // A full disk passes, and its own line says what to do.
                         Err(error) if error.is_full() => {}
                         copied => copied?,

@@ -24,7 +24,7 @@ pub struct CopyFailure {
 pub type Copying<'a> = Pin<Box<dyn Future<Output = Result<(), CopyFailure>> + Send + 'a>>;
 
 /// Where backups are copied to: a store elsewhere.
-pub trait Elsewhere: Send + Sync {
+pub trait RemotePlace: Send + Sync {
     /// The place that every backup is copied to, as people write it.
     fn place(&self) -> String;
 
@@ -76,7 +76,7 @@ fn make_up(txn: &WriteTxn, to: &str, there: &BTreeSet<BackupId>) -> Result<(), S
 
 impl Backups {
     /// Copies elsewhere what waits for that, one backup after the other. Ends when nothing waits.
-    pub async fn copy_elsewhere(&self, now: &(dyn Fn() -> Micros + Sync)) -> Result<(), StoreError> {
+    pub async fn copy_to_remote(&self, now: &(dyn Fn() -> Micros + Sync)) -> Result<(), StoreError> {
         while let Some(way) = self.begin_copy()? {
             let ended = self.copy_with_patience(&way).await;
             self.live().copy_trouble = None;
@@ -106,7 +106,7 @@ impl Backups {
     /// How often it was tried, and what came of it.
     async fn copy_with_patience(&self, Way { backup, to, .. }: &Way) -> (u32, Result<(), CopyFailure>) {
         let failed = |why: &str| Err(CopyFailure { why: why.to_owned(), may_pass: false });
-        let (Some(elsewhere), Some(id)) = (&self.elsewhere, *backup) else {
+        let (Some(remote), Some(id)) = (&self.remote, *backup) else {
             return (0, failed("no store elsewhere is configured any more: [backup.s3]"));
         };
         let place = self.place.clone();
@@ -123,7 +123,7 @@ impl Backups {
         };
         let mut tries = 0;
         loop {
-            let tried = elsewhere.copy(&self.place, &manifest, to).await;
+            let tried = remote.copy(&self.place, &manifest, to).await;
             tries += 1;
             match (tried, self.pauses.0.get(tries as usize - 1)) {
                 (Err(failure), Some(pause)) if failure.may_pass => {

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::finish::files_of_models;
 use super::{Backups, BackupsError, keep, program};
 use crate::backup::seal::Recipient;
-use crate::backup::{self, Created, Plan, Step, VerifyError};
+use crate::backup::{self, Created, Plan, VerifyError};
 use crate::domain::backup::{Attempt, AttemptKind, BackupId, Manifest, Report, Stage, Trouble};
 use crate::domain::time::Micros;
 use crate::observe::panics;
@@ -83,7 +83,7 @@ impl Backups {
             program: program(),
             verifier: &self.verifier,
         };
-        match backup::create(&plan, now, &|step| self.at(number, stage(step))) {
+        match backup::create(&plan, now, &|stage| self.at(number, stage)) {
             Ok(created) => {
                 let notes = notes(&created);
                 Came::Made(Box::new(NewBackup { manifest: created.manifest, notes, doubted: created.doubted }))
@@ -134,17 +134,6 @@ impl Backups {
             tracing::warn!(attempt = number, "the step of a backup could not be noted: {error}");
         }
         self.happened();
-    }
-}
-
-fn stage(step: Step) -> Stage {
-    match step {
-        Step::Copy => Stage::Copy,
-        Step::Artifacts => Stage::Artifacts,
-        Step::Verify => Stage::Verify,
-        Step::Seal => Stage::Seal,
-        Step::Commit => Stage::Commit,
-        Step::Prune => Stage::Prune,
     }
 }
 

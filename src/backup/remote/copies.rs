@@ -11,7 +11,7 @@ use crate::domain::backup::{BackupId, Held, Keep, Manifest, to_remove};
 use crate::domain::time::Micros;
 
 /// The longest `SHA256SUMS` that is read: it has two lines.
-const MOST_SUMS: u64 = 4_096;
+pub(super) const MOST_SUMS: u64 = 4_096;
 
 /// How old a model's file must be that no backup names, before it goes: another one may just be on its way.
 const GRACE: u64 = Micros::DAY;
@@ -52,13 +52,6 @@ impl Kept {
     }
 }
 
-/// The words of a backup, as they are in the store.
-pub(super) struct Words {
-    pub(super) manifest: Manifest,
-    pub(super) text: Vec<u8>,
-    pub(super) sums: Vec<u8>,
-}
-
 impl Remote {
     /// Every backup there to `each`, oldest first. One by one: a manifest may be as large as the memory of a small machine
     /// would have it for all of them.
@@ -76,8 +69,8 @@ impl Remote {
         let (manifest, unfinished) = match self.words(id).await? {
             None => (Err(format!("{SUMS} is not there: it was on its way, and did not arrive")), true),
             Some(Err(why)) => (Err(why), false),
-            Some(Ok(words)) => {
-                let data = &words.manifest.data;
+            Some(Ok(manifest)) => {
+                let data = &manifest.data;
                 let name = format!("{id}/{}", data.name);
                 let head = self.client.head(&self.place.key(&name)).await.map_err(self.at(&name))?;
                 let manifest = match head {
@@ -85,7 +78,7 @@ impl Remote {
                     Some(head) if head.size != data.size => {
                         Err(format!("{} has {} bytes and should have {}", data.name, head.size, data.size))
                     }
-                    Some(_) => Ok(words.manifest),
+                    Some(_) => Ok(manifest),
                 };
                 (manifest, false)
             }
@@ -94,7 +87,7 @@ impl Remote {
     }
 
     /// What a backup says of itself, where it does and it makes sense; none where its checksums are not there.
-    pub(super) async fn words(&self, id: BackupId) -> Result<Option<Result<Words, String>>, RemoteError> {
+    async fn words(&self, id: BackupId) -> Result<Option<Result<Manifest, String>>, RemoteError> {
         let (sums_at, manifest_at) = (format!("{id}/{SUMS}"), format!("{id}/{MANIFEST}"));
         let sums = self.client.get(&self.place.key(&sums_at), MOST_SUMS).await.map_err(self.at(&sums_at))?;
         let Some(sums) = sums else { return Ok(None) };
@@ -102,7 +95,7 @@ impl Remote {
         let Some(text) = text.map_err(self.at(&manifest_at))? else {
             return Ok(Some(Err(format!("{MANIFEST} is not there"))));
         };
-        Ok(Some(checked(&text, &sums, Some(id)).map(|manifest| Words { manifest, text, sums })))
+        Ok(Some(checked(&text, &sums, Some(id))))
     }
 
     /// Removes the backups that no rule wants any more, what did not arrive and was followed by one that did, and then the
@@ -127,7 +120,7 @@ impl Remote {
         let left: Vec<&Kept> = copies.iter().filter(|copy| !gone.contains(&copy.id)).collect();
         // What one that cannot be read names is not known, and may be all that is left to restore it with.
         if left.iter().all(|copy| copy.named.is_some() || copy.unfinished) {
-            self.sweep(&left, now).await?;
+            self.remove_unnamed(&left, now).await?;
         }
         Ok(removed)
     }
@@ -155,7 +148,7 @@ impl Remote {
 
     /// Others may have their own below `artifacts/`, above all where the prefix is empty: only what has a name that this
     /// program gives can be left of a backup.
-    async fn sweep(&self, left: &[&Kept], now: Micros) -> Result<(), RemoteError> {
+    async fn remove_unnamed(&self, left: &[&Kept], now: Micros) -> Result<(), RemoteError> {
         let prefix = self.place.key("artifacts/");
         let named: HashSet<&str> =
             left.iter().filter_map(|copy| copy.named.as_ref()).flatten().map(|name| &**name).collect();

@@ -4,6 +4,7 @@ mod attempt;
 mod difference;
 mod id;
 mod manifest;
+mod piece;
 mod report;
 mod retention;
 mod watch;
@@ -15,6 +16,7 @@ pub use difference::{
 };
 pub use id::{BackupId, BadBackupId};
 pub use manifest::{AuditAt, FeedAt, KeptArtifact, LackingArtifact, MANIFEST_FORMAT, Manifest, ProgramId, StoredFile};
+pub use piece::Piece;
 pub use report::{Finding, Looked, Part, Report, UsedArtifact};
 pub use retention::{Held, Keep, lacked, to_remove};
 pub use watch::{Staleness, Trouble};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::copy::{CopyFailure, Copying, Elsewhere};
+use super::copy::{CopyFailure, Copying, RemotePlace};
 use crate::backup::Place;
 use crate::backup::remote::{Owner, Patience, Remote, RemoteError, S3Place};
 use crate::config::S3;
@@ -14,11 +14,11 @@ struct Bucket {
 }
 
 /// The store that is configured.
-pub(super) fn configured(settings: &S3, keep: Keep) -> Option<Arc<dyn Elsewhere>> {
-    settings.is_on().then(|| Arc::new(Bucket { settings: settings.clone(), keep }) as Arc<dyn Elsewhere>)
+pub(super) fn configured(settings: &S3, keep: Keep) -> Option<Arc<dyn RemotePlace>> {
+    settings.is_on().then(|| Arc::new(Bucket { settings: settings.clone(), keep }) as Arc<dyn RemotePlace>)
 }
 
-impl Elsewhere for Bucket {
+impl RemotePlace for Bucket {
     fn place(&self) -> String {
         self.settings.place()
     }
