@@ -1,4 +1,5 @@
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 
 use rustix::fs::OFlags;
@@ -7,7 +8,8 @@ use super::error::BackupError;
 use super::files;
 use super::layout::Place;
 
-/// Held while backups are made or removed; given back when it is dropped, or with the process.
+/// Held while backups are made or removed, or read by somebody from whom none may be removed; given back when it is dropped,
+/// or with the process.
 pub(super) struct Lock {
     _file: File,
 }
@@ -23,6 +25,23 @@ impl Lock {
         let file = opened.map_err(BackupError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(BackupError::Busy { directory: place.directory.clone() }),
+            Err(TryLockError::Error(error)) => Err(BackupError::io("lock", &path)(error)),
+        }
+    }
+
+    /// Shares the lock with others who read, so that nobody removes anything meanwhile. None where nobody ever made or
+    /// received a backup: nothing is written there, which may be a medium that cannot be written to.
+    pub(super) fn share(place: &Place) -> Result<Option<Self>, BackupError> {
+        let path = place.lock();
+        let opened = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(&path);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(BackupError::io("open", &path)(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Err(BackupError::Busy { directory: place.directory.clone() }),
             Err(TryLockError::Error(error)) => Err(BackupError::io("lock", &path)(error)),
         }

@@ -40,4 +40,4 @@ pub use layout::Place;
 pub use list::{Found, Manifests, list};
 pub use receive::{Bring, BringError, Lies, ReceiveError, Received, receive};
 pub use restore::{FETCHED, RestoreError, RestoreRequest, RestoreStep, Restored, restore, sweep_leftovers};
-pub use verify::{Verifier, verify_backup, verify_file};
+pub use verify::{Verifier, require_sealed, verify_backup, verify_file};

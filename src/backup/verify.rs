@@ -72,6 +72,15 @@ pub fn verify_backup(
     Ok(report)
 }
 
+/// Refuses a backup that is not encrypted: where all are, it may be anybody's. One that cannot be read is for
+/// [`verify_backup`] to tell of.
+pub fn require_sealed(path: &Path) -> Result<(), VerifyError> {
+    match read_manifest(path, None) {
+        Ok(manifest) if manifest.recipients.is_empty() => Err(VerifyError::Plain(manifest.id)),
+        _ => Ok(()),
+    }
+}
+
 /// Verifies everything in the data file at `path` in a child process, without changing a byte of it. With `artifacts`,
 /// the data directory's `artifacts`, the models' files as well.
 pub fn verify_file(path: &Path, artifacts: Option<&Path>, verifier: &Verifier) -> Result<Report, VerifyError> {

@@ -28,6 +28,9 @@ pub(crate) struct RestoreArgs {
     /// The file with the private key of an encrypted one, as age-keygen writes it
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
+    /// Take it although it is not encrypted, where --identity is given or backup.recipients is set: without this it is refused
+    #[arg(long)]
+    plain: bool,
     /// Leave out models' files that are damaged in the backup and missing here, and say which
     #[arg(long)]
     without_models: bool,
@@ -44,6 +47,7 @@ pub(crate) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<ExitCod
         backup: &source.path(),
         data_file: &config.data_file,
         identity: identity.as_ref(),
+        sealed: !args.plain && (identity.is_some() || !config.backup.recipients.is_empty()),
         by: &asker(),
         at: now(),
         dry_run: args.dry_run,

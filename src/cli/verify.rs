@@ -10,6 +10,7 @@ use super::{Global, remote};
 use crate::backup::remote::S3Place;
 use crate::backup::seal::Identity;
 use crate::backup::{self, ReceiveError, Verifier};
+use crate::config::Config;
 use crate::domain::backup::{Part, Report};
 
 #[derive(Args)]
@@ -23,6 +24,9 @@ pub(crate) struct VerifyArgs {
     /// The file with the private key of an encrypted backup, as age-keygen writes it; without it only digests are compared
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
+    /// Take it although it is not encrypted, where --identity is given or backup.recipients is set: without this it is refused
+    #[arg(long)]
+    plain: bool,
     /// Look at one file and answer in JSON (started by whoever verifies)
     #[arg(long, hide = true)]
     child: bool,
@@ -51,8 +55,11 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
         "--artifacts is for a data file: a backup has its models' files beside it"
     );
     let (path, report) = match named {
-        NamedBackup::Remote(place) => (args.path.clone(), verify_remote(&place, global, identity.as_ref(), &verifier)?),
+        NamedBackup::Remote(place) => {
+            (args.path.clone(), verify_remote(&place, args, global, identity.as_ref(), &verifier)?)
+        }
         NamedBackup::Directory(path) => {
+            require_sealed(&path, args, &global.load_without_units()?.config)?;
             let report = backup::verify_backup(&path, true, identity.as_ref(), &verifier)?;
             (path, report)
         }
@@ -73,6 +80,7 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
 /// Fetches the backup first. What is damaged there shows on the way already.
 fn verify_remote(
     place: &S3Place,
+    args: &VerifyArgs,
     global: &Global,
     identity: Option<&Identity>,
     verifier: &Verifier,
@@ -89,7 +97,14 @@ fn verify_remote(
             _ => return Err(error),
         },
     };
+    require_sealed(&fetched.path(), args, &config)?;
     Ok(backup::verify_backup(&fetched.path(), true, identity, verifier)?)
+}
+
+/// Where backups are encrypted, one that is not is no backup of ours, unless somebody insists.
+fn require_sealed(path: &Path, args: &VerifyArgs, config: &Config) -> anyhow::Result<()> {
+    let should_be = args.identity.is_some() || !config.backup.recipients.is_empty();
+    if should_be && !args.plain { Ok(backup::require_sealed(path)?) } else { Ok(()) }
 }
 
 /// The report for people.

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -369,7 +370,7 @@ async fn old_copies_go_by_the_same_rule_and_the_last_one_never() {
     let none = Keep { last: 0, daily: 0, weekly: 0, monthly: 0 };
     let two = Keep { last: 2, ..none };
     let now = quantum_clm::observe::now();
-    let gone = remote.prune(&two, now, &here()).await.unwrap();
+    let gone = remote.prune(&two, now, &here(), &BTreeSet::new()).await.unwrap();
     assert_eq!(gone.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2026-11-19T031500Z", "2026-11-18T031500Z"]);
     let models = |moto: &Moto| {
         let ours = |key: &&String| key.starts_with("artifacts/") && !of_others.contains(&key.as_str());
@@ -381,14 +382,14 @@ async fn old_copies_go_by_the_same_rule_and_the_last_one_never() {
     let later = now.plus(2 * Micros::DAY);
     let sums = moto.object(BUCKET, "home/one/2026-11-20T031500Z/SHA256SUMS");
     moto.put(BUCKET, "home/one/2026-11-20T031500Z/SHA256SUMS", b"rubbish");
-    assert_eq!(remote.prune(&none, later, &here()).await.unwrap(), []);
+    assert_eq!(remote.prune(&none, later, &here(), &BTreeSet::new()).await.unwrap(), []);
     assert_eq!(models(&moto), 5);
     moto.put(BUCKET, "home/one/2026-11-20T031500Z/SHA256SUMS", &sums);
-    assert_eq!(remote.prune(&two, later, &here()).await.unwrap(), []);
+    assert_eq!(remote.prune(&two, later, &here(), &BTreeSet::new()).await.unwrap(), []);
     assert_eq!(models(&moto), 3);
 
-    assert_eq!(remote.prune(&none, later, &here()).await.unwrap().len(), 1);
-    assert_eq!(remote.prune(&none, later, &here()).await.unwrap(), [], "the last one stays");
+    assert_eq!(remote.prune(&none, later, &here(), &BTreeSet::new()).await.unwrap().len(), 1);
+    assert_eq!(remote.prune(&none, later, &here(), &BTreeSet::new()).await.unwrap(), [], "the last one stays");
     get(&remote, ids[3].parse().unwrap(), &bed.other("fetched")).unwrap();
     let (foreign, ours): (Vec<_>, Vec<_>) = kept(&moto).into_iter().partition(|key| of_others.contains(&key.as_str()));
     assert_eq!(ours.len(), 6, "three of the backup, two models' files, and whose they are");
@@ -476,7 +477,7 @@ async fn a_place_has_one_owner() {
         assert_says(remote.claim(owner).await, &words);
         let theirs = other_bed.backup("2026-11-22T031500Z", 200, &[]);
         assert_says(remote.put_backup(&other_bed.place, &theirs, owner).await, &words);
-        assert_says(remote.prune(&keep, later, owner).await, &words);
+        assert_says(remote.prune(&keep, later, owner, &BTreeSet::new()).await, &words);
     }
     let after: Vec<_> = moto.keys(BUCKET).into_iter().map(|key| (moto.object(BUCKET, &key), key)).collect();
     assert!(before == after, "{:?}", moto.keys(BUCKET));

@@ -414,7 +414,13 @@ impl RemotePlace for Store {
         if to.starts_with("s3://") { Ok(to.to_owned()) } else { Err("is no place".to_owned()) }
     }
 
-    fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, _: &'a str) -> Copying<'a> {
+    fn copy<'a>(
+        &'a self,
+        from: &'a Place,
+        manifest: &'a Manifest,
+        _: &'a str,
+        _: Option<&'a std::collections::BTreeSet<BackupId>>,
+    ) -> Copying<'a> {
         assert!(from.backup(manifest.id).join("SHA256SUMS").exists(), "the backup is whole before it is copied");
         Box::pin(async { self.answers.lock().unwrap().pop().unwrap_or(Ok(())) })
     }

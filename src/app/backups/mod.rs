@@ -6,8 +6,10 @@
 mod ask;
 mod copy;
 mod finish;
+mod lacking;
 mod look;
 mod read;
+mod recover;
 mod remote;
 mod run;
 mod watch;

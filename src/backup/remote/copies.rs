@@ -1,13 +1,14 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::error::{Problem, RemoteError};
 use super::objects::Listed;
 use super::{Owner, Remote};
 use crate::backup::artifacts::is_stored_name;
-use crate::backup::layout::{MANIFEST, SUMS, is_of_a_backup};
+use crate::backup::layout::{MANIFEST, SUMS, is_of_a_backup, plain_name};
 use crate::backup::list::{MOST_MANIFEST, checked};
 use crate::domain::backup::{BackupId, Held, Keep, Manifest, to_remove};
+use crate::domain::model::Digest;
 use crate::domain::time::Micros;
 
 /// The longest `SHA256SUMS` that is read: it has two lines.
@@ -33,6 +34,8 @@ struct Kept {
     unfinished: bool,
     /// The models' files that it names; none where it is not whole. Backups share most names, and so does this.
     named: Option<Vec<Arc<str>>>,
+    /// Those that it lacks.
+    lacking: Vec<Digest>,
 }
 
 impl Kept {
@@ -44,11 +47,18 @@ impl Kept {
                 name
             })
         };
-        let named = copy
-            .manifest
-            .ok()
-            .map(|manifest| manifest.artifacts.into_iter().map(|artifact| share(artifact.stored_name)).collect());
-        Self { id: copy.id, unfinished: copy.unfinished, named }
+        let Copied { id, manifest, unfinished } = copy;
+        let Ok(Manifest { artifacts, lacking, .. }) = manifest else {
+            return Self { id, unfinished, named: None, lacking: Vec::new() };
+        };
+        let named = artifacts.into_iter().map(|artifact| share(artifact.stored_name)).collect();
+        Self { id, unfinished, named: Some(named), lacking: lacking.into_iter().map(|one| one.sha256).collect() }
+    }
+
+    /// Whether it has the file of a model, encrypted or not.
+    fn has(&self, sha256: &Digest) -> bool {
+        let name = plain_name(sha256);
+        self.named.iter().flatten().any(|named| named.starts_with(&name))
     }
 }
 
@@ -101,15 +111,28 @@ impl Remote {
     /// Removes the backups that no rule wants any more, what did not arrive and was followed by one that did, and then the
     /// models' files that no backup names; which backups.
     /// The place becomes `owner`'s by that, or nothing is done.
-    pub async fn prune(&self, keep: &Keep, now: Micros, owner: &Owner) -> Result<Vec<BackupId>, RemoteError> {
+    /// Those that are `damaged` where they were copied from count for nothing and stay, as there, and so does the newest
+    /// that has a model's file which another lacks.
+    pub async fn prune(
+        &self,
+        keep: &Keep,
+        now: Micros,
+        owner: &Owner,
+        damaged: &BTreeSet<BackupId>,
+    ) -> Result<Vec<BackupId>, RemoteError> {
         self.claim(owner).await?;
         let mut copies = Vec::new();
         let mut known = HashSet::new();
         self.list(|copy| copies.push(Kept::of(copy, &mut known))).await?;
         drop(known);
-        let held: Vec<Held> = copies.iter().map(|copy| Held { id: copy.id, whole: copy.named.is_some() }).collect();
+        let is_whole = |copy: &Kept| copy.named.is_some() && !damaged.contains(&copy.id);
+        let held: Vec<Held> = copies.iter().map(|copy| Held { id: copy.id, whole: is_whole(copy) }).collect();
         let mut gone = to_remove(&held, keep, now);
-        let newest = held.iter().filter(|held| held.whole).map(|held| held.id).max();
+        let needed = needed(&copies, &gone);
+        gone.retain(|id| !needed.contains(id));
+        // One from the future followed nothing.
+        let past = |held: &&Held| held.whole && held.id.taken_at() <= now;
+        let newest = held.iter().filter(past).map(|held| held.id).max();
         gone.extend(copies.iter().filter(|copy| copy.unfinished && Some(copy.id) < newest).map(|copy| copy.id));
         let mut removed = Vec::new();
         for id in &gone {
@@ -169,4 +192,11 @@ impl Remote {
         }
         Ok(())
     }
+}
+
+/// The newest copies that have a file which one that stays lacks: without them it would be gone for good.
+fn needed(copies: &[Kept], gone: &[BackupId]) -> BTreeSet<BackupId> {
+    let stays = |copy: &&Kept| !gone.contains(&copy.id);
+    let lacking: BTreeSet<Digest> = copies.iter().filter(stays).flat_map(|copy| &copy.lacking).copied().collect();
+    lacking.iter().filter_map(|sha256| copies.iter().rfind(|copy| copy.has(sha256))).map(|copy| copy.id).collect()
 }
