@@ -349,7 +349,7 @@ impl Accounts {
         now >= session.expires_at || idle >= micros(self.settings.session_idle)
     }
 
-    fn last_seen(&self, session: &store::Session) -> Micros {
+    pub(super) fn last_seen(&self, session: &store::Session) -> Micros {
         lock(&self.seen).sessions.get(&session.id).map_or(session.last_seen, |seen| session.last_seen.max(*seen))
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Level, Normalised, Scratch, normaliser};
+use super::{Scratch, normaliser};
 
 #[test]
 fn long_lines_take_linear_time() {
