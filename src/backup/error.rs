@@ -55,7 +55,7 @@ pub enum BackupError {
     #[error("there is no backup {0}")]
     Unknown(BackupId),
     /// Any other failure of the disk.
-    #[error("cannot {step} {}: {source}", path.display())]
+    #[error("cannot {step} {}: {source}{}", path.display(), remedy(source))]
     Io {
         /// What was to be done.
         step: &'static str,
@@ -87,6 +87,20 @@ impl BackupError {
 pub(super) fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// What to do about a directory that is not the daemon's, or that its unit does not let it write to.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            ": the directory of backups must be the daemon's, with all that is in it: chown -R quantum-clm: DIRECTORY"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            ": unless the disk itself is read-only, it is the unit that does not let the daemon write there: systemctl edit \
+             quantum-clm, [Service], ReadWritePaths=DIRECTORY, and restart it"
+        }
+        _ => "",
+    }
 }
 
 fn first(report: &Report) -> String {

@@ -147,6 +147,30 @@ mod tests {
         assert_eq!(rows, 4);
     }
 
+    /// A file like those of `schema`, without `tables`, with one record in its log; and its store once it was migrated, which
+    /// has the record.
+    fn migrated_without(directory: &Path, schema: u32, tables: &[&str]) -> (PathBuf, Store) {
+        let path = directory.join("q.redb");
+        let store = Store::open(&path).expect("a new file");
+        let actor = Actor::local("root");
+        let entry = AuditEntry::done(crate::domain::time::Micros(1), &actor, "user.add", "user x", "");
+        store.write(|txn| txn.audit(entry)).unwrap_or_else(|error: StoreError| panic!("{error}"));
+        store.close();
+        let database = Database::open(&path).expect("open");
+        let txn = database.begin_write().expect("a transaction");
+        let names: Vec<_> = txn.list_tables().expect("its tables").collect();
+        for table in names.into_iter().filter(|table| tables.contains(&table.name())) {
+            assert!(txn.delete_table(table).expect("a deletion"));
+        }
+        super::super::open::identify(&txn, schema).expect("an identity");
+        txn.commit().expect("a commit");
+        drop(database);
+        assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema });
+        let store = Store::open(&path).expect("a migration");
+        assert_eq!(store.verify_audit().expect("a look").expect("a whole chain").count, 1);
+        (path, store)
+    }
+
     /// Schema 2 is schema 3 without the registry's tables: a file is made that way, as the program before this one left it.
     #[test]
     fn a_file_of_schema_2_gets_the_registrys_tables_and_keeps_the_rest() {
@@ -166,25 +190,7 @@ mod tests {
             "deliveries",
         ];
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("q.redb");
-        let store = Store::open(&path).expect("a new file");
-        let actor = Actor::local("root");
-        let entry = AuditEntry::done(crate::domain::time::Micros(1), &actor, "user.add", "user x", "");
-        store.write(|txn| txn.audit(entry)).unwrap_or_else(|error: StoreError| panic!("{error}"));
-        store.close();
-        let database = Database::open(&path).expect("open");
-        let txn = database.begin_write().expect("a transaction");
-        let names: Vec<_> = txn.list_tables().expect("its tables").collect();
-        for table in names.into_iter().filter(|table| NEW.contains(&table.name())) {
-            assert!(txn.delete_table(table).expect("a deletion"));
-        }
-        super::super::open::identify(&txn, 2).expect("an identity");
-        txn.commit().expect("a commit");
-        drop(database);
-        assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema: 2 });
-
-        let store = Store::open(&path).expect("a migration");
-        assert_eq!(store.verify_audit().expect("a look").expect("a whole chain").count, 1);
+        let (path, store) = migrated_without(directory.path(), 2, &NEW);
         assert_eq!(store.models().expect("a look"), []);
         store.close();
         assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema: SCHEMA_VERSION });
@@ -198,22 +204,7 @@ mod tests {
     #[test]
     fn a_file_of_schema_4_gets_the_table_of_backups_and_keeps_the_rest() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("q.redb");
-        let store = Store::open(&path).expect("a new file");
-        let actor = Actor::local("root");
-        let entry = AuditEntry::done(crate::domain::time::Micros(1), &actor, "user.add", "user x", "");
-        store.write(|txn| txn.audit(entry)).unwrap_or_else(|error: StoreError| panic!("{error}"));
-        store.close();
-        let database = Database::open(&path).expect("open");
-        let txn = database.begin_write().expect("a transaction");
-        assert!(txn.delete_table(crate::store::schema::BACKUPS).expect("a deletion"));
-        super::super::open::identify(&txn, 4).expect("an identity");
-        txn.commit().expect("a commit");
-        drop(database);
-        assert_eq!(Store::inspect(&path).expect("a look"), Inspected::Sound { schema: 4 });
-
-        let store = Store::open(&path).expect("a migration");
-        assert_eq!(store.verify_audit().expect("a look").expect("a whole chain").count, 1);
+        let (_, store) = migrated_without(directory.path(), 4, &[crate::store::schema::BACKUPS.name()]);
         assert_eq!(store.backup_attempts(u64::MAX, 9).expect("a look"), []);
         store.close();
         let copy = directory.path().join("pre-v5.redb");

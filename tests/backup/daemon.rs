@@ -19,7 +19,7 @@ pub(super) fn get(daemon: &Daemon, path: &str) -> Value {
 }
 
 /// The attempt once it is over.
-fn over(daemon: &Daemon, attempt: u64) -> Value {
+pub(super) fn over(daemon: &Daemon, attempt: u64) -> Value {
     let path = format!("/api/backups/attempts/{attempt}");
     let over = || {
         let answer = get(daemon, &path);
@@ -29,7 +29,7 @@ fn over(daemon: &Daemon, attempt: u64) -> Value {
     wait_for_some(over, || format!("attempt {attempt} does not end: {}", get(daemon, &path)))
 }
 
-fn ask(daemon: &Daemon) -> Value {
+pub(super) fn ask(daemon: &Daemon) -> Value {
     let (status, answer) = daemon.ask("POST", "/api/backups", &json!({ "why": "a test" }));
     assert_eq!(status, 202, "{answer}");
     answer

@@ -56,8 +56,9 @@ fn hanging_without_a_word() {
 #[test]
 fn who_says_that_it_goes_on_may_go_on() {
     let bed = Bed::new();
-    let limits = Limits { no_progress: Some(SHORT), ..Limits::default() };
-    let script = "for i in 1 2 3 4 5 6 7 8 9 10; do echo \"{\\\"progress\\\": 0.$i}\" > progress.json; sleep 0.3; done";
+    // It takes half as long again as it may be silent, and each of its silences a tenth of that: a machine under load may stall it.
+    let limits = Limits { no_progress: Some(Duration::from_secs(4)), ..Limits::default() };
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do echo \"{\\\"progress\\\": 0.$((i + 10))}\" > progress.json; sleep 0.4; done";
     assert_eq!(bed.end_of(&mut bed.start_with(script, limits)).how, How::Exit { code: 0 });
 }
 

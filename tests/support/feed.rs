@@ -101,7 +101,11 @@ impl Feed {
 }
 
 pub(crate) fn number_of(message: &str) -> u64 {
-    message.strip_prefix("line ").and_then(|text| text.trim().parse().ok()).expect("a numbered line")
+    message
+        .strip_prefix("line ")
+        .or(message.strip_prefix("n "))
+        .and_then(|text| text.trim().parse().ok())
+        .expect("a numbered line")
 }
 
 /// Line `number` of the journal: always the same, however often it is read.
