@@ -154,6 +154,11 @@ fn the_rooms_below_do_not_know_those_above() {
         &["crate::sources", "crate::mirror", "crate::notify", "crate::pipeline", "crate::worker", "crate::runner"],
         "backups know the data file and its directory, not who uses them",
     ));
+    let only_remote = ["crate::config", "crate::observe", "crate::connect"];
+    let local = |path: &str| path.starts_with("src/backup/") && !path.starts_with("src/backup/remote/");
+    none(&breaches(local, &only_remote, "of backups only `remote` is configured, connects and tells of it"));
+    let others = ["crate::names", "crate::stop", "crate::joblog"];
+    none(&breaches(inside(&["src/backup/"]), &others, "backups know domain, store, artifacts and process"));
     none(&breaches(
         inside(&["src/store/"]),
         &["crate::sources", "crate::mirror", "crate::notify", "crate::artifacts", "crate::backup", "crate::pipeline"],

@@ -6,7 +6,9 @@ use std::time::Duration;
 use quantum_clm::backup::remote::{Copied, Owner, Patience, Remote, RemoteBackup, RemoteError, S3Place};
 use quantum_clm::backup::{self, Place, ReceiveError, receive};
 use quantum_clm::config::S3;
-use quantum_clm::domain::backup::{AuditAt, BackupId, FeedAt, Keep, KeptArtifact, Manifest, ProgramId, StoredFile};
+use quantum_clm::domain::backup::{
+    AuditAt, BackupId, FeedAt, Keep, KeptArtifact, LackingArtifact, Manifest, ProgramId, StoredFile,
+};
 use quantum_clm::domain::model::Digest;
 use quantum_clm::domain::time::Micros;
 use quantum_clm::domain::webhook::Pauses;
@@ -96,11 +98,17 @@ impl Bed {
             users: Vec::new(),
             tokens: Vec::new(),
         };
-        let text = serde_json::to_vec_pretty(&manifest).unwrap();
-        let sums = format!("{sha256}  quantum.redb\n{}  manifest.json\n", digest(&text));
+        self.write(&manifest);
+        manifest
+    }
+
+    /// What it says of itself.
+    fn write(&self, manifest: &Manifest) {
+        let directory = self.place.backup(manifest.id);
+        let text = serde_json::to_vec_pretty(manifest).unwrap();
+        let sums = format!("{}  quantum.redb\n{}  manifest.json\n", manifest.data.sha256, digest(&text));
         fs::write(directory.join("manifest.json"), text).unwrap();
         fs::write(directory.join("SHA256SUMS"), sums).unwrap();
-        manifest
     }
 
     /// An empty place to fetch to.
@@ -485,11 +493,7 @@ async fn a_place_has_one_owner() {
     moto.delete(BUCKET, "home/one/OWNER");
     let manifest = other_bed.backup("2026-11-21T031500Z", 200, &[]);
     let theirs = Manifest { host: "there".into(), ..manifest };
-    let directory = other_bed.place.backup(theirs.id);
-    let text = serde_json::to_vec_pretty(&theirs).unwrap();
-    let sums = format!("{}  quantum.redb\n{}  manifest.json\n", theirs.data.sha256, digest(&text));
-    fs::write(directory.join("manifest.json"), text).unwrap();
-    fs::write(directory.join("SHA256SUMS"), sums).unwrap();
+    other_bed.write(&theirs);
     assert_says(remote.put_backup(&other_bed.place, &theirs, &others[0]).await, &["those of here"]);
     assert_eq!(get(&remote, backup.id, &here_bed.other("fetched")).unwrap(), backup);
 }
@@ -529,4 +533,46 @@ async fn a_store_that_sends_a_byte_now_and_then_is_given_up() {
         assert_says(get(&remote, backup.id, &other), &[name, "for one object, and has not sent it"]);
         assert_eq!(backup::list(&other).map_or(0, |found| found.len()), 0);
     }
+}
+
+/// What is known of the backups here counts there as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_stands_in_for_nothing_and_what_another_lacks_stays() {
+    let (moto, bed) = (Moto::start(), Bed::new());
+    moto.make_bucket(BUCKET);
+    let remote = bed.remote(&moto.url());
+    let days = ["18", "19", "20", "21"].map(|day| format!("2026-11-{day}T031500Z"));
+    let mut manifests = Vec::new();
+    for day in &days {
+        manifests.push(bed.backup(day, 50, &[b"shared", format!("of {day}").as_bytes()]));
+    }
+    // The newest lacks what only the oldest has.
+    let lost = manifests[0].artifacts[1].sha256;
+    manifests[3].lacking.push(LackingArtifact { sha256: lost, why: "it is not there".into() });
+    bed.write(&manifests[3]);
+    for manifest in &manifests {
+        remote.put_backup(&bed.place, manifest, &here()).await.unwrap();
+    }
+    let none = Keep { last: 0, daily: 0, weekly: 0, monthly: 0 };
+    let now = manifests[3].taken_at.plus(Micros::DAY);
+    let prune = async |last, damaged: &[&str]| {
+        let damaged = damaged.iter().map(|id| id.parse().unwrap()).collect();
+        let gone = remote.prune(&Keep { last, ..none }, now, &here(), &damaged).await.unwrap();
+        gone.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(prune(2, &[&days[2], &days[3]]).await, [""; 0], "two that are damaged, and the two before them");
+    assert_eq!(
+        prune(2, &[&days[2]]).await,
+        [""; 0],
+        "the newest, one in the place of the damaged one, and what it lacks"
+    );
+    assert_eq!(prune(1, &[]).await, days[1..3].to_vec(), "the oldest has what the newest lacks");
+
+    // Something is on its way, and a clock was wrong once.
+    let ahead = bed.backup("2036-11-21T031500Z", 50, &[]);
+    remote.put_backup(&bed.place, &ahead, &here()).await.unwrap();
+    let coming = bed.backup("2026-11-21T061500Z", 50, &[]);
+    remote.put_backup(&bed.place, &coming, &here()).await.unwrap();
+    moto.delete(BUCKET, &format!("home/one/{}/SHA256SUMS", coming.id));
+    assert_eq!(prune(1, &[]).await, [""; 0], "what comes was followed by nothing");
 }
