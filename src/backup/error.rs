@@ -8,8 +8,8 @@ use crate::store::StoreError;
 /// Why there is no backup, or why one cannot be removed. What was there before is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// Somebody makes or removes backups there.
-    #[error("{} is in use by another backup: wait for its end", directory.display())]
+    /// Somebody makes, receives, restores or removes backups there.
+    #[error("{} is in use: a backup is made, received or restored there; wait for its end", directory.display())]
     Busy {
         /// The directory of backups.
         directory: PathBuf,
@@ -111,6 +111,15 @@ fn first(report: &Report) -> String {
     }
 }
 
+/// What is said of a backup that is not encrypted and should be.
+pub(super) fn plain(backup: &impl std::fmt::Display) -> String {
+    format!(
+        "backup {backup} is not encrypted, and backups here are (--identity, or backup.recipients): whoever can write to \
+         where it lies may have put it there, with users and passwords of theirs. Take another one, or insist on this one \
+         with --plain"
+    )
+}
+
 /// Why a file or a backup could not be looked at. One that was looked at and is damaged is a [`Report`].
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
@@ -123,6 +132,9 @@ pub enum VerifyError {
     /// It is encrypted, and only its digests can be compared without a key.
     #[error("{} is encrypted: verify its backup with the private key (--identity), or decrypt it with age", .0.display())]
     Sealed(PathBuf),
+    /// It is not encrypted, and should be.
+    #[error("{}", plain(.0))]
+    Plain(BackupId),
     /// It could not be decrypted.
     #[error("{}: {source}", path.display())]
     Seal {

@@ -119,8 +119,8 @@ fn purged(system: &System) {
     // What others have there is theirs: among the backups, and in what is mounted below, also of the same disk.
     system.sh("quantum-clm backup");
     let of_others =
-        ["/var/backups/quantum-clm/artifacts/run1/model.pkl", "/var/backups/quantum-clm/mine/notes", "/srv/mine"];
-    system.sh("mkdir /var/lib/quantum-clm-worker/disk && mount --bind /srv /var/lib/quantum-clm-worker/disk");
+        ["/srv/mine", "/var/backups/quantum-clm/artifacts/run1/model.pkl", "/var/backups/quantum-clm/mine/notes"];
+    system.sh("mkdir -p /var/lib/quantum-clm-worker/disk && mount --bind /srv /var/lib/quantum-clm-worker/disk");
     for path in of_others {
         system.sh(&format!("mkdir -p $(dirname {path}) && echo mine >{path}"));
     }

@@ -52,7 +52,7 @@ fn the_last_backup_that_has_what_newer_ones_lack_is_kept() {
 fn make_lacking(app: &App, bed: &Bed, shelf: &Path, sound: &[u8], keep: &Keep) -> String {
     fs::write(shelf, b"damaged").expect("a write");
     let mend = |step| {
-        if step == quantum_clm::backup::Step::Prune {
+        if step == quantum_clm::domain::backup::Stage::Prune {
             fs::write(shelf, sound).expect("a write");
         }
     };
