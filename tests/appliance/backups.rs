@@ -27,7 +27,8 @@ fn by_the_timer(system: &System) {
     system.write(&now, 0o644, "[Timer]\nOnCalendar=\nOnActiveSec=1\nRandomizedDelaySec=0\n");
     system.sh(&format!("systemctl daemon-reload; systemctl restart {TIMER}"));
     system.wait("a backup is listed", "quantum-clm backup list | grep -q ' whole '");
-    system.wait("it is over", &format!("[ \"$(systemctl show --property=ActiveState --value {SERVICE})\" = inactive ]"));
+    system
+        .wait("it is over", &format!("[ \"$(systemctl show --property=ActiveState --value {SERVICE})\" = inactive ]"));
     assert_eq!(system.property(SERVICE, "Result"), "success");
     let said = system.sh(&format!("cd {DIRECTORY}; quantum-clm verify \"$PWD\"/20*Z; stat -c '%a %U' 20*Z"));
     assert!(said.ends_with("700 quantum-clm"), "{said}");

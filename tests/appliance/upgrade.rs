@@ -118,9 +118,11 @@ fn back(system: &System, before: u8, after: u8) {
     let said = system.install_file(PREVIOUS);
     assert!(said.contains("does not run") && said.contains(&copy), "the installation says nothing of it: {said}");
     assert!(said.contains(&format!("has schema version {after}")), "the refusal is not told: {said}");
-    system.sh("systemctl stop quantum-clm.socket quantum-clm.service; cd /var/lib/quantum-clm; mv quantum.redb newer.redb; \
+    system.sh(
+        "systemctl stop quantum-clm.socket quantum-clm.service; cd /var/lib/quantum-clm; mv quantum.redb newer.redb; \
          mv \"$(ls pre-v*.redb | sort --version-sort | tail -n 1)\" quantum.redb; \
-         systemctl start quantum-clm.socket quantum-clm.service");
+         systemctl start quantum-clm.socket quantum-clm.service",
+    );
     has_what_was_there(system);
     // What came after the upgrade the journal still has; what was published came by no journal.
     let same = format!("{LIST} [ \"$(of_journal | md5sum)\" = \"$(of_store | md5sum)\" ]");

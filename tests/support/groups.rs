@@ -11,7 +11,8 @@ pub(crate) fn remove_groups(directory: &Path) {
     for group in groups(directory) {
         // Who was killed leaves it when the kernel comes to it.
         let until = Instant::now() + Duration::from_secs(5);
-        while fs::remove_dir(&group).is_err_and(|error| error.kind() == ErrorKind::ResourceBusy) && Instant::now() < until
+        while fs::remove_dir(&group).is_err_and(|error| error.kind() == ErrorKind::ResourceBusy)
+            && Instant::now() < until
         {
             std::thread::sleep(Duration::from_millis(5));
         }
