@@ -82,7 +82,7 @@ impl Directory {
 }
 
 /// Size and digest of what a file holds. At most one byte more than `most` is read, which shows that there is more.
-pub(super) fn digest(file: &File, most: u64) -> io::Result<(u64, Digest)> {
+pub fn digest(file: &File, most: u64) -> io::Result<(u64, Digest)> {
     let mut file = file.take(most.saturating_add(1));
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 256 << 10];

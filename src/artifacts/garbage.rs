@@ -38,6 +38,7 @@ impl Directory {
             remove(&entry.path())?;
             swept.leftovers += 1;
         }
+        swept.leftovers += self.sweep_partials()?;
         swept.unused = self.collect()?;
         let rows = self.store.artifacts()?;
         for (digest, artifact) in rows.iter().filter(|(_, artifact)| artifact.uses > 0) {

@@ -7,6 +7,7 @@ use std::{fs, io};
 
 use sha2::{Digest as _, Sha256};
 
+use super::partial::Claim;
 use super::{ArtifactError, Directory, LEAVE_BYTES, is_full, layout};
 use crate::domain::model::Digest;
 
@@ -18,7 +19,8 @@ const KEPT_MODE: u32 = 0o440;
 /// and the rest of the machine keeps its page cache.
 const SYNC_BYTES: u64 = 16 << 20;
 
-/// A file that is being taken in: hashed while it is written. Dropped before its end, nothing of it is left.
+/// A file that is being taken in: hashed while it is written. Dropped before its end, nothing of it is left, unless it is
+/// an upload that can be gone on with.
 pub struct Intake<'a> {
     directory: &'a Directory,
     file: File,
@@ -26,6 +28,8 @@ pub struct Intake<'a> {
     hash: Sha256,
     size: u64,
     unsynced: u64,
+    /// Dropped last: who goes on with it finds what there is.
+    claim: Option<Claim>,
 }
 
 /// A whole file that waits for its place. Dropped, nothing of it is left.
@@ -37,13 +41,29 @@ pub struct Taken {
     pub size: u64,
 }
 
-/// A path in `incoming` that goes with its owner.
-struct Waste(PathBuf);
+/// A path in `incoming` that goes with its owner, unless it is kept.
+pub(super) struct Waste {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl Waste {
+    fn new(path: PathBuf) -> Self {
+        Self { path, kept: false }
+    }
+
+    /// One that stays where nothing is said against it.
+    pub(super) fn kept(path: PathBuf) -> Self {
+        Self { path, kept: true }
+    }
+}
 
 impl Drop for Waste {
     fn drop(&mut self) {
-        // Where this fails the next start removes it.
-        let _ = fs::remove_file(&self.0);
+        if !self.kept {
+            // Where this fails the next start removes it.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -54,12 +74,12 @@ impl Directory {
             return Err(ArtifactError::TooLarge { limit: self.limits.max_file });
         }
         let incoming = self.layout.incoming();
-        self.require_room(size.unwrap_or(0)).map_err(|error| self.said_full(error))?;
+        self.make_room(size.unwrap_or(0)).map_err(|error| self.said_full(error))?;
         layout::make(&incoming).map_err(|error| self.said_full(error))?;
         let path = incoming.join(layout::random()?);
         let opened = OpenOptions::new().write(true).create_new(true).mode(WRITING_MODE).open(&path);
         let file = opened.map_err(|error| self.said_full(ArtifactError::io("make", &path)(error)))?;
-        Ok(Intake { directory: self, file, waste: Waste(path), hash: Sha256::new(), size: 0, unsynced: 0 })
+        Ok(Intake::begun(self, file, Waste::new(path), Sha256::new(), 0, None))
     }
 
     /// Gives a file its place and has `commit` commit what names it. Without that commit the file goes again.
@@ -81,7 +101,7 @@ impl Directory {
 
     /// Whether the file is new in its place, where nothing is ever half there.
     fn place(&self, taken: &Taken) -> Result<bool, ArtifactError> {
-        let from = &taken.waste.0;
+        let from = &taken.waste.path;
         let to = self.layout.content(&taken.digest);
         let shelf = to.parent().unwrap_or(Path::new("."));
         layout::make(shelf)?;
@@ -99,14 +119,14 @@ impl Directory {
     }
 
     /// Refuses what would not fit.
-    fn require_room(&self, size: u64) -> Result<(), ArtifactError> {
+    pub(super) fn require_room(&self, size: u64) -> Result<(), ArtifactError> {
         // Where the disk does not tell, the write itself will.
         let Some(free) = self.free() else { return Ok(()) };
         let needed = size.saturating_add(LEAVE_BYTES);
         if free >= needed { Ok(()) } else { Err(ArtifactError::Full { path: self.layout.root(), free, needed }) }
     }
 
-    fn free(&self) -> Option<u64> {
+    pub(super) fn free(&self) -> Option<u64> {
         let stat = rustix::fs::statvfs(&self.layout.base).ok()?;
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
@@ -122,15 +142,35 @@ impl Directory {
     }
 }
 
-impl Intake<'_> {
-    /// The next bytes.
+impl<'a> Intake<'a> {
+    /// One of which the first `size` bytes are written and hashed.
+    pub(super) fn begun(
+        directory: &'a Directory,
+        file: File,
+        waste: Waste,
+        hash: Sha256,
+        size: u64,
+        claim: Option<Claim>,
+    ) -> Self {
+        Self { directory, file, waste, hash, size, unsynced: 0, claim }
+    }
+
+    /// The next bytes. Where they cannot be kept, neither is what came before.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
+        let written = self.try_write(bytes);
+        if written.is_err() {
+            self.waste.kept = false;
+        }
+        written
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
         self.size = self.size.saturating_add(bytes.len() as u64);
         let limit = self.directory.limits.max_file;
         if self.size > limit {
             return Err(ArtifactError::TooLarge { limit });
         }
-        let (directory, path) = (self.directory, &self.waste.0);
+        let (directory, path) = (self.directory, &self.waste.path);
         let full = |error| directory.said_full(ArtifactError::io("write", path)(error));
         self.file.write_all(bytes).map_err(full)?;
         self.hash.update(bytes);
@@ -138,14 +178,23 @@ impl Intake<'_> {
         if self.unsynced >= SYNC_BYTES {
             self.file.sync_data().map_err(full)?;
             self.unsynced = 0;
-            directory.require_room(0)?;
+            directory.make_room(0)?;
         }
         Ok(())
     }
 
+    /// No more comes for now: what there is waits for the rest. How much that is.
+    pub fn pause(self) -> Result<u64, ArtifactError> {
+        let path = &self.waste.path;
+        self.file.sync_all().map_err(|error| self.directory.said_full(ArtifactError::io("write", path)(error)))?;
+        layout::sync(&self.directory.layout.incoming())?;
+        Ok(self.size)
+    }
+
     /// The file is whole. `expected` is what it was announced as.
-    pub fn finish(self, expected: Option<Digest>) -> Result<Taken, ArtifactError> {
+    pub fn finish(mut self, expected: Option<Digest>) -> Result<Taken, ArtifactError> {
         if self.size == 0 {
+            self.waste.kept = false;
             return Err(ArtifactError::Empty);
         }
         self.finish_any(expected)
@@ -153,17 +202,20 @@ impl Intake<'_> {
 
     /// The same for what is imported, which may be empty.
     pub fn finish_any(self, expected: Option<Digest>) -> Result<Taken, ArtifactError> {
-        let Self { directory, file, mut waste, hash, size, .. } = self;
+        let Self { directory, file, mut waste, hash, size, claim: _claim, .. } = self;
+        // What is wrong is wrong for good, also what was gone on with.
+        waste.kept = false;
         let digest = Digest(hash.finalize().into());
         if let Some(expected) = expected.filter(|expected| *expected != digest) {
             return Err(ArtifactError::Digest { expected, found: digest });
         }
-        let path = waste.0.clone();
+        let path = waste.path.clone();
         let done = |error| directory.said_full(ArtifactError::io("write", &path)(error));
         file.set_permissions(Permissions::from_mode(KEPT_MODE)).and_then(|()| file.sync_all()).map_err(done)?;
-        let named = waste.0.with_file_name(format!("{}.{digest}", waste.0.file_name().unwrap_or_default().display()));
-        fs::rename(&waste.0, &named).map_err(done)?;
-        waste.0 = named;
+        // Under a name of its own: who begins the same upload anew gets another file.
+        let named = waste.path.with_file_name(format!("{}.{digest}", layout::random()?));
+        fs::rename(&waste.path, &named).map_err(done)?;
+        waste.path = named;
         layout::sync(&directory.layout.incoming())?;
         Ok(Taken { waste, digest, size })
     }

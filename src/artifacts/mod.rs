@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <data directory>/artifacts/incoming/<random>                being written
+//!                  artifacts/incoming/<upload>.partial        the same for what can be gone on with after a restart
 //!                  artifacts/incoming/<random>.<digest>       whole; its manifest may not be committed yet
 //!                  artifacts/sha256/ab/cdef…                  content, under its SHA-256
 //!                  artifacts/versions/<model>/<version>/…     symbolic links to content, under the manifest's paths
@@ -19,6 +20,7 @@ mod deploy;
 mod garbage;
 mod intake;
 mod layout;
+mod partial;
 mod version;
 #[cfg(test)]
 mod tests;
@@ -28,12 +30,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 pub use self::beneath::Registered;
-pub use self::check::{FileCheck, FileState};
+pub use self::check::{FileCheck, FileState, digest};
 pub use self::content::Content;
 pub use self::deploy::{DeployError, Deployed, Deployments};
 pub use self::garbage::{SweepError, Swept};
 pub use self::intake::{Intake, Taken};
 use self::layout::Layout;
+use self::partial::Claims;
+pub use self::partial::{Claim, PartialId};
 use crate::config;
 use crate::domain::model::{ArtifactPath, Digest};
 use crate::store::{RESERVE_BYTES, Store};
@@ -160,13 +164,15 @@ pub struct Directory {
     keeping: RwLock<()>,
     /// One at a time changes what is in production or a version's directory.
     deploying: Mutex<()>,
+    /// Who is at which upload.
+    claims: Arc<Claims>,
 }
 
 impl Directory {
     /// The directory of this data file. Nothing is made before the first file comes.
     pub fn new(store: Arc<Store>, limits: config::Artifacts) -> Self {
         let layout = Layout::beside(store.path());
-        Self { store, limits, layout, keeping: RwLock::new(()), deploying: Mutex::new(()) }
+        Self { store, limits, layout, keeping: RwLock::new(()), deploying: Mutex::new(()), claims: Arc::default() }
     }
 
     /// How large files may be, and where they may stay.

@@ -531,3 +531,58 @@ fn a_start_repairs_the_pointers_and_removes_what_is_half_made() {
     assert!(fs::symlink_metadata(production.join(".half")).is_err());
     assert_eq!(files(&versions), [versions.join("v1")]);
 }
+
+fn partial(number: u32) -> PartialId {
+    PartialId::of(&["somebody", &number.to_string()])
+}
+
+impl Place {
+    /// An upload that broke off behind `content`.
+    fn broken_off(&self, number: u32, content: &[u8]) {
+        let claim = self.directory.claim(&partial(number)).expect("nobody is at it");
+        let mut intake = self.directory.take_rest(claim, 0, None).unwrap();
+        intake.write(content).unwrap();
+    }
+}
+
+#[test]
+fn uploads_that_nobody_goes_on_with_are_removed() {
+    let place = Place::new();
+    place.broken_off(1, b"abc");
+    assert_eq!((place.incoming().len(), place.directory.sweep_partials().unwrap()), (1, 0), "it is new");
+    assert_eq!(place.directory.sweep().unwrap().leftovers, 0, "a start keeps it");
+    let day = std::time::Duration::from_secs(25 * 60 * 60);
+    let file = fs::OpenOptions::new().write(true).open(&place.incoming()[0]).unwrap();
+    file.set_modified(std::time::SystemTime::now() - day).unwrap();
+    let claim = place.directory.claim(&partial(1)).unwrap();
+    assert_eq!(place.directory.sweep_partials().unwrap(), 0, "somebody is at it");
+    drop(claim);
+    assert_eq!((place.directory.sweep_partials().unwrap(), place.incoming().len()), (1, 0), "a day old");
+    // No more bytes than a version may have, which is 4 MiB here: the oldest goes.
+    (0..5).for_each(|number| place.broken_off(number, &[0; 1 << 20]));
+    assert_eq!((place.directory.sweep_partials().unwrap(), place.incoming().len()), (1, 4));
+    // Nor more than so many.
+    (0..40).for_each(|number| place.broken_off(number, b"abc"));
+    place.directory.sweep_partials().unwrap();
+    assert_eq!(place.incoming().len(), 32);
+}
+
+#[test]
+fn an_upload_has_one_sender_at_a_time() {
+    let place = Place::new();
+    place.broken_off(1, b"abc");
+    let elder = place.directory.claim(&partial(1)).unwrap();
+    assert!(place.directory.claim(&partial(1)).is_none());
+    assert!(place.directory.take_over(&partial(1), std::time::Duration::ZERO).is_none(), "it does not let go");
+    let displaced = elder.displaced();
+    let directory = Arc::clone(&place.directory);
+    let younger =
+        std::thread::spawn(move || directory.take_over(&partial(1), std::time::Duration::from_secs(60)).is_some());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(displaced.notified());
+    drop(elder);
+    assert!(younger.join().unwrap(), "it lets go");
+    let claim = place.directory.claim(&partial(1)).unwrap();
+    assert_eq!(place.directory.partial_size(&claim), 3);
+    assert!(place.directory.take_rest(claim, 2, None).is_err(), "that is not where it ended");
+}

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Global;
-use crate::http::client::{Client, ClientError};
+use crate::domain::model::Digest;
+use crate::http::client::{Client, ClientError, Target};
 use crate::store::Store;
 
 /// Who answers.
@@ -75,9 +76,18 @@ impl Daemon {
         Ok(self.runtime.block_on(self.client.put_json(path, body))?)
     }
 
-    /// Sends a file, as it is read.
-    pub(super) fn upload<T: DeserializeOwned>(&self, path: &str, file: &Path) -> anyhow::Result<T> {
-        Ok(self.runtime.block_on(self.client.put_file(path, file))?)
+    /// Sends a file with this SHA-256 as `path` within a version, over restarts of the daemon.
+    pub(super) fn upload<T: DeserializeOwned>(
+        &self,
+        version: &str,
+        path: &str,
+        file: &std::fs::File,
+        digest: &Digest,
+    ) -> anyhow::Result<T> {
+        let whole = format!("{version}/artifacts/{path}?sha256={digest}");
+        let rest = format!("{version}/uploads/{path}?sha256={digest}");
+        let told = |error: &ClientError| super::complain(&format!("{error}\n{path} goes on once the daemon is back"));
+        Ok(self.runtime.block_on(self.client.upload_on(Target { whole: &whole, rest: &rest }, file, told))?)
     }
 
     /// The same for a file that is open already.
@@ -86,7 +96,7 @@ impl Daemon {
     }
 
     /// Has a file of the daemon's written into one that is open here, as it comes.
-    pub(super) fn download(&self, path: &str, into: &mut std::fs::File) -> anyhow::Result<()> {
+    pub(super) fn download(&self, path: &str, into: &mut dyn std::io::Write) -> anyhow::Result<()> {
         Ok(self.runtime.block_on(self.client.get_file(path, into))?)
     }
 

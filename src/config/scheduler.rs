@@ -35,7 +35,7 @@ pub struct Scheduler {
     pub drift: f64,
     /// The least time between two trainings of a model.
     pub cooldown: Duration,
-    /// How many trainings begin by the clock or by trades in an hour.
+    /// How many trainings that nobody asked for by hand begin in an hour.
     pub starts_per_hour: u32,
     /// Days of data that a training takes.
     pub span_days: u32,
@@ -295,8 +295,8 @@ pub(super) fn keys() -> Vec<Key> {
             scheduler.starts_per_hour,
             Whole<u32>,
             |count| within(u64::from(*count), 1, 10_000),
-            "How many trainings begin in an hour by the clock or by new trades, so that not everything begins at once after \
-             a night of being off."
+            "How many trainings begin in an hour by the clock, by new trades or upon messages and intents, so that not \
+             everything begins at once after a night of being off or a storm of messages. The rest waits its turn."
         ),
         key!(
             scheduler.span_days,

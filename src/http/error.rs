@@ -35,7 +35,7 @@ pub enum ApiError {
         seconds: u64,
     },
     /// 408: the body stopped coming.
-    #[error("nothing of the body came for {seconds} s: nothing of it was kept")]
+    #[error("nothing of the body came for {seconds} s")]
     StalledBody {
         /// The limit.
         seconds: u64,
@@ -43,6 +43,12 @@ pub enum ApiError {
     /// 409: somebody else was first.
     #[error("{0}")]
     Conflict(String),
+    /// 409: what comes of a file is not what is missing of it.
+    #[error("the upload has {offset} bytes: go on there")]
+    WrongOffset {
+        /// How much is here.
+        offset: u64,
+    },
     /// 413.
     #[error("the body is larger than {limit} bytes{advice}")]
     TooLarge {
@@ -151,7 +157,7 @@ impl ApiError {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::SlowBody { .. } | Self::StalledBody { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::WrongOffset { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LongTarget(_) => StatusCode::URI_TOO_LONG,
             Self::OtherMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -194,6 +200,9 @@ impl ApiError {
                 if let Ok(range) = HeaderValue::try_from(format!("bytes */{size}")) {
                     response.headers_mut().insert(header::CONTENT_RANGE, range);
                 }
+            }
+            Self::WrongOffset { offset } => {
+                response.headers_mut().insert("upload-offset", HeaderValue::from(offset));
             }
             // What is left of an unread body would be taken for the next request.
             Self::SlowBody { .. } | Self::StalledBody { .. } | Self::TooLarge { .. } => {

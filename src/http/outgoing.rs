@@ -23,10 +23,10 @@ pub(super) struct OutgoingFile {
 }
 
 impl OutgoingFile {
-    /// The file as long as it is now. What is appended meanwhile is not sent; one that becomes shorter is an error.
+    /// The file as long as it is now, from `offset` on, where it stands. What is appended meanwhile is not sent; one that becomes shorter is an error.
     /// `sent` counts what the connection took.
-    pub(super) fn new(file: File, sent: Arc<AtomicU64>) -> io::Result<Self> {
-        let left = file.metadata()?.len();
+    pub(super) fn from(file: File, offset: u64, sent: Arc<AtomicU64>) -> io::Result<Self> {
+        let left = file.metadata()?.len().saturating_sub(offset);
         Ok(Self { file, left, sent })
     }
 }

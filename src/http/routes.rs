@@ -93,6 +93,16 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self::new(Method::PUT, path, least, on(MethodFilter::PUT, handler))
     }
 
+    /// A route that adds to what is there.
+    pub fn patch<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
+        Self::new(Method::PATCH, path, least, on(MethodFilter::PATCH, handler))
+    }
+
+    /// A route that only tells how things stand, in headers.
+    pub fn head<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
+        Self::new(Method::HEAD, path, least, on(MethodFilter::HEAD, handler))
+    }
+
     /// A route that removes.
     pub fn delete<T: 'static>(path: &'static str, least: Role, handler: impl Handler<T, S>) -> Self {
         Self::new(Method::DELETE, path, least, on(MethodFilter::DELETE, handler))

@@ -99,7 +99,7 @@ impl Upload {
                 Some(Err(error)) => {
                     return Err(match stalled(&error) {
                         Some(Stalled { seconds }) => ApiError::StalledBody { seconds },
-                        None => ApiError::Refused(format!("the body broke off: {error}; nothing of it was kept")),
+                        None => ApiError::Refused(format!("the body broke off: {error}")),
                     });
                 }
             }

@@ -56,6 +56,8 @@ fn look(app: &App, disk: &Reporter) -> anyhow::Result<()> {
         disk.ok("has room");
     }
     app.deployments.retry();
+    // A directory that cannot be looked into is told of at the start, and by every upload.
+    let _ = app.files.directory.sweep_partials();
     restored::show(&app.board, &app.store, crate::observe::now());
     // A data file that cannot be read is the store's failure to report, not this task's.
     if let Ok(open) = open_intents(&app.store) {

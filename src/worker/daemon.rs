@@ -13,7 +13,7 @@ use crate::domain::job::{
 };
 use crate::domain::model::Digest;
 use crate::http::alive;
-use crate::http::client::{Client, ClientError, Place};
+use crate::http::client::{Client, ClientError, Place, Target};
 
 /// Why the daemon did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -142,16 +142,19 @@ impl Daemon {
         Ok(answer.next)
     }
 
+    /// Sends a file, or what the daemon lacks of it: asked again after a cut, it goes on.
     pub(super) async fn send(
         &self,
         job: JobId,
         epoch: u64,
         path: &str,
         digest: &Digest,
-        file: File,
+        file: &File,
     ) -> Result<(), Trouble> {
-        let path = format!("/api/work/jobs/{job}/artifacts/{}?epoch={epoch}&sha256={digest}", Escaped(path));
-        let _: serde_json::Value = self.client.put_open_file(&path, file).await?;
+        let file_and_lease = format!("{}?epoch={epoch}&sha256={digest}", Escaped(path));
+        let whole = format!("/api/work/jobs/{job}/artifacts/{file_and_lease}");
+        let rest = format!("/api/work/jobs/{job}/uploads/{file_and_lease}");
+        let _: serde_json::Value = self.client.upload(Target { whole: &whole, rest: &rest }, file).await?;
         Ok(())
     }
 

@@ -37,7 +37,7 @@ pub(super) async fn send(
         Ok(Err(bad)) => return Err(FileTrouble::Here(format!("{path}, which the program left, {bad}"))),
         Err(error) => return Err(FileTrouble::Here(error.to_string())),
     };
-    Ok(daemon.send(assignment.job, assignment.epoch, path, digest, file).await?)
+    Ok(daemon.send(assignment.job, assignment.epoch, path, digest, &file).await?)
 }
 
 /// The directory with the version's files for an evaluation: that of `train` if it left them here, or one that they are

@@ -1,16 +1,6 @@
 //! What an operator does with backups: makes one, looks at it, has it verified again.
 
 use super::scene::Scene;
-use crate::support::browser::Browser;
-
-/// Waits until the page shows these words: by itself with scripts, loaded again without.
-async fn comes_to_show(browser: &Browser, scripts: bool, words: &str) {
-    if scripts {
-        browser.shows(words).await;
-    } else {
-        browser.reloads_until(words).await;
-    }
-}
 
 async fn the_whole_way(scripts: bool) {
     let scene = Scene::without_story();
@@ -25,7 +15,7 @@ async fn the_whole_way(scripts: bool) {
     browser.press("Back up now").await;
     browser.arrives("/backups?done=backup-asked").await;
     browser.shows("A backup is being made.").await;
-    comes_to_show(&browser, scripts, "whole").await;
+    browser.comes_to_show(scripts, "whole").await;
     browser.shows("before the upgrade").await;
     let link = browser.find("section[aria-labelledby='there'] a[href^='/backups/']").await;
     let page = link.attr("href").await.unwrap().unwrap();
@@ -35,7 +25,7 @@ async fn the_whole_way(scripts: bool) {
     browser.arrives(&format!("{page}?done=backup-verifying")).await;
     browser.shows("The backup is being verified again.").await;
     browser.goto("/backups").await;
-    comes_to_show(&browser, scripts, "verify").await;
+    browser.comes_to_show(scripts, "verify").await;
     assert_eq!(browser.complaints(), Vec::<String>::new());
     browser.close().await;
 }

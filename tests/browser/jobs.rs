@@ -3,17 +3,7 @@
 use serde_json::json;
 
 use super::scene::Scene;
-use crate::support::browser::Browser;
 use crate::support::work::record;
-
-/// Waits until the page shows these words: by itself with scripts, loaded again without.
-async fn comes_to_show(browser: &Browser, scripts: bool, words: &str) {
-    if scripts {
-        browser.shows(words).await;
-    } else {
-        browser.reloads_until(words).await;
-    }
-}
 
 async fn the_whole_way(scripts: bool) {
     let scene = Scene::without_story();
@@ -60,11 +50,11 @@ async fn the_whole_way(scripts: bool) {
     let first = trainer.lease();
     assert_eq!(first["job"], "job-1");
     let at = trainer.write("job-1", 1, 0, &record("page 1 of 3"));
-    comes_to_show(&browser, scripts, "page 1 of 3").await;
+    browser.comes_to_show(scripts, "page 1 of 3").await;
     let at = trainer.write("job-1", 1, at, &record("page 2 of 3"));
-    comes_to_show(&browser, scripts, "page 2 of 3").await;
-    comes_to_show(&browser, scripts, "fetch the data").await;
-    comes_to_show(&browser, scripts, "trainer-1 on gpu-7").await;
+    browser.comes_to_show(scripts, "page 2 of 3").await;
+    browser.comes_to_show(scripts, "fetch the data").await;
+    browser.comes_to_show(scripts, "trainer-1 on gpu-7").await;
     if scripts {
         assert_eq!(browser.find("#log-state").await.text().await.unwrap(), "Live");
         browser.press("Pause").await;
@@ -92,14 +82,19 @@ async fn the_whole_way(scripts: bool) {
     browser.arrives("/jobs/job-1?done=job-cancelled").await;
     browser.shows("Being called off: its processes are ended first.").await;
     trainer.report(&first, &json!({ "outcome": "cancelled" }));
-    comes_to_show(&browser, scripts, "Called off by otto").await;
+    browser.comes_to_show(scripts, "Called off by otto").await;
 
     // And done again, to its good end.
     browser.goto("/jobs/job-1").await;
+    assert_eq!(browser.count("form[action='/jobs/job-1/retry']").await, 1);
     browser.press("Retry").await;
     browser.arrives("/jobs/job-2?done=job-retried").await;
     trainer.complete(&trainer.lease());
-    comes_to_show(&browser, scripts, "completed").await;
+    browser.comes_to_show(scripts, "completed").await;
+    // Each is done again once: what is over now is done again through the newer one, if at all.
+    browser.goto("/jobs/job-1").await;
+    browser.shows("job-2").await;
+    assert_eq!(browser.count("form[action='/jobs/job-1/retry']").await, 0, "it is offered once more");
     browser.goto("/jobs/job-2").await;
     let steps = browser.find("section[aria-labelledby='steps']").await.text().await.unwrap();
     assert!(steps.contains("apply the gates") && !steps.contains("not begun"), "{steps}");

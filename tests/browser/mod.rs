@@ -4,6 +4,7 @@
 mod backups;
 mod checks;
 mod forms;
+mod full_disk;
 mod hostile;
 mod jobs;
 mod journey;

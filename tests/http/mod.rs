@@ -17,6 +17,7 @@ mod openapi;
 mod pages;
 mod property;
 mod registry;
+mod resumed;
 mod routes;
 mod schedule;
 mod uploads;

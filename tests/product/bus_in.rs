@@ -218,3 +218,33 @@ fn each_type_of_message_is_a_trigger_and_trades_are_counted() {
     assert_eq!(standing.trades, 2, "those of its symbol: {standing:?}");
     store.close();
 }
+
+#[test]
+fn a_storm_of_drift_messages_waits_its_turn() {
+    const MODELS: usize = 500;
+    const DRIFT: &str = "model.drift_detected";
+    let mut redis = RedisServer::started(&[]);
+    let bed = bed(&redis);
+    let models: Vec<String> = (0..MODELS).map(|number| format!("xgboost_s{number:03}usdt_1h")).collect();
+    bed.set(&format!("scheduler.models = {models:?}"));
+    let (stream, group) = (format!("quantum:stream:{DRIFT}"), format!("quantum:group:clm_service:{DRIFT}"));
+    redis.run::<()>(&["XGROUP", "CREATE", &stream, &group, "0", "MKSTREAM"]);
+    for model in &models {
+        let payload = format!(
+            r#"{{"model_id":"{model}","model_type":"xgboost","drift_score":0.4,"detected_at":"2026-01-17T03:46:06Z"}}"#
+        );
+        redis.run::<String>(&["XADD", &stream, "*", "payload", &payload]);
+    }
+    let daemon = bed.start();
+    wait_for_some(|| counted(&daemon, DRIFT, "taken").filter(|count| *count == MODELS as u64), || daemon.log());
+    let jobs = daemon.ask("GET", "/api/jobs?limit=100", &json!({})).1;
+    assert_eq!(jobs["jobs"].as_array().map(Vec::len), Some(4), "scheduler.starts_per_hour: {jobs}");
+    // Nothing is lost: each waits, and the page and the command show why.
+    let said = bed.run(&["schedule", "triggers"]);
+    assert!(said.out.contains("4 trainings an hour are enough (scheduler.starts_per_hour)"), "{said:?}");
+    daemon.stop();
+    let store = Store::open(bed.data_file()).expect("the data file");
+    let (triggers, _) = store.triggers(None, Some(Trigger::DriftDetected), u64::MAX, usize::MAX).expect("triggers");
+    assert_eq!(triggers.iter().filter(|trigger| trigger.is_waiting()).count(), MODELS - 4);
+    store.close();
+}

@@ -1,11 +1,13 @@
 //! A data directory that fills up, and is freed.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Numbered, assert_mirrored, assert_stored, this_hour};
+use crate::support::ask::ask;
 use crate::support::daemon::{Bed, Disk, UNITS};
 use crate::support::journal::{JournalWriter, Line};
 use crate::support::redis::RedisServer;
+use crate::support::work::{Trainer, record};
 use crate::support::{Random, wait_for};
 
 fn component(health: &Value, name: &str) -> Value {
@@ -98,5 +100,32 @@ fn a_disk_that_the_data_file_fills_is_left_again_by_a_lower_retention() {
         let health = bed.run(&["health", "--json"]).json();
         ["store", "disk"].iter().all(|name| component(&health, name)["state"] != "failed")
     });
+    daemon.stop();
+}
+
+#[test]
+fn logs_of_jobs_leave_a_part_of_the_disk_to_the_data_file() {
+    let bed = Bed::new("", &[]);
+    let _disk = Disk::over(&bed, 128);
+    let daemon = bed.start();
+    let trainer = Trainer::new(&bed.socket());
+    trainer.say("/clm/train", &json!({ "model_type": "xgboost", "symbol": "BTCUSDT" }));
+    let job = trainer.lease()["job"].as_str().unwrap().to_owned();
+    let at = trainer.write(&job, 1, 0, &record("there is room"));
+    // Of a small disk it is 32 MiB, of which the data file still may use a half.
+    let directory = bed.data_file().parent().unwrap();
+    let disk = rustix::fs::statvfs(directory).unwrap();
+    let filler = directory.join("half");
+    let most = disk.f_bavail * disk.f_frsize - (26 << 20);
+    std::fs::write(&filler, vec![0; usize::try_from(most).unwrap()]).unwrap();
+    let path = format!("/api/work/jobs/{job}/log?epoch=1&offset={at}");
+    let headers = [("content-type", "application/octet-stream")];
+    let refused = ask(&bed.socket(), "POST", &path, &headers, record("there is none")).expect("an answer");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(trainer.write(&job, 1, at, ""), at, "nothing of it was kept, and it can be asked how far it is");
+    let (status, answer) = daemon.ask("POST", "/clm/train", &json!({ "model_type": "xgboost", "symbol": "ETHUSDT" }));
+    assert_eq!(status, 200, "the data file has room: {answer}");
+    std::fs::remove_file(filler).unwrap();
+    assert!(trainer.write(&job, 1, at, &record("there is again")) > at);
     daemon.stop();
 }

@@ -12,6 +12,7 @@ mod intents;
 mod live;
 mod predecessor;
 mod publish;
+mod resumed;
 mod several_units;
 mod stop;
 mod uploads;

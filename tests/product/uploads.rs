@@ -14,21 +14,21 @@ use crate::support::daemon::{Bed, Daemon, Disk};
 use crate::support::models::{MODEL, file, registered};
 use crate::support::{DEADLINE, Random, wait_for};
 
-const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 
 /// How much a large file may cost in memory.
 const MEMORY_MIB: u64 = 32;
 
-fn bed() -> Bed {
+pub(super) fn bed() -> Bed {
     Bed::new("", &[])
 }
 
 /// An upload under way.
-struct Sending(UnixStream);
+pub(super) struct Sending(UnixStream);
 
 impl Sending {
     /// `size` without one: in chunks of HTTP.
-    fn begin(bed: &Bed, path: &str, size: Option<u64>) -> Self {
+    pub(super) fn begin(bed: &Bed, path: &str, size: Option<u64>) -> Self {
         let mut stream = UnixStream::connect(bed.socket()).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
@@ -38,7 +38,7 @@ impl Sending {
     }
 
     /// Whether the daemon still wants it.
-    fn send(&mut self, bytes: &[u8]) -> bool {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).is_ok()
     }
 
@@ -47,13 +47,13 @@ impl Sending {
     }
 
     /// Sends the rest of it; the status.
-    fn sent(mut self, bytes: &[u8]) -> u16 {
+    pub(super) fn sent(mut self, bytes: &[u8]) -> u16 {
         self.send(bytes);
         self.answer().0
     }
 
     /// Status and body.
-    fn answer(mut self) -> (u16, Value) {
+    pub(super) fn answer(mut self) -> (u16, Value) {
         let mut text = String::new();
         let _ = self.0.read_to_string(&mut text);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
@@ -63,7 +63,7 @@ impl Sending {
 }
 
 /// A part of the content that nothing compresses and no two places of the file share.
-fn piece(number: u64) -> Vec<u8> {
+pub(super) fn piece(number: u64) -> Vec<u8> {
     let mut random = Random(number);
     (0..MIB / 8).flat_map(|_| random.next().to_le_bytes()).collect()
 }
@@ -75,18 +75,18 @@ fn peak(daemon: &Daemon) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
 }
 
-fn names(directory: &Path) -> Vec<String> {
+pub(super) fn names(directory: &Path) -> Vec<String> {
     let entries =
         std::fs::read_dir(directory).map_or(Vec::new(), |entries| entries.map(|entry| entry.unwrap()).collect());
     entries.iter().map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
-fn artifacts(bed: &Bed) -> std::path::PathBuf {
+pub(super) fn artifacts(bed: &Bed) -> std::path::PathBuf {
     bed.data_file().parent().unwrap().join("artifacts")
 }
 
 /// Names of all content.
-fn contents(bed: &Bed) -> Vec<String> {
+pub(super) fn contents(bed: &Bed) -> Vec<String> {
     let shelves = artifacts(bed).join("sha256");
     names(&shelves).iter().flat_map(|shelf| names(&shelves.join(shelf))).collect()
 }

@@ -244,3 +244,34 @@ fn a_message_that_names_a_type_only_means_each_of_them() {
     let recorded = bed.trigger(&new, bed.at(0));
     assert_eq!(recorded.jobs.iter().map(|job| job.model.as_str()).collect::<Vec<_>>(), [BTC, ETH]);
 }
+
+#[test]
+fn a_storm_of_messages_makes_no_more_jobs_than_may_begin() {
+    let models: Vec<String> = (0..60).map(|number| format!("xgboost_s{number:02}usdt_1h")).collect();
+    let bed = Bed::of(&models.iter().map(String::as_str).collect::<Vec<_>>());
+    // The last model's comes first, and one of each is repeated.
+    for (second, model) in models.iter().rev().enumerate() {
+        let at = bed.at(0).plus(second as u64 * Micros::SECOND);
+        bed.trigger(&drift(model), at);
+        bed.trigger(&drift(model), at);
+    }
+    assert_eq!(bed.jobs().len(), 4, "scheduler.starts_per_hour");
+    let of = |wanted: &str| bed.decisions().iter().filter(|decision| **decision == wanted).count();
+    assert_eq!(
+        (of("started"), of("waiting"), of("merged"), of("joined")),
+        (4, 56, 56, 4),
+        "each is told what came of it"
+    );
+    let Decision::Waiting { why, until } = &bed.triggers()[8].decision else { panic!("{:?}", bed.triggers()[8]) };
+    assert!(why.contains("4 trainings an hour are enough (scheduler.starts_per_hour)"), "{why}");
+    assert_eq!(*until, Some(bed.at(1)));
+    // What somebody asks for is not held back.
+    let asked = bed.trigger(&by_hand(Target::Named(named(&models[0]))), bed.at(0).plus(61 * Micros::SECOND));
+    assert_eq!(asked.jobs.len(), 1);
+    let bed = bed.restart();
+    let (from, until) = (bed.at(0).plus(62 * Micros::SECOND), bed.at(3).plus(Micros::HOUR / 2));
+    let begun: Vec<String> = bed.run(from, until).into_iter().map(|(_, model)| model).collect();
+    let oldest: Vec<String> = models.iter().rev().skip(4).take(begun.len()).cloned().collect();
+    assert_eq!(begun.len(), 12, "four in each of three hours");
+    assert_eq!(begun, oldest, "whoever waits the longest goes first");
+}

@@ -248,6 +248,15 @@ impl Browser {
         })
     }
 
+    /// Waits until the page shows these words: by itself with scripts, loaded again without.
+    pub(crate) async fn comes_to_show(&self, scripts: bool, words: &str) {
+        if scripts {
+            self.shows(words).await;
+        } else {
+            self.reloads_until(words).await;
+        }
+    }
+
     /// Loads the page again until it shows these words: what there is without scripts.
     pub(crate) async fn reloads_until(&self, words: &str) {
         let deadline = Instant::now() + DEADLINE;

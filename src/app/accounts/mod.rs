@@ -9,6 +9,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod unwritten;
 mod upkeep;
 mod users;
 
@@ -72,6 +73,8 @@ pub struct Accounts {
     seen: Mutex<Seen>,
     refusals: Mutex<Refusals>,
     next_tidy: Mutex<Micros>,
+    /// Sessions that the disk had no room for.
+    unwritten: Mutex<Vec<unwritten::Unwritten>>,
 }
 
 /// Who has to wait before the next try.
@@ -105,6 +108,7 @@ impl Accounts {
             seen: Mutex::default(),
             refusals: Mutex::default(),
             next_tidy: Mutex::default(),
+            unwritten: Mutex::default(),
         }
     }
 

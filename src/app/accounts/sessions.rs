@@ -4,6 +4,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::unwritten::SIGN_IN;
 use super::users::about;
 use super::{AccountError, Accounts, lock, micros, secret};
 use crate::domain::access::Actor;
@@ -20,9 +21,6 @@ const A_USER: usize = 50;
 
 /// The longest part of a browser's description of itself that is kept.
 const AGENT_CHARS: usize = 200;
-
-/// The action of signing in.
-const SIGN_IN: &str = "sign-in";
 
 /// Somebody who has just signed in.
 #[derive(Clone, Debug)]
@@ -135,7 +133,8 @@ type Confirmed = User;
 impl Accounts {
     /// Signs somebody in: a new session with a secret of its own, whatever cookie the browser had before.
     ///
-    /// An unknown user costs the same work, gets the same answer and has to wait as long as a known one.
+    /// An unknown user costs the same work, gets the same answer and has to wait as long as a known one. Where the disk is full
+    /// the session is written later ([`super::unwritten`]).
     pub fn sign_in(&self, name: &str, password: &str, address: &str, agent: &str) -> Result<NewSession, SignInError> {
         let name = UserName::typed(name).ok();
         // Only names of users are taken down: what is typed into the wrong field may be a password.
@@ -150,7 +149,17 @@ impl Accounts {
         let secret = secret()?;
         let print = Fingerprint::of_session(secret.expose());
         let now = (self.clock)();
-        let signed_in = self.store.write(|txn| {
+        let lifetime = self.settings.session_lifetime;
+        let session = store::Session {
+            id: SessionId(0),
+            user: user.name.clone(),
+            created_at: now,
+            expires_at: now.plus(micros(lifetime)),
+            last_seen: now,
+            address: address.to_owned(),
+            agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS).collect(),
+        };
+        let written = self.store.write(|txn| {
             // Between the look and now the password may have changed, or the user may be gone.
             let same = |now: &User| now.password_hash == user.password_hash && !now.disabled;
             let Some(mut user) = txn.user(&user.name)?.filter(same) else {
@@ -164,24 +173,21 @@ impl Accounts {
                 txn.end_sessions(|session| session.user == user.name && session.id <= newest.id)?;
             }
             let id = txn.next_session_id()?;
-            let session = store::Session {
-                id,
-                user: user.name.clone(),
-                created_at: now,
-                expires_at: now.plus(micros(self.settings.session_lifetime)),
-                last_seen: now,
-                address: address.to_owned(),
-                agent: agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS).collect(),
-            };
-            txn.put_session(&print, &session)?;
+            txn.put_session(&print, &store::Session { id, ..session.clone() })?;
             user.last_sign_in = Some(now);
             txn.put_user(&user)?;
             txn.audit(AuditEntry::done(now, &actor, SIGN_IN, format!("session {id}"), ""))?;
-            let lifetime = self.settings.session_lifetime;
-            Ok(NewSession { id, user: user.name, role: user.role, secret, lifetime })
-        })?;
+            Ok((id, user.role))
+        });
+        let (id, role) = match written {
+            Err(SignInError::Account(AccountError::Store(full))) if full.is_full() => {
+                let id = self.hold(print, session, actor, &user).ok_or(full)?;
+                (id, user.role)
+            }
+            written => written?,
+        };
         self.forgive(account, &address_key(address));
-        Ok(signed_in)
+        Ok(NewSession { id, user: user.name, role, secret, lifetime })
     }
 
     /// Whether `password` is that of `name`, who is signed in: what asks for it again is guarded as sign-in is.
@@ -258,7 +264,12 @@ impl Accounts {
         if !SecretText::is_one(secret) {
             return Ok(None);
         }
-        let Some(found) = self.store.session(&Fingerprint::of_session(secret))? else { return Ok(None) };
+        let print = Fingerprint::of_session(secret);
+        let found = match self.store.session(&print)? {
+            Some(found) => Some(found),
+            None => self.held(&print)?,
+        };
+        let Some(found) = found else { return Ok(None) };
         let now = (self.clock)();
         if self.has_ended(&found, now) {
             return Ok(None);
@@ -277,7 +288,7 @@ impl Accounts {
     pub fn sessions(&self, user: Option<&UserName>) -> Result<SessionList, AccountError> {
         let now = (self.clock)();
         let mut sessions = Vec::new();
-        for mut session in self.store.sessions()? {
+        for mut session in self.store.sessions()?.into_iter().chain(self.all_held()) {
             if !self.has_ended(&session, now) && user.is_none_or(|user| session.user == *user) {
                 session.last_seen = self.last_seen(&session);
                 sessions.push(SessionRow::from(session));
@@ -315,16 +326,20 @@ impl Accounts {
         &self,
         actor: &Actor,
         action: &str,
-        ends: impl FnMut(&store::Session) -> bool,
+        mut ends: impl FnMut(&store::Session) -> bool,
     ) -> Result<Vec<SessionRow>, AccountError> {
         let now = (self.clock)();
+        let held = self.end_held(actor, action, &mut ends, now);
+        if !held.is_empty() && !self.store.sessions()?.iter().any(&mut ends) {
+            return Ok(held.into_iter().map(SessionRow::from).collect());
+        }
         self.store.write(|txn| {
             let ended = txn.end_sessions(ends)?;
             for session in &ended {
                 let subject = format!("session {}", session.id);
                 txn.audit(AuditEntry::done(now, actor, action, subject, format!("of {}", session.user)))?;
             }
-            Ok(ended.into_iter().map(SessionRow::from).collect())
+            Ok(ended.into_iter().chain(held).map(SessionRow::from).collect())
         })
     }
 
@@ -334,7 +349,7 @@ impl Accounts {
         now >= session.expires_at || idle >= micros(self.settings.session_idle)
     }
 
-    fn last_seen(&self, session: &store::Session) -> Micros {
+    pub(super) fn last_seen(&self, session: &store::Session) -> Micros {
         lock(&self.seen).sessions.get(&session.id).map_or(session.last_seen, |seen| session.last_seen.max(*seen))
     }
 }

@@ -11,10 +11,11 @@ const TIDY: u64 = 60 * Micros::SECOND;
 const EXPIRED: u64 = 30 * Micros::DAY;
 
 impl Accounts {
-    /// What has to be done every few seconds: writes refused attempts that are due and, once a minute, when sessions and
+    /// What has to be done every few seconds: writes sessions that there was no room for, refused attempts that are due and, once a minute, when sessions and
     /// tokens were last used, and removes what has ended.
     pub fn upkeep(&self) -> Result<(), AccountError> {
         let now = (self.clock)();
+        self.write_held()?;
         let due = lock(&self.refusals).due(now);
         self.record(due)?;
         {
@@ -36,6 +37,7 @@ impl Accounts {
 
     /// Writes everything that waits: the daemon stops.
     pub fn flush(&self) -> Result<(), AccountError> {
+        self.write_held()?;
         let all = lock(&self.refusals).all((self.clock)());
         self.record(all)?;
         self.note_use()

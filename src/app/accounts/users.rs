@@ -157,6 +157,9 @@ impl Accounts {
             txn.audit(AuditEntry::done(now, actor, "user.delete", about(name), ""))?;
             Ok(UserRow::from(user))
         });
+        if deleted.is_ok() {
+            self.end_held(actor, "user.delete", |session| session.user == *name, now);
+        }
         self.tell(actor, "user.delete", name, deleted)
     }
 
@@ -200,6 +203,9 @@ impl Accounts {
             }
             Ok(UserRow::from(user))
         });
+        if changed.is_ok() {
+            self.end_held(actor, action, |session| session.user == *name, now);
+        }
         self.tell(actor, action, name, changed)
     }
 

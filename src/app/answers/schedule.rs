@@ -219,7 +219,7 @@ pub struct ScheduleRules {
     pub drift: f64,
     /// The least time between two trainings of a model.
     pub cooldown_seconds: u64,
-    /// How many trainings begin in an hour by the clock or by trades.
+    /// How many trainings that nobody asked for by hand begin in an hour.
     pub starts_per_hour: u32,
 }
 

@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::finish::files_of_models;
+use super::lacking::files_of_models;
 use super::look::Kept;
 use super::{Backups, BackupsError, keep, program};
 use crate::backup::seal::Recipient;
-use crate::backup::{self, Created, Plan, Step, VerifyError};
+use crate::backup::{self, Created, Plan, VerifyError};
 use crate::domain::backup::{Attempt, AttemptKind, BackupId, Manifest, Report, Stage, Trouble};
 use crate::domain::time::Micros;
 use crate::observe::panics;
@@ -27,6 +27,8 @@ pub(super) enum Came {
 #[derive(Debug)]
 pub(super) struct NewBackup {
     pub(super) manifest: Manifest,
+    /// The model's file that it lacks first, in words.
+    pub(super) lacks: Option<String>,
     /// What should be known although it is whole.
     pub(super) notes: Option<String>,
     /// Older ones that are to be looked through now, and why.
@@ -84,12 +86,14 @@ impl Backups {
             program: program(),
             verifier: &self.verifier,
         };
-        match backup::create(&plan, now, &|step| self.at(number, stage(step))) {
+        match backup::create(&plan, now, &|stage| self.at(number, stage)) {
             Ok(created) => {
-                let (notes, mut to_verify) = (notes(&created), self.to_look_at_again(now));
-                let doubted = created.doubted.into_iter();
+                let lacks = self.first_lacking(&created.manifest);
+                let (notes, mut to_verify) = (notes(&created, lacks.as_deref()), self.to_look_at_again(now));
+                let Created { manifest, doubted, .. } = created;
+                let doubted = doubted.into_iter();
                 to_verify.extend(doubted.map(|(id, fault)| (id, format!("retention has read it: {fault}"))));
-                Came::Made(Box::new(NewBackup { manifest: created.manifest, notes, to_verify }))
+                Came::Made(Box::new(NewBackup { manifest, lacks, notes, to_verify }))
             }
             Err(error) => Came::Nothing(error.to_string()),
         }
@@ -161,22 +165,11 @@ impl Backups {
     }
 }
 
-fn stage(step: Step) -> Stage {
-    match step {
-        Step::Copy => Stage::Copy,
-        Step::Artifacts => Stage::Artifacts,
-        Step::Verify => Stage::Verify,
-        Step::Seal => Stage::Seal,
-        Step::Commit => Stage::Commit,
-        Step::Prune => Stage::Prune,
-    }
-}
-
 /// What should be known of a backup that is whole.
-fn notes(created: &Created) -> Option<String> {
-    let lacking = created.manifest.lacking.first().map(|first| {
+fn notes(created: &Created, lacks: Option<&str>) -> Option<String> {
+    let lacking = lacks.map(|first| {
         let files = files_of_models(created.manifest.lacking.len() as u64);
-        format!("not in it, because it could not be read: {files}; the first: {}", first.why)
+        format!("not in it, because it could not be read: {files}; the first: {first}")
     });
     let unpruned = created.unpruned.as_ref().map(|error| format!("older backups could not be removed: {}", error));
     let notes: Vec<_> = lacking.into_iter().chain(unpruned).collect();

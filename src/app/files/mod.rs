@@ -1,6 +1,7 @@
 //! The files of models' versions: taken in, registered where they are, handed out, and looked at again.
 
 mod follow;
+mod rest;
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -13,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 pub(super) use self::follow::Following;
 pub use self::follow::start;
+pub use self::rest::{GoingOn, Reached, Sent, Took, begin, go_on, reached, take};
 use super::App;
 use super::registry::{Ask, RegistryError, take_file};
 use crate::artifacts::{ArtifactError, Content, Directory, FileCheck, FileState, Intake, Registered};
@@ -126,8 +128,17 @@ pub enum FileError {
         path: ArtifactPath,
     },
     /// Whoever sent it left.
-    #[error("the upload broke off: nothing of it was kept")]
+    #[error("the upload broke off")]
     BrokeOff,
+    /// Whoever sent it goes on with it over another connection.
+    #[error("the upload goes on over another connection")]
+    Displaced,
+    /// What comes is not what is missing.
+    #[error("the upload goes on at byte {offset}")]
+    Offset {
+        /// How much of it is here.
+        offset: u64,
+    },
     /// Enough are under way.
     #[error("too many {0} at once")]
     Busy(&'static str),
@@ -244,50 +255,36 @@ pub fn may_take(app: &App, ask: &Ask, new: &NewFile) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Takes a file in, piece by piece, and then into its version's manifest; whether it is new there. Blocking, for as
-/// long as pieces come.
-pub fn take(
-    app: &App,
-    ask: &Ask,
-    new: &NewFile,
-    mut pieces: mpsc::Receiver<Piece>,
-) -> Result<(FileAnswer, bool), FileError> {
-    take_in(app, ask, new, |intake| {
-        loop {
-            match pieces.blocking_recv() {
-                Some(Piece::Bytes(bytes)) => intake.write(&bytes)?,
-                Some(Piece::End) => return Ok(()),
-                None => return Err(FileError::BrokeOff),
-            }
+/// Takes in pieces, as they come.
+fn fill(intake: &mut Intake<'_>, mut pieces: mpsc::Receiver<Piece>) -> Result<(), FileError> {
+    loop {
+        match pieces.blocking_recv() {
+            Some(Piece::Bytes(bytes)) => intake.write(&bytes)?,
+            Some(Piece::End) => return Ok(()),
+            None => return Err(FileError::BrokeOff),
         }
-    })
+    }
 }
 
-/// The same for a file of this machine, which is read to its end.
+/// Takes in a file of this machine, which is read to its end, and then into its version's manifest; whether it is new
+/// there. Blocking.
 pub fn take_path(app: &App, ask: &Ask, new: &NewFile, path: &Path) -> Result<(FileAnswer, bool), FileError> {
     may_take(app, ask, new)?;
     let io = |source| ArtifactError::Io { step: "read", path: path.to_owned(), source };
     let mut source = std::fs::File::open(path).map_err(io)?;
-    take_in(app, ask, new, |intake| {
-        let mut piece = vec![0; PIECE_BYTES];
-        loop {
-            match source.read(&mut piece).map_err(io)? {
-                0 => return Ok(()),
-                read => intake.write(&piece[..read])?,
-            }
+    let mut intake = app.files.directory.take_in(new.length)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match source.read(&mut piece).map_err(io)? {
+            0 => return attach(app, ask, new, intake),
+            read => intake.write(&piece[..read])?,
         }
-    })
+    }
 }
 
-fn take_in(
-    app: &App,
-    ask: &Ask,
-    new: &NewFile,
-    fill: impl FnOnce(&mut Intake<'_>) -> Result<(), FileError>,
-) -> Result<(FileAnswer, bool), FileError> {
+/// Gives a whole file its place, and takes it into its version's manifest; whether it is new there.
+fn attach(app: &App, ask: &Ask, new: &NewFile, intake: Intake<'_>) -> Result<(FileAnswer, bool), FileError> {
     let directory = &app.files.directory;
-    let mut intake = directory.take_in(new.length)?;
-    fill(&mut intake)?;
     let taken = intake.finish(new.sha256)?;
     let file = ArtifactFile { path: new.path.clone(), size: taken.size, sha256: taken.digest };
     let limit = directory.limits().max_version;

@@ -46,6 +46,8 @@ impl Schedule {
                     let row = row(txn, Some(subject), (reason, by, &evidence), decision.clone(), now)?;
                     looked.standing.decided = Some(row.number);
                     recorded.triggers.push(row);
+                }
+                if job.is_some() && reason != Trigger::Manual {
                     books.begin(now);
                     txn.put_books(&books)?;
                 }

@@ -30,7 +30,7 @@ pub struct Stepped {
     pub next: Option<Micros>,
 }
 
-/// A model about which something is to be written, and since when it is due.
+/// A model about which something is to be written, and since when it waits: its time or its oldest trigger came then.
 type ToDo = (Option<Micros>, Subject);
 
 impl Schedule {
@@ -39,8 +39,8 @@ impl Schedule {
         let mut started = self.follow_intents(now)?;
         let workers = self.trainable()?;
         let (mut stepped, mut to_do) = self.survey(&workers, now)?;
-        // Who is due the longest goes first, where not all may begin.
-        to_do.sort_by_key(|(due, _)| due.map_or(u64::MAX, |due| due.0));
+        // Who waits the longest goes first, where not all may begin.
+        to_do.sort_by_key(|(since, _)| since.map_or(u64::MAX, |since| since.0));
         for some in to_do.chunks(A_TRANSACTION) {
             let recorded = self.store.write(|txn| {
                 let mut recorded = Recorded::default();
@@ -76,7 +76,8 @@ impl Schedule {
                 stepped.next = [stepped.next, outlook.next.filter(|next| *next > now)].into_iter().flatten().min();
                 let told: Vec<_> = looked.waiting.iter().map(|record| &record.decision).collect();
                 if looked.changed || noted || looked.degraded.is_some() || acts(&outlook, &told) {
-                    to_do.push((outlook.due, subject));
+                    let triggered = looked.waiting.first().map(|record| record.at);
+                    to_do.push((triggered.into_iter().chain(outlook.due).min(), subject));
                 }
             }
             Ok(())

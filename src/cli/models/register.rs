@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{model_path, version_path};
 use crate::app::answers::registry::{RegisteredAnswer, VersionDetailAnswer};
+use crate::artifacts;
 use crate::cli::ask::Daemon;
 use crate::cli::{Global, complain, output, time};
 use crate::domain::model::{ModelName, ModelType, VersionName};
@@ -85,8 +86,7 @@ pub(super) fn run(args: &RegisterArgs, global: &Global) -> anyhow::Result<ExitCo
     let taken = match in_place {
         Some(body) => daemon.post_once::<Value>(&format!("{path}/artifacts"), &body).map(drop),
         None => files.iter().try_for_each(|(name, file)| {
-            let to = format!("{path}/artifacts/{name}");
-            daemon.upload::<Value>(&to, file).map(drop).with_context(|| format!("{}", file.display()))
+            upload(&daemon, &path, name, file).with_context(|| format!("{}", file.display()))
         }),
     };
     if let Err(error) = taken {
@@ -110,6 +110,13 @@ pub(super) fn run(args: &RegisterArgs, global: &Global) -> anyhow::Result<ExitCo
     );
     output::print(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Sends one of the version's files. Announced as what it is, it can be gone on with.
+fn upload(daemon: &Daemon, version: &str, name: &str, path: &Path) -> anyhow::Result<()> {
+    let file = File::open(path)?;
+    let (_, digest) = artifacts::digest(&file, u64::MAX)?;
+    daemon.upload::<Value>(version, name, &file, &digest).map(drop)
 }
 
 /// Each file under the name that it has within the version.

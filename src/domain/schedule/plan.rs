@@ -61,7 +61,7 @@ pub enum Hold {
         /// Since when it is due.
         due: Micros,
     },
-    /// As many trainings as may began in the last hour.
+    /// As many trainings as may began by themselves in the last hour.
     Rate {
         /// How many may.
         most: u32,
@@ -90,7 +90,7 @@ impl Hold {
                 instant(*due)
             ),
             Self::Rate { most } => {
-                format!("{most} trainings by the clock an hour are enough (scheduler.starts_per_hour)")
+                format!("{most} trainings an hour are enough (scheduler.starts_per_hour)")
             }
             Self::Full => "as many jobs are open as may be (jobs.waiting)".to_owned(),
             Self::NoWorker { kind } => format!("no worker that trains {kind} was heard of lately"),
@@ -238,9 +238,10 @@ fn decide(
             let together = last.is_none() && matches!(cadence, Cadence::Every(_));
             held.back_to(turn(&known.model, standing, due, together, now), Hold::Spread { due });
         }
-        let most = rules.starts_per_hour;
-        held.back_to(books.free_from(most, now), Hold::Rate { most });
     }
+    // Also for triggers: a program that sends a message for each of 500 models must not fill the queue with them.
+    let most = rules.starts_per_hour;
+    held.back_to(books.free_from(most, now), Hold::Rate { most });
     held.back_to(rules.calendar.free_from(held.until), Hold::Quiet);
     match held.why {
         None => outlook(start(), Some(now)),

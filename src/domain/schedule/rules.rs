@@ -24,7 +24,7 @@ pub struct Rules {
     pub drift: f64,
     /// The least time between two trainings of a model, in microseconds.
     pub cooldown: u64,
-    /// How many trainings the scheduler begins in an hour on no more than a condition.
+    /// How many trainings the scheduler begins in an hour that nobody asked for by hand.
     pub starts_per_hour: u32,
 }
 

@@ -100,7 +100,7 @@ impl Standing {
 /// What the scheduler knows over all models.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Books {
-    /// When it began trainings on no more than a condition, in the last hour.
+    /// When it began trainings that nobody asked for by hand, in the last hour.
     pub starts: Vec<Micros>,
     /// The newest intent that was looked at; none before the first look.
     pub intents: Option<u64>,

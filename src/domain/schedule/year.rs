@@ -172,12 +172,10 @@ impl World {
                 assert!(since >= *interval, "{id} began by its interval {} after the last training", span(since));
             }
         }
-        if model.waiting.is_empty() {
-            self.books.begin(now);
-            self.starts.push(now);
-            let recent = self.starts.iter().filter(|at| now.0 - at.0 < Micros::HOUR).count();
-            assert!(recent <= self.rules.starts_per_hour as usize, "{recent} began within an hour");
-        }
+        self.books.begin(now);
+        self.starts.push(now);
+        let recent = self.starts.iter().filter(|at| now.0 - at.0 < Micros::HOUR).count();
+        assert!(recent <= self.rules.starts_per_hour as usize, "{recent} began within an hour");
     }
 
     /// What is due waits for no-training hours, the cooldown and its turn, and these end.

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::{Extension, Json};
 use base64::Engine as _;
@@ -10,11 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
-use super::blocking;
+use super::{blocking, uploads};
 use crate::app::App;
-use crate::app::files::{self, CheckAnswer, FileAnswer, FileError, ManifestAnswer, NewFile, Piece};
+use crate::app::files::{self, CheckAnswer, FileAnswer, FileError, ManifestAnswer, NewFile};
 use crate::app::registry::{Ask, RegistryError};
 use crate::artifacts::{ArtifactError, Registered};
 use crate::domain::access::{Actor, Scope};
@@ -30,9 +29,6 @@ use crate::observe::now;
 
 /// Reading files again takes as long as the disk does: some gigabytes a minute.
 pub(super) const READING: Duration = Duration::from_secs(15 * 60);
-
-/// Pieces on their way from the client to the disk: what a fast client of a slow disk costs in memory.
-const PIECES: usize = 4;
 
 const MODEL: &str = "xgboost_btcusdt_1h_main";
 const VERSION: &str = "v20260117_034606";
@@ -63,7 +59,7 @@ pub(super) fn routes() -> Vec<Route<App>> {
                     "The body is the file, as it is. It is hashed while it comes and kept under its digest. Sent again \
                      with the same content it is there already; other content under the same path is refused. A version \
                      takes files while it is in training. A body may take as long as it likes as long as something of it \
-                     comes.",
+                     comes. What came of one that broke off is kept for a day if its SHA-256 was given: see `/uploads/`.",
                 )
                 .query::<UploadQuery>()
                 .header::<String>(
@@ -73,8 +69,8 @@ pub(super) fn routes() -> Vec<Route<App>> {
                 .body_as::<Bytes>("application/octet-stream", "…")
                 .answer::<FileAnswer>(201, "It was taken in.", entry())
                 .answer::<FileAnswer>(200, "It was there already.", entry())
-                .refuses(400, "The file is empty, or not what it was said to be, or broke off. Nothing of it is kept.")
-                .refuses(408, "Nothing came for half a minute. Nothing of it is kept.")
+                .refuses(400, "The file is empty, or not what it was said to be, or broke off.")
+                .refuses(408, "Nothing came for half a minute.")
                 .refuses(409, "The path has other content, or the version has left training.")
                 .refuses(413, "It is larger than artifacts.max_file.")
                 .refuses(503, "The disk is full, or too many uploads are under way."),
@@ -100,18 +96,18 @@ pub(super) fn routes() -> Vec<Route<App>> {
     ]
 }
 
-fn version(summary: &'static str) -> Doc {
+pub(super) fn version(summary: &'static str) -> Doc {
     Doc::new("models", summary)
         .path::<ModelId>("id", "The model.", MODEL)
         .path::<VersionName>("version", "The version.", VERSION)
         .refuses(404, "There is no such version.")
 }
 
-fn file(summary: &'static str) -> Doc {
+pub(super) fn file(summary: &'static str) -> Doc {
     version(summary).path::<ArtifactPath>("path", "The file's path within its version; may have `/`.", "model.onnx")
 }
 
-fn entry() -> Value {
+pub(super) fn entry() -> Value {
     let sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     json!({ "path": "model.onnx", "size": 48_213_504, "sha256": sha256 })
 }
@@ -156,9 +152,9 @@ impl JsonSchema for Bytes {
 }
 
 type Of = (ModelId, VersionName);
-type FileOf = (ModelId, VersionName, ArtifactPath);
+pub(super) type FileOf = (ModelId, VersionName, ArtifactPath);
 
-fn asking(actor: Actor, caller: &Caller) -> Ask {
+pub(super) fn asking(actor: Actor, caller: &Caller) -> Ask {
     Ask { actor, grant: caller.grant, now: now(), key: None, expected: None }
 }
 
@@ -185,7 +181,7 @@ async fn upload(
     Params(UploadQuery { sha256 }): Params<UploadQuery>,
     headers: HeaderMap,
     body: Upload,
-) -> Result<(StatusCode, Json<FileAnswer>), ApiError> {
+) -> Result<Response, ApiError> {
     let sha256 = match (sha256, content_digest(&headers)?) {
         (Some(query), Some(header)) if query != header => {
             return Err(ApiError::unfit("query", "sha256", "is another than that of the header Content-Digest"));
@@ -193,43 +189,7 @@ async fn upload(
         (query, header) => query.or(header),
     };
     let new = NewFile { model, version, path, sha256, length: body.length(), lease: None };
-    let ask = asking(actor, &caller);
-    let (answer, new) = receive(app, ask, new, body).await?;
-    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
-}
-
-/// Takes a body into a version as one of its files; whether it is new there.
-pub(super) async fn receive(
-    app: App,
-    ask: Ask,
-    new: NewFile,
-    mut body: Upload,
-) -> Result<(FileAnswer, bool), ApiError> {
-    let _place = app.files.upload_place(&ask.actor.name)?;
-    let (looked, asked, looked_for) = (app.clone(), ask.clone(), new.clone());
-    blocking(move || files::may_take(&looked, &asked, &looked_for)).await?;
-
-    let (sender, pieces) = mpsc::channel(PIECES);
-    let mut taken = tokio::task::spawn_blocking(move || files::take(&app, &ask, &new, pieces));
-    let sent = async move {
-        while let Some(bytes) = body.next().await? {
-            // A receiver that is gone has something to say.
-            if sender.send(Piece::Bytes(bytes)).await.is_err() {
-                return Ok(());
-            }
-        }
-        let _ = sender.send(Piece::End).await;
-        Ok::<_, ApiError>(())
-    };
-    let taken = tokio::select! {
-        // What is refused is refused at once, also while the client waits.
-        taken = &mut taken => taken,
-        sent = sent => {
-            sent?;
-            taken.await
-        }
-    };
-    Ok(taken.map_err(ApiError::internal)??)
+    uploads::receive(app, asking(actor, &caller), new, &headers, body).await
 }
 
 /// The SHA-256 of a `Content-Digest`, where there is one; digests of other kinds are not looked at.
@@ -312,6 +272,8 @@ impl From<FileError> for ApiError {
             FileError::Artifact(error) => error.into(),
             FileError::NoFile { .. } => Self::NotFound(error.to_string()),
             FileError::BrokeOff => Self::Refused(error.to_string()),
+            FileError::Displaced => Self::Unavailable(error.to_string()),
+            FileError::Offset { offset } => Self::WrongOffset { offset },
             FileError::Busy(_) => Self::Unavailable(format!("{error}: try again in some seconds")),
             FileError::Store(error) => error.into(),
         }

@@ -29,6 +29,7 @@ mod sessions;
 mod status;
 mod takeover;
 mod tokens;
+mod uploads;
 mod users;
 mod versions;
 mod webhooks;
@@ -70,6 +71,7 @@ pub fn routes() -> Vec<Route<App>> {
     routes.extend(job_log::routes());
     routes.extend(schedule::routes());
     routes.extend(artifacts::routes());
+    routes.extend(uploads::routes());
     routes.extend(hooks::routes());
     routes.extend(webhooks::routes());
     routes.extend(dead_letters::routes());

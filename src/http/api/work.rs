@@ -9,12 +9,11 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::artifacts::{Bytes, receive};
-use super::{blocking, examples};
+use super::artifacts::{Bytes, READING, asking};
+use super::{blocking, examples, uploads};
 use crate::app::App;
 use crate::app::files::{self, FileAnswer, FileError, NewFile};
 use crate::app::jobs::JobError;
-use crate::app::registry::Ask;
 use crate::domain::access::{Actor, Scope};
 use crate::domain::job::{
     Assignment, Beat, BeatAnswer, Continued, Job, JobId, LeaseRequest, LogAnswer, RefusalCode, Report, ReportAnswer,
@@ -27,7 +26,6 @@ use crate::http::extract::{Body, Params, PathPart};
 use crate::http::peer::{Caller, Role};
 use crate::http::routes::Route;
 use crate::http::upload::Upload;
-use crate::observe::now;
 
 /// A report holds a program's whole answer.
 const REPORT_BYTES: usize = 20 << 20;
@@ -43,6 +41,7 @@ const LOG_BYTES: usize = 1 << 20;
 
 const JOB: &str = "job-17";
 const FILE: &str = "/api/work/jobs/{id}/artifacts/{*path}";
+const REST: &str = "/api/work/jobs/{id}/uploads/{*path}";
 
 pub(super) fn routes() -> Vec<Route<App>> {
     let stale = "The job is not this worker's under that lease, or not where this would fit: nothing has changed. Its \
@@ -101,11 +100,17 @@ pub(super) fn routes() -> Vec<Route<App>> {
                 .body_as::<Bytes>("application/octet-stream", "…")
                 .answer::<FileAnswer>(201, "It was taken in.", examples::work::file())
                 .answer::<FileAnswer>(200, "It was there already.", examples::work::file())
-                .refuses(400, "The file is empty, or not what it was said to be, or broke off. Nothing of it is kept.")
-                .refuses(408, "Nothing came for half a minute. Nothing of it is kept.")
+                .refuses(400, "The file is empty, or not what it was said to be, or broke off.")
+                .refuses(408, "Nothing came for half a minute.")
                 .refuses(409, "The job is not this worker's under that lease, or its training has not answered with this file.")
                 .refuses(413, "It is larger than artifacts.max_file.")
                 .refuses(503, "The disk is full, or too many uploads are under way."),
+        ),
+        Route::head(REST, Role::Admin, reached).also(Scope::Worker).doc(uploads::told(sent(
+            "Ask how far a file of the version came",
+        ))),
+        Route::patch(REST, Role::Admin, go_on_sending).also(Scope::Worker).uploads().answers_within(READING).doc(
+            uploads::appended(sent("Send the rest of a file of the version")),
         ),
         Route::get(FILE, Role::Admin, fetch).also(Scope::Worker).doc(
             job("One file of the version, for an evaluation")
@@ -135,6 +140,10 @@ pub(super) fn routes() -> Vec<Route<App>> {
 
 fn job(summary: &'static str) -> Doc {
     Doc::new("work", summary).path::<JobId>("id", "The job.", JOB).refuses(404, "There is no such job.")
+}
+
+fn sent(summary: &'static str) -> Doc {
+    job(summary).path::<ArtifactPath>("path", "The file's path in the version.", "model.onnx").query::<SendQuery>()
 }
 
 /// Under which lease.
@@ -287,22 +296,55 @@ async fn held(app: &App, id: JobId, epoch: u64) -> Result<(Job, VersionName), Wo
     }
 }
 
+/// The file that a worker was told to send.
+async fn awaited(
+    app: &App,
+    id: JobId,
+    path: ArtifactPath,
+    SendQuery { epoch, sha256 }: SendQuery,
+) -> Result<NewFile, WorkError> {
+    let (job, version) = held(app, id, epoch).await?;
+    let (jobs, of, at) = (app.jobs.clone(), job.clone(), path.clone());
+    blocking(move || jobs.awaits(&of, &at, sha256)).await?;
+    let (sha256, lease) = (Some(sha256), Some((id, epoch)));
+    Ok(NewFile { model: job.model, version, path, sha256, length: None, lease })
+}
+
 async fn send(
     State(app): State<App>,
     PathPart((id, path)): PathPart<(JobId, ArtifactPath)>,
     Extension(actor): Extension<Actor>,
     Extension(caller): Extension<Caller>,
-    Params(SendQuery { epoch, sha256 }): Params<SendQuery>,
+    Params(query): Params<SendQuery>,
+    headers: HeaderMap,
     body: Upload,
-) -> Result<(StatusCode, Json<FileAnswer>), WorkError> {
-    let (job, version) = held(&app, id, epoch).await?;
-    let (jobs, of, at) = (app.jobs.clone(), job.clone(), path.clone());
-    blocking(move || jobs.awaits(&of, &at, sha256)).await?;
-    let (sha256, lease) = (Some(sha256), Some((id, epoch)));
-    let new = NewFile { model: job.model, version, path, sha256, length: body.length(), lease };
-    let ask = Ask { actor, grant: caller.grant, now: now(), key: None, expected: None };
-    let (answer, new) = receive(app, ask, new, body).await?;
-    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
+) -> Result<Response, WorkError> {
+    let new = NewFile { length: body.length(), ..awaited(&app, id, path, query).await? };
+    Ok(uploads::receive(app, asking(actor, &caller), new, &headers, body).await?)
+}
+
+async fn reached(
+    State(app): State<App>,
+    PathPart((id, path)): PathPart<(JobId, ArtifactPath)>,
+    Extension(actor): Extension<Actor>,
+    Extension(caller): Extension<Caller>,
+    Params(query): Params<SendQuery>,
+) -> Result<Response, WorkError> {
+    let new = awaited(&app, id, path, query).await?;
+    Ok(uploads::tell(app, asking(actor, &caller), new).await?)
+}
+
+async fn go_on_sending(
+    State(app): State<App>,
+    PathPart((id, path)): PathPart<(JobId, ArtifactPath)>,
+    Extension(actor): Extension<Actor>,
+    Extension(caller): Extension<Caller>,
+    Params(query): Params<SendQuery>,
+    headers: HeaderMap,
+    body: Upload,
+) -> Result<Response, WorkError> {
+    let new = awaited(&app, id, path, query).await?;
+    Ok(uploads::append(app, asking(actor, &caller), new, &headers, body).await?)
 }
 
 async fn fetch(

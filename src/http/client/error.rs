@@ -127,6 +127,15 @@ impl ClientError {
         }
     }
 
+    /// Whether the daemon may merely be away for a moment, as it is while it is started anew.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::NoDaemon(_) | Self::Unreachable { .. } | Self::Broken { .. } | Self::Silent { .. } => true,
+            Self::Refused { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
+            _ => false,
+        }
+    }
+
     /// Whether nobody listens on the socket of this machine: no daemon of it is alive.
     pub fn is_down(&self) -> bool {
         matches!(self, Self::NoDaemon(_))

@@ -1,7 +1,7 @@
 //! Files on their way from and to the daemon: streamed, however large they are.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use super::{Client, ClientError, PATIENCE};
 use crate::http::outgoing::OutgoingFile;
 
 /// How long nothing of a file may move: longer than the daemon waits, so that its own words arrive.
-const STALL: Duration = Duration::from_secs(45);
+pub(super) const STALL: Duration = Duration::from_secs(45);
 
 impl Client {
     /// `PUT path` with a file, which is read as it is sent. It may take as long as it takes, as long as something moves.
@@ -30,19 +30,19 @@ impl Client {
     pub async fn put_open_file<T: DeserializeOwned>(&self, path: &str, file: File) -> Result<T, ClientError> {
         let sent = Arc::new(AtomicU64::new(0));
         let body =
-            OutgoingFile::new(file, Arc::clone(&sent)).map_err(|source| self.broken("reading a file", source))?;
+            OutgoingFile::from(file, 0, Arc::clone(&sent)).map_err(|source| self.broken("reading a file", source))?;
         let request = self.request(Method::PUT, path)?.header(header::CONTENT_TYPE, "application/octet-stream");
         let request = request.body(body).map_err(|source| self.broken("asking", source))?;
         let answering = self.connected(request).await?;
         let response = tokio::select! {
             response = answering => response.map_err(|source| self.broken("answering", source))?,
-            () = stalled(&sent) => return Err(self.silent(STALL)),
+            () = stalled(&sent, STALL) => return Err(self.silent(STALL)),
         };
         self.parse(path, self.accepted(response).await?).await
     }
 
-    /// `GET path` into a file, as it comes.
-    pub async fn get_file(&self, path: &str, file: &mut File) -> Result<(), ClientError> {
+    /// `GET path` into `to`, as it comes.
+    pub async fn get_file(&self, path: &str, to: &mut (impl Write + ?Sized)) -> Result<(), ClientError> {
         let request = self.request(Method::GET, path)?.body(http_body_util::Empty::new());
         let request = request.map_err(|source| self.broken("asking", source))?;
         let response = self.answer(request, PATIENCE).await?;
@@ -52,16 +52,16 @@ impl Client {
             let Some(frame) = frame else { return Ok(()) };
             let frame = frame.map_err(|source| self.broken("answering", source))?;
             if let Ok(bytes) = frame.into_data() {
-                file.write_all(&bytes)
+                to.write_all(&bytes)
                     .map_err(|source| ClientError::Own { step: "keeping a file of the daemon".into(), source })?;
             }
         }
     }
 }
 
-/// Over once nothing was sent for [`STALL`], which the time after the last byte counts among: the daemon still has to
+/// Over once nothing was sent for `patience`, which the time after the last byte counts among: the daemon still has to
 /// bring the file to its disk then.
-async fn stalled(sent: &AtomicU64) {
+pub(super) async fn stalled(sent: &AtomicU64, patience: Duration) {
     let mut before = u64::MAX;
     loop {
         let now = sent.load(Ordering::Relaxed);
@@ -69,6 +69,6 @@ async fn stalled(sent: &AtomicU64) {
             return;
         }
         before = now;
-        sleep(STALL).await;
+        sleep(patience).await;
     }
 }

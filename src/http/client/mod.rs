@@ -3,6 +3,7 @@
 mod error;
 mod files;
 mod lines;
+mod upload;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use tokio::time::timeout;
 
 pub use self::error::{ClientError, Place};
 pub use self::lines::Lines;
+pub use self::upload::Target;
 use crate::config::Worker;
 use crate::connect::connect;
 

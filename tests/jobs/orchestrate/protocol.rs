@@ -49,6 +49,10 @@ fn what_is_no_report_is_refused_and_nothing_changes() {
         let answer = wire.ask("POST", &path, &headers, body.as_bytes());
         assert!([400, 422].contains(&answer.status) && answer.body.contains("detail"), "{what}: {answer:?}");
     }
+    // Small enough, and many times of that in memory once it is read.
+    let many = whole.replace("4344", &format!("[1{}]", ",1".repeat(1_500_000)));
+    let told = wire.ask("POST", &path, &headers, many.as_bytes());
+    assert!(told.status == 422 && told.body.contains("more than 1500000 values"), "{told:?}");
     assert_eq!(announced(&wire, &path, 200 << 20), "HTTP/1.1 413");
     assert_eq!(steps(&mut wire, id), before);
     assert!(

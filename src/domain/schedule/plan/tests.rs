@@ -218,7 +218,7 @@ fn after_a_night_of_being_off_each_has_its_turn() {
 }
 
 #[test]
-fn as_many_by_the_clock_as_may_begin_in_an_hour() {
+fn as_many_as_may_begin_in_an_hour() {
     let rules = Rules { starts_per_hour: 2, ..rules(&[]) };
     let books = Books { starts: vec![noon().minus(HOUR / 2), noon().minus(60)], intents: None };
     let known = known(Some(168));
@@ -228,7 +228,9 @@ fn as_many_by_the_clock_as_may_begin_in_an_hour() {
     let held = Verdict::Hold { why: Hold::Rate { most: 2 }, until: Some(noon().plus(HOUR / 2)) };
     assert_eq!(outlook.verdict, held, "on a condition");
     let outlook = look(&rules, &known, &mut standing, &[drift()], &books, noon()).0;
-    assert!(matches!(outlook.verdict, Verdict::Start { .. }), "on a trigger: {outlook:?}");
+    assert_eq!(outlook.verdict, held, "on a trigger");
+    let outlook = look(&rules, &known, &mut standing, &[by_hand()], &books, noon()).0;
+    assert!(matches!(outlook.verdict, Verdict::Start { .. }), "asked for by hand: {outlook:?}");
 }
 
 #[test]
