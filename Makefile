@@ -6,6 +6,9 @@ TARGET := x86_64-unknown-linux-gnu
 # nextest runs each test in a process of its own; without it cargo's own runner does the same tests.
 RUNNER := $(shell cargo nextest --version >/dev/null 2>&1 && echo "cargo nextest run" || echo "cargo test")
 
+# The release before this one; before there was one, the last commit of another schema.
+PREVIOUS = $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null || echo 1e907bb)
+
 # Builds and starts the product on a built-in feed: no journal, no Redis, no root.
 run:
 	cargo run --locked -- demo
@@ -47,12 +50,16 @@ check: test
 	cargo deny check bans licenses sources
 
 # The crash test five hundred times instead of twenty-five, a hundred backups under load instead of eight, and 500 jobs instead of
-# 200 under fire. Takes about twenty minutes.
+# 200 under fire; forty kills and power cuts of a whole system instead of twenty, and an upgrade from the release before, which is
+# built for it (QUANTUM_CLM_SOAK_FROM names another revision). Takes about half an hour.
 # QUANTUM_CLM_SOAK_SEED repeats what went wrong.
 soak: setup-test
 	QUANTUM_CLM_SOAK_KILLS=500 $(RUNNER) --locked --features failpoints exactly_once
 	QUANTUM_CLM_SOAK_BACKUPS=$${QUANTUM_CLM_SOAK_BACKUPS:-100} $(RUNNER) --locked --features failpoints backup::load
 	QUANTUM_CLM_SOAK_JOBS=$${QUANTUM_CLM_SOAK_JOBS:-500} $(RUNNER) --locked --features failpoints whatever_is_killed_every_job
+	QUANTUM_CLM_SOAK_CUTS=$${QUANTUM_CLM_SOAK_CUTS:-40} $(RUNNER) --locked --features failpoints nothing_is_twice_whatever_is_killed
+	QUANTUM_CLM_PREVIOUS=$$(tests/appliance/previous $${QUANTUM_CLM_SOAK_FROM:-$(PREVIOUS)} target/previous/package) \
+		$(RUNNER) --locked --features failpoints an_upgrade_refuses_nobody
 
 # Needs the nightly toolchain and cargo-fuzz.
 fuzz:

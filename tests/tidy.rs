@@ -154,6 +154,11 @@ fn the_rooms_below_do_not_know_those_above() {
         &["crate::sources", "crate::mirror", "crate::notify", "crate::pipeline", "crate::worker", "crate::runner"],
         "backups know the data file and its directory, not who uses them",
     ));
+    let only_remote = ["crate::config", "crate::observe", "crate::connect"];
+    let local = |path: &str| path.starts_with("src/backup/") && !path.starts_with("src/backup/remote/");
+    none(&breaches(local, &only_remote, "of backups only `remote` is configured, connects and tells of it"));
+    let others = ["crate::names", "crate::stop", "crate::joblog"];
+    none(&breaches(inside(&["src/backup/"]), &others, "backups know domain, store, artifacts and process"));
     none(&breaches(
         inside(&["src/store/"]),
         &["crate::sources", "crate::mirror", "crate::notify", "crate::artifacts", "crate::backup", "crate::pipeline"],
@@ -187,4 +192,26 @@ fn nothing_is_left_for_later_and_no_file_is_two() {
         }
     }
     none(&found);
+}
+
+/// Every file that the map names is there, so that a reader who follows it arrives.
+#[test]
+fn the_map_names_files_that_are_there() {
+    fn walk(directory: &Path, into: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, into);
+            } else {
+                into.push(path.display().to_string());
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    ["src", "tests", "benches", "examples"].iter().for_each(|room| walk(&root.join(room), &mut files));
+    let map = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("the map");
+    let named = map.split('`').skip(1).step_by(2).filter(|name| name.ends_with(".rs") && !name.contains(' '));
+    let gone: Vec<_> = named.filter(|name| !files.iter().any(|file| file.ends_with(&format!("/{name}")))).collect();
+    assert!(gone.is_empty(), "ARCHITECTURE.md names files that are not there: {gone:?}");
 }

@@ -14,7 +14,7 @@ use crate::domain::event::{EventRef, Level, OWN_SOURCE, OWN_UNIT};
 use crate::domain::id::EventId;
 use crate::domain::time::Micros;
 use crate::observe::status::StatusBoard;
-use crate::store::{Restored, Store, StoreError, WriteTxn};
+use crate::store::{RestoreMark, Store, StoreError, WriteTxn};
 
 /// How long health speaks of it.
 const TOLD: u64 = Micros::DAY;
@@ -40,7 +40,7 @@ pub fn take_note(store: &Store, jobs: &config::Jobs, host: &str, now: Micros) ->
 }
 
 /// No worker's word of the time that is gone counts, and no number of a job is given a second time.
-fn fence_jobs(txn: &WriteTxn, mark: &Restored, jobs: &config::Jobs, now: Micros) -> Result<(), StoreError> {
+fn fence_jobs(txn: &WriteTxn, mark: &RestoreMark, jobs: &config::Jobs, now: Micros) -> Result<(), StoreError> {
     let fence = u64::try_from((jobs.lease() + jobs.fence).as_micros()).unwrap_or(u64::MAX);
     for open in txn.open_jobs()? {
         if let Some(mut job) = txn.job(open.id)? {
@@ -52,7 +52,7 @@ fn fence_jobs(txn: &WriteTxn, mark: &Restored, jobs: &config::Jobs, now: Micros)
 }
 
 /// A backup holds of its own making that it is under way. That it came to its end, it shows by being here.
-fn end_the_backup(txn: &WriteTxn, mark: &Restored) -> Result<(), StoreError> {
+fn end_the_backup(txn: &WriteTxn, mark: &RestoreMark) -> Result<(), StoreError> {
     let making = |attempt: &Attempt| attempt.kind == AttemptKind::Make && attempt.state == AttemptState::Running;
     for mut attempt in txn.newest_backup_attempts(|_| true)?.into_iter().filter(making) {
         attempt.backup = mark.backup.parse().ok();
@@ -63,7 +63,7 @@ fn end_the_backup(txn: &WriteTxn, mark: &Restored) -> Result<(), StoreError> {
 }
 
 /// The event, which stands in the stream where what was removed from it begins again.
-fn tell(txn: &WriteTxn, mark: &Restored, host: &str, now: Micros) -> Result<EventId, StoreError> {
+fn tell(txn: &WriteTxn, mark: &RestoreMark, host: &str, now: Micros) -> Result<EventId, StoreError> {
     let message = format!("[quantum-clm] restored: {}", told(mark));
     let mut batch = EventBatch::new();
     batch.push(EventRef {
@@ -88,7 +88,7 @@ fn tell(txn: &WriteTxn, mark: &Restored, host: &str, now: Micros) -> Result<Even
 }
 
 /// The same words for log, health and event.
-fn told(mark: &Restored) -> String {
+fn told(mark: &RestoreMark) -> String {
     format!(
         "the data file is that of backup {} of {}, taken {}; what happened since then is gone, but for what the journal \
          still has, which is read again under new ids",

@@ -17,7 +17,7 @@ use super::seal::{self, Recipient};
 use super::sealed::{Digested, read_back};
 use super::verify::{Verifier, verify_data};
 use crate::domain::backup::{
-    BackupId, Keep, LackingArtifact, Looked, MANIFEST_FORMAT, Manifest, Part, ProgramId, StoredFile,
+    BackupId, Keep, LackingArtifact, Looked, MANIFEST_FORMAT, Manifest, Part, ProgramId, Stage, StoredFile,
 };
 use crate::domain::time::Micros;
 use crate::store::{CopyReport, RESERVE_BYTES, Store, StoreError};
@@ -49,24 +49,6 @@ pub struct Plan<'a> {
     pub verifier: &'a Verifier,
 }
 
-/// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// The data file is copied from one snapshot.
-    Copy,
-    /// Models' files that no earlier backup has are copied.
-    Artifacts,
-    /// A child process verifies the copy.
-    Verify,
-    /// It is encrypted.
-    Seal,
-    /// It gets its name.
-    Commit,
-    /// Older ones that no rule wants are removed.
-    Prune,
-}
-
 /// A backup that was made.
 #[derive(Debug)]
 pub struct Created {
@@ -82,7 +64,7 @@ pub struct Created {
 
 /// Makes a backup of what is committed now; `at` is this instant. Blocking: for a thread of its own. Where it fails,
 /// nothing of it stays, and the backups that were there are as they were.
-pub fn create(plan: &Plan<'_>, at: Micros, progress: &dyn Fn(Step)) -> Result<Created, BackupError> {
+pub fn create(plan: &Plan<'_>, at: Micros, progress: &dyn Fn(Stage)) -> Result<Created, BackupError> {
     let place = plan.place;
     files::make_directory(&place.directory)?;
     let lock = Lock::take(place)?;
@@ -95,7 +77,7 @@ pub fn create(plan: &Plan<'_>, at: Micros, progress: &dyn Fn(Step)) -> Result<Cr
     let manifest = made.map_err(|error| told(error, plan))?;
     let kept_name = partial.commit()?;
     crate::failpoint!("backup::renamed");
-    progress(Step::Prune);
+    progress(Stage::Prune);
     let now = at.max(Utc::now().into());
     let known = Known { verified: manifest.id, damaged: plan.damaged };
     // Before the disk has its name nothing goes on its word.
@@ -122,7 +104,7 @@ fn told(error: BackupError, plan: &Plan<'_>) -> BackupError {
     BackupError::Full { free: free(&directory), needed: estimate(plan.store) + LEAVE_BYTES, directory }
 }
 
-fn make(plan: &Plan<'_>, partial: &Partial<'_>, at: Micros, progress: &dyn Fn(Step)) -> Result<Manifest, BackupError> {
+fn make(plan: &Plan<'_>, partial: &Partial<'_>, at: Micros, progress: &dyn Fn(Stage)) -> Result<Manifest, BackupError> {
     let directory = &partial.directory;
     require_room(plan, estimate(plan.store))?;
     let data = directory.join(DATA);
@@ -130,10 +112,10 @@ fn make(plan: &Plan<'_>, partial: &Partial<'_>, at: Micros, progress: &dyn Fn(St
     let mut tries = 0;
     let (copied, artifacts, lacking) = loop {
         tries += 1;
-        progress(Step::Copy);
+        progress(Stage::Copy);
         let copied = copy(plan, &data)?;
         crate::failpoint!("backup::copied");
-        progress(Step::Artifacts);
+        progress(Stage::Artifacts);
         match shelve(plan, &mut shelf, &copied)? {
             Some((artifacts, lacking)) => break (copied, artifacts, lacking),
             None if tries >= TRIES => return Err(BackupError::Restless { tries }),
@@ -141,14 +123,14 @@ fn make(plan: &Plan<'_>, partial: &Partial<'_>, at: Micros, progress: &dyn Fn(St
         }
     };
     crate::failpoint!("backup::artifacts");
-    progress(Step::Verify);
+    progress(Stage::Verify);
     let Looked { report, users, tokens, in_place, .. } = verify(plan, &data, &copied)?;
     let (feed, audit) = (report.feed.unwrap_or_default(), report.audit.unwrap_or_default());
     crate::failpoint!("backup::verified");
-    progress(Step::Seal);
+    progress(Stage::Seal);
     let stored = store(plan, &data)?;
     crate::failpoint!("backup::sealed");
-    progress(Step::Commit);
+    progress(Stage::Commit);
     let manifest = Manifest {
         format: MANIFEST_FORMAT,
         id: partial.id,

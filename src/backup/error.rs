@@ -8,8 +8,8 @@ use crate::store::StoreError;
 /// Why there is no backup, or why one cannot be removed. What was there before is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// Somebody makes or removes backups there.
-    #[error("{} is in use by another backup: wait for its end", directory.display())]
+    /// Somebody makes, receives, restores or removes backups there.
+    #[error("{} is in use: a backup is made, received or restored there; wait for its end", directory.display())]
     Busy {
         /// The directory of backups.
         directory: PathBuf,
@@ -55,7 +55,7 @@ pub enum BackupError {
     #[error("there is no backup {0}")]
     Unknown(BackupId),
     /// Any other failure of the disk.
-    #[error("cannot {step} {}: {source}", path.display())]
+    #[error("cannot {step} {}: {source}{}", path.display(), remedy(source))]
     Io {
         /// What was to be done.
         step: &'static str,
@@ -89,12 +89,35 @@ pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
+/// What to do about a directory that is not the daemon's, or that its unit does not let it write to.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            ": the directory of backups must be the daemon's, with all that is in it: chown -R quantum-clm: DIRECTORY"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            ": unless the disk itself is read-only, it is the unit that does not let the daemon write there: systemctl edit \
+             quantum-clm, [Service], ReadWritePaths=DIRECTORY, and restart it"
+        }
+        _ => "",
+    }
+}
+
 fn first(report: &Report) -> String {
     let Some(finding) = report.findings.first() else { return "nothing is known of why".to_owned() };
     match report.findings.len() {
         1 => format!("{}: {}", finding.what, finding.why),
         more => format!("{}: {} (and {} more)", finding.what, finding.why, more - 1),
     }
+}
+
+/// What is said of a backup that is not encrypted and should be.
+pub(super) fn plain(backup: &impl std::fmt::Display) -> String {
+    format!(
+        "backup {backup} is not encrypted, and backups here are (--identity, or backup.recipients): whoever can write to \
+         where it lies may have put it there, with users and passwords of theirs. Take another one, or insist on this one \
+         with --plain"
+    )
 }
 
 /// Why a file or a backup could not be looked at. One that was looked at and is damaged is a [`Report`].
@@ -109,6 +132,9 @@ pub enum VerifyError {
     /// It is encrypted, and only its digests can be compared without a key.
     #[error("{} is encrypted: verify its backup with the private key (--identity), or decrypt it with age", .0.display())]
     Sealed(PathBuf),
+    /// It is not encrypted, and should be.
+    #[error("{}", plain(.0))]
+    Plain(BackupId),
     /// It could not be decrypted.
     #[error("{}: {source}", path.display())]
     Seal {

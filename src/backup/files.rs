@@ -11,7 +11,7 @@ use super::error::BackupError;
 use crate::domain::model::Digest;
 
 /// Backups hold password hashes and trading decisions: they are their owner's alone.
-const DIRECTORY_MODE: u32 = 0o700;
+pub(super) const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
 /// What is read at once.

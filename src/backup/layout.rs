@@ -12,11 +12,11 @@ pub const DATA: &str = "quantum.redb";
 /// Behind the name of an encrypted file.
 pub const SEALED: &str = ".age";
 
+/// The directory of models' files beside the backups.
+pub(super) const ARTIFACTS: &str = "artifacts";
+
 /// What the name of a backup begins with while it is made.
 const PARTIAL: &str = ".partial-";
-
-/// What the name of a decrypted copy begins with.
-const UNSEALED: &str = ".unsealed-";
 
 /// Where backups lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,12 @@ impl Place {
     /// The place in `directory`. Nothing is made before the first backup.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
+    }
+
+    /// The place that a backup's directory lies in.
+    pub(super) fn around(backup: &Path) -> Self {
+        let parent = backup.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Self::new(parent.unwrap_or(Path::new(".")))
     }
 
     /// The directory of a backup.
@@ -46,14 +52,9 @@ impl Place {
         name.strip_prefix(PARTIAL).is_some_and(|id| id.parse::<BackupId>().is_ok())
     }
 
-    /// Whether `name` is that of a decrypted copy.
-    pub(super) fn is_unsealed(name: &str) -> bool {
-        name.starts_with(UNSEALED)
-    }
-
     /// The models' files of all backups.
     pub fn artifacts(&self) -> PathBuf {
-        self.directory.join("artifacts")
+        self.directory.join(ARTIFACTS)
     }
 
     /// Held while backups are made or removed.
@@ -79,10 +80,4 @@ pub fn sealed_name(digest: &Digest, stored: &Digest) -> String {
 /// Whether `name` is that of a file in a backup's directory.
 pub(super) fn is_of_a_backup(name: &str) -> bool {
     [MANIFEST, SUMS, DATA].contains(&name) || name.strip_suffix(SEALED) == Some(DATA)
-}
-
-/// The place that a backup's directory lies in.
-pub(super) fn place_of(backup: &Path) -> Place {
-    let parent = backup.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Place::new(parent)
 }

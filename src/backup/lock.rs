@@ -1,6 +1,6 @@
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 
 use rustix::fs::OFlags;
 
@@ -8,7 +8,8 @@ use super::error::BackupError;
 use super::files;
 use super::layout::Place;
 
-/// Held while backups are made or removed; given back when it is dropped, or with the process.
+/// Held while backups are made or removed, or read by somebody from whom none may be removed; given back when it is dropped,
+/// or with the process.
 pub(super) struct Lock {
     _file: File,
 }
@@ -29,30 +30,34 @@ impl Lock {
         }
     }
 
-    /// Removes what backups and verifications that broke off left behind.
+    /// Shares the lock with others who read, so that nobody removes anything meanwhile. None where nobody ever made or
+    /// received a backup: nothing is written there, which may be a medium that cannot be written to.
+    pub(super) fn share(place: &Place) -> Result<Option<Self>, BackupError> {
+        let path = place.lock();
+        let opened = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(&path);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(BackupError::io("open", &path)(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Err(BackupError::Busy { directory: place.directory.clone() }),
+            Err(TryLockError::Error(error)) => Err(BackupError::io("lock", &path)(error)),
+        }
+    }
+
+    /// Removes what backups that broke off left behind.
     pub(super) fn clean(&self, place: &Place) -> Result<(), BackupError> {
         let looked = |error| BackupError::io("look into", &place.directory)(error);
         let mut removed = false;
         for entry in std::fs::read_dir(&place.directory).map_err(looked)? {
             let entry = entry.map_err(looked)?;
-            if entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| Place::is_partial(name) || is_old_unsealed(name, &entry.path()))
-            {
+            if entry.file_name().to_str().is_some_and(Place::is_partial) {
                 files::remove(&entry.path())?;
                 removed = true;
             }
         }
         if removed { files::sync_directory(&place.directory) } else { Ok(()) }
     }
-}
-
-/// A decrypted copy of a verification that is surely over: they take minutes.
-fn is_old_unsealed(name: &str, path: &Path) -> bool {
-    const OVER: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
-    Place::is_unsealed(name)
-        && std::fs::symlink_metadata(path)
-            .and_then(|metadata| metadata.modified())
-            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OVER))
 }

@@ -31,13 +31,13 @@ mod sealed;
 mod verify;
 
 pub use child::answer;
-pub use create::{Created, Plan, Step, create};
+pub use create::{Created, Plan, create};
 pub use error::{BackupError, VerifyError};
 pub(crate) use files::temporary;
 pub(crate) use held::HeldDirectory;
 pub use held::Swept;
 pub use layout::Place;
 pub use list::{Found, Manifests, list};
-pub use receive::{Bring, Piece, ReceiveError, Received, receive};
-pub use restore::{FETCHED, RestoreError, RestoreRequest, RestoreStep, Restored, restore, sweep};
-pub use verify::{Verifier, verify_backup, verify_file};
+pub use receive::{Bring, BringError, Lies, ReceiveError, Received, receive};
+pub use restore::{FETCHED, RestoreError, RestoreRequest, RestoreStep, Restored, restore, sweep_leftovers};
+pub use verify::{Verifier, require_sealed, verify_backup, verify_file};

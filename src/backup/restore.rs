@@ -12,10 +12,12 @@ mod request;
 use std::path::Path;
 
 use self::files::{Models, copy_data, models};
-pub use self::place::{FETCHED, sweep};
+pub use self::place::{FETCHED, sweep_leftovers};
 use self::place::{Present, Workplace};
 pub use self::request::{RestoreError, RestoreRequest, RestoreStep, Restored};
+use super::layout::Place;
 use super::list::read_manifest;
+use super::lock::Lock;
 use super::verify::{artifact_name, verify_backup, verify_file};
 use crate::domain::backup::{
     BackupId, Finding, Holdings, KeptArtifact, LackingArtifact, Manifest, Part, Report, difference,
@@ -27,7 +29,12 @@ use crate::store::{self, Store};
 pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
     let tell = request.progress;
     tell(RestoreStep::Verify);
+    // Retention must not take away what is being read.
+    let _shared = Lock::share(&Place::around(request.backup))?;
     let manifest = manifest_of(request.backup)?;
+    if request.sealed && manifest.recipients.is_empty() {
+        return Err(RestoreError::Plain { backup: manifest.id });
+    }
     let mut report = verify_backup(request.backup, false, request.identity, request.verifier)?;
     // One rotten file of a model must not cost a restore that does not need it.
     let spoiled: Vec<Finding> = report.findings.extract_if(.., |finding| finding.part == Part::Artifacts).collect();
@@ -98,7 +105,7 @@ pub fn restore(request: &RestoreRequest<'_>) -> Result<Restored, RestoreError> {
         return Ok(outcome);
     }
     let kept = present.name_to_keep()?;
-    let mark = store::Restored {
+    let mark = store::RestoreMark {
         backup: manifest.id.to_string(),
         host: manifest.host.clone(),
         taken_at: manifest.taken_at,

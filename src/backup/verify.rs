@@ -8,7 +8,7 @@ pub use super::child::Verifier;
 use super::child::look;
 use super::error::VerifyError;
 use super::files::{self, Hashing};
-use super::layout::{MANIFEST, Place, place_of};
+use super::layout::{MANIFEST, Place};
 use super::list::read_manifest;
 use super::seal::{self, Identity, SealError};
 use crate::domain::backup::{BackupId, KeptArtifact, Looked, Manifest, Part, Report};
@@ -38,7 +38,7 @@ pub fn verify_backup(
             return Ok(report);
         }
     };
-    let place = place_of(path);
+    let place = Place::around(path);
     let data = path.join(&manifest.data.name);
     check_data(&data, &manifest, &mut report);
     for artifact in &manifest.artifacts {
@@ -70,6 +70,15 @@ pub fn verify_backup(
         ),
     }
     Ok(report)
+}
+
+/// Refuses a backup that is not encrypted: where all are, it may be anybody's. One that cannot be read is for
+/// [`verify_backup`] to tell of.
+pub fn require_sealed(path: &Path) -> Result<(), VerifyError> {
+    match read_manifest(path, None) {
+        Ok(manifest) if manifest.recipients.is_empty() => Err(VerifyError::Plain(manifest.id)),
+        _ => Ok(()),
+    }
 }
 
 /// Verifies everything in the data file at `path` in a child process, without changing a byte of it. With `artifacts`,

@@ -96,7 +96,7 @@ impl Daemon {
     }
 
     /// Has a file of the daemon's written into one that is open here, as it comes.
-    pub(super) fn download(&self, path: &str, into: &mut std::fs::File) -> anyhow::Result<()> {
+    pub(super) fn download(&self, path: &str, into: &mut dyn std::io::Write) -> anyhow::Result<()> {
         Ok(self.runtime.block_on(self.client.get_file(path, into))?)
     }
 

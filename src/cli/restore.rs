@@ -5,11 +5,13 @@ use anyhow::bail;
 use clap::Args;
 
 use super::Global;
-use super::elsewhere::{self, place_of};
+use super::named_backup::{NamedBackup, named_backup};
 use super::output::{self, Screen, Style};
+use super::remote::{self, Fetched};
 use crate::backup::seal::Identity;
 use crate::backup::{RestoreRequest, RestoreStep, Restored, Verifier, restore};
-use crate::domain::backup::{BackupId, Difference, START, STOP, TokenName};
+use crate::config::Config;
+use crate::domain::backup::{Difference, START, STOP, TokenName};
 use crate::domain::time::Micros;
 use crate::http::peer::{Admins, Peer};
 use crate::observe::now;
@@ -26,6 +28,9 @@ pub(crate) struct RestoreArgs {
     /// The file with the private key of an encrypted one, as age-keygen writes it
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
+    /// Take it although it is not encrypted, where --identity is given or backup.recipients is set: without this it is refused
+    #[arg(long)]
+    plain: bool,
     /// Leave out models' files that are damaged in the backup and missing here, and say which
     #[arg(long)]
     without_models: bool,
@@ -36,26 +41,13 @@ pub(crate) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<ExitCod
     crate::failpoint::from_environment();
     let config = global.load_without_units()?.config;
     let identity = args.identity.as_deref().map(Identity::read).transpose()?;
-    // Beside the data file: there the room is needed anyway. It goes when all is done.
-    let fetched = match place_of(&args.backup)? {
-        Some(place) => {
-            if !global.json {
-                super::say(&format!("fetching {place}"));
-            }
-            let beside = config.data_file.parent().unwrap_or(Path::new("."));
-            Some(elsewhere::fetch(&place, &config, beside)?)
-        }
-        None => None,
-    };
-    let backup = match &fetched {
-        Some(fetched) => fetched.path(),
-        None => locate(&args.backup, &config.backup.directory)?,
-    };
+    let source = Source::of(args, &config, global)?;
     let (screen, quiet) = (Screen::stdout(), global.json);
     let restored = restore(&RestoreRequest {
-        backup: &backup,
+        backup: &source.path(),
         data_file: &config.data_file,
         identity: identity.as_ref(),
+        sealed: !args.plain && (identity.is_some() || !config.backup.recipients.is_empty()),
         by: &asker(),
         at: now(),
         dry_run: args.dry_run,
@@ -76,26 +68,40 @@ pub(crate) fn run(args: &RestoreArgs, global: &Global) -> anyhow::Result<ExitCod
     Ok(if restored.in_use { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Where the backup is on this machine.
-fn locate(named: &str, directory: &Path) -> anyhow::Result<PathBuf> {
-    if named.contains("://") {
-        bail!("{named} is neither on this machine nor in a store that is known here: write s3://bucket/prefix/ID");
+/// A backup of this machine, or one that was fetched.
+enum Source {
+    Here(PathBuf),
+    Fetched(Fetched),
+}
+
+impl Source {
+    fn of(args: &RestoreArgs, config: &Config, global: &Global) -> anyhow::Result<Self> {
+        let directory = &config.backup.directory;
+        match named_backup(Path::new(&args.backup), || Ok(directory.clone()))? {
+            NamedBackup::Remote(place) => {
+                if !global.json {
+                    super::say(&format!("fetching {place}"));
+                }
+                // Beside the data file: there the room is needed anyway. It goes when all is done.
+                let beside = config.data_file.parent().unwrap_or(Path::new("."));
+                Ok(Self::Fetched(remote::fetch(&place, config, beside)?))
+            }
+            // `.` and links have no name of their own.
+            NamedBackup::Directory(path) => Ok(Self::Here(path.canonicalize()?)),
+            NamedBackup::Other(path) => bail!(
+                "{} is neither a directory nor the id of a backup in {} (they look like 2026-11-21T031500Z)",
+                path.display(),
+                directory.display()
+            ),
+        }
     }
-    if let Ok(id) = named.parse::<BackupId>()
-        && !Path::new(named).exists()
-    {
-        let path = directory.join(id.to_string());
-        anyhow::ensure!(path.is_dir(), "there is no backup {id} in {}", directory.display());
-        return Ok(path);
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Here(path) => path.clone(),
+            Self::Fetched(fetched) => fetched.path(),
+        }
     }
-    let path = PathBuf::from(named);
-    anyhow::ensure!(
-        path.is_dir(),
-        "{named} is neither a directory nor the id of a backup in {} (they look like 2026-11-21T031500Z)",
-        directory.display()
-    );
-    // `.` and links have no name of their own.
-    Ok(path.canonicalize()?)
 }
 
 /// Which account of this machine asks.

@@ -137,7 +137,7 @@ async fn serve(
         // Opening writes, into a file that is another's as well.
         unless_inherited(|| Store::inspect(&path), |error| matches!(error, OpenError::InUse { .. }))?;
         // Before the file is ours: what a restore needs that is under way is not touched.
-        match crate::backup::sweep(&path) {
+        match crate::backup::sweep_leftovers(&path) {
             Ok(swept) => {
                 if swept.removed > 0 {
                     tracing::info!("what a restore left that was broken off was removed");

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use super::named_backup::{NamedBackup, named_backup};
 use super::output::{self, Screen, Style};
-use super::{Global, elsewhere};
-use crate::backup::remote::{Problem, RemoteError, S3Place};
+use super::{Global, remote};
+use crate::backup::remote::S3Place;
 use crate::backup::seal::Identity;
-use crate::backup::{self, Verifier};
-use crate::domain::backup::{BackupId, Part, Report};
+use crate::backup::{self, ReceiveError, Verifier};
+use crate::config::Config;
+use crate::domain::backup::{Part, Report};
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
@@ -22,6 +24,9 @@ pub(crate) struct VerifyArgs {
     /// The file with the private key of an encrypted backup, as age-keygen writes it; without it only digests are compared
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
+    /// Take it although it is not encrypted, where --identity is given or backup.recipients is set: without this it is refused
+    #[arg(long)]
+    plain: bool,
     /// Look at one file and answer in JSON (started by whoever verifies)
     #[arg(long, hide = true)]
     child: bool,
@@ -42,25 +47,28 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
         output::print(&backup::answer(&args.path, artifacts)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let path = &locate(&args.path, global)?;
     let verifier = Verifier::this_program();
     let identity = args.identity.as_deref().map(Identity::read).transpose()?;
-    let elsewhere = elsewhere::place_of(&path.to_string_lossy())?;
-    let report = if let Some(place) = elsewhere {
-        anyhow::ensure!(
-            artifacts.is_none(),
-            "--artifacts is for a data file: a backup has its models' files beside it"
-        );
-        verify_elsewhere(&place, global, identity.as_ref(), &verifier)?
-    } else if path.is_dir() {
-        anyhow::ensure!(
-            artifacts.is_none(),
-            "--artifacts is for a data file: a backup has its models' files beside it"
-        );
-        backup::verify_backup(path, true, identity.as_ref(), &verifier)?
-    } else {
-        backup::verify_file(path, artifacts, &verifier)?
+    let named = named_backup(&args.path, || Ok(global.load_without_units()?.config.backup.directory))?;
+    anyhow::ensure!(
+        artifacts.is_none() || matches!(named, NamedBackup::Other(_)),
+        "--artifacts is for a data file: a backup has its models' files beside it"
+    );
+    let (path, report) = match named {
+        NamedBackup::Remote(place) => {
+            (args.path.clone(), verify_remote(&place, args, global, identity.as_ref(), &verifier)?)
+        }
+        NamedBackup::Directory(path) => {
+            require_sealed(&path, args, &global.load_without_units()?.config)?;
+            let report = backup::verify_backup(&path, true, identity.as_ref(), &verifier)?;
+            (path, report)
+        }
+        NamedBackup::Other(path) => {
+            let report = backup::verify_file(&path, artifacts, &verifier)?;
+            (path, report)
+        }
     };
+    let path = &path;
     if global.json {
         output::json(&Verdict { path, whole: report.is_whole(), report: &report })?;
     } else {
@@ -70,33 +78,33 @@ pub(crate) fn run(args: &VerifyArgs, global: &Global) -> anyhow::Result<ExitCode
 }
 
 /// Fetches the backup first. What is damaged there shows on the way already.
-fn verify_elsewhere(
+fn verify_remote(
     place: &S3Place,
+    args: &VerifyArgs,
     global: &Global,
     identity: Option<&Identity>,
     verifier: &Verifier,
 ) -> anyhow::Result<Report> {
     let config = global.load_without_units()?.config;
-    let fetched = match elsewhere::fetch(place, &config, &backup::temporary()) {
+    let fetched = match remote::fetch(place, &config, &backup::temporary()) {
         Ok(fetched) => fetched,
-        Err(error) => match error.downcast_ref::<RemoteError>() {
-            Some(RemoteError { at, problem }) if matches!(**problem, Problem::Damaged(_)) => {
+        Err(error) => match error.downcast_ref::<ReceiveError>() {
+            Some(ReceiveError::Damaged { at, why }) => {
                 let mut report = Report::default();
-                report.add(Part::Backup, at, problem.to_string());
+                report.add(Part::Backup, at, why);
                 return Ok(report);
             }
             _ => return Err(error),
         },
     };
+    require_sealed(&fetched.path(), args, &config)?;
     Ok(backup::verify_backup(&fetched.path(), true, identity, verifier)?)
 }
 
-/// An id without a path names a backup where the configuration says that they lie.
-fn locate(path: &Path, global: &Global) -> anyhow::Result<PathBuf> {
-    match path.to_str().and_then(|name| name.parse::<BackupId>().ok()) {
-        Some(id) if !path.exists() => Ok(global.load_without_units()?.config.backup.directory.join(id.to_string())),
-        _ => Ok(path.to_owned()),
-    }
+/// Where backups are encrypted, one that is not is no backup of ours, unless somebody insists.
+fn require_sealed(path: &Path, args: &VerifyArgs, config: &Config) -> anyhow::Result<()> {
+    let should_be = args.identity.is_some() || !config.backup.recipients.is_empty();
+    if should_be && !args.plain { Ok(backup::require_sealed(path)?) } else { Ok(()) }
 }
 
 /// The report for people.

@@ -3,10 +3,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use bech32::Bech32;
+use bech32::primitives::decode::CheckedHrpstring;
+
 use super::key::{Key, key};
 use super::number::OrOff;
 use super::s3::{self, S3};
 use super::value::{self, Item, ListOf, Time, Whole, within};
+use crate::domain::backup::gives_a_secret;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -80,11 +84,20 @@ impl FromStr for AgeRecipient {
         }
         // 32 bytes are 52 characters, the checksum 6, "age1" 4.
         match (text.len() == 62).then(|| text.strip_prefix("age1")).flatten().and_then(bech32_holds) {
+            Some(true) if !point(text).is_some_and(|point| gives_a_secret(&point)) => {
+                Err("is no key that anything can be encrypted to (a point of low order): take one of age-keygen".into())
+            }
             Some(true) => Ok(Self(text.to_owned())),
             Some(false) => Err("has a slip in it: its checksum does not fit".into()),
             None => Err("is not a public key of age: it has 62 characters and begins with age1".into()),
         }
     }
+}
+
+/// The 32 bytes of a public key.
+fn point(text: &str) -> Option<[u8; 32]> {
+    let bytes: Vec<u8> = CheckedHrpstring::new::<Bech32>(text).ok()?.byte_iter().collect();
+    bytes.try_into().ok()
 }
 
 /// Whether the checksum at the end of `data`, of human-readable part "age", fits (BIP 173); none where a character is
@@ -234,6 +247,18 @@ mod tests {
         ] {
             let message = text.parse::<AgeRecipient>().expect_err(text);
             assert!(message.contains(part) && !message.contains("GFPYY"), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_point_of_low_order_is_no_recipient() {
+        let age = bech32::Hrp::parse("age").expect("a prefix");
+        for first in [0, 1] {
+            let mut point = [0; 32];
+            point[0] = first;
+            let key = bech32::encode_lower::<Bech32>(age, &point).expect("a key");
+            let message = key.parse::<AgeRecipient>().expect_err(&key);
+            assert!(message.contains("low order"), "{message}");
         }
     }
 

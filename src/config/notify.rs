@@ -130,12 +130,12 @@ pub(super) fn keys() -> Vec<Key> {
             Webhooks,
             check,
             "Who is told of models' events by a signed HTTPS request: for each receiver its url, and in secret_file what \
-             the request is signed with (Standard Webhooks). Where events names some, only those; ca_file names private \
-             certificates, allow_http = true permits http:// beyond this machine, give_up_after = \"3d\" says how long an \
-             event is tried."
+             the request is signed with (Standard Webhooks): a name of a file in /etc/quantum/credentials, or a whole \
+             path. Where events names some, only those; ca_file names private certificates, allow_http = true permits \
+             http:// beyond this machine, give_up_after = \"3d\" says how long an event is tried."
         )
         .table(
-            "ops = { url = \"https://ops.example/hook\", secret_file = \"/etc/quantum/ops.secret\", events = \
+            "ops = { url = \"https://ops.example/hook\", secret_file = \"ops.secret\", events = \
              [\"clm.model_promoted\"] }",
         ),
     ]

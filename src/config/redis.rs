@@ -108,8 +108,8 @@ pub(super) fn keys() -> Vec<Key> {
             redis.password_file,
             value::OptionalFile,
             value::anything,
-            "A file that holds the password, instead of the URL; a relative path is looked up in \
-             $CREDENTIALS_DIRECTORY."
+            "A file that holds the password, instead of the URL: a name, such as \"redis.password\", of one in \
+             /etc/quantum/credentials (what the unit has in $CREDENTIALS_DIRECTORY), or a whole path."
         ),
         key!(redis.stream, value::Text, |name| stream(name), "The stream that events go to."),
         key!(

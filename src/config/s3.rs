@@ -150,7 +150,8 @@ pub(super) fn keys() -> Vec<Key> {
             backup.s3.secret_access_key_file,
             value::OptionalFile,
             anything,
-            "A file that holds the secret access key; a relative path is looked up in $CREDENTIALS_DIRECTORY."
+            "A file that holds the secret access key: a name, such as \"s3.secret\", of one in /etc/quantum/credentials \
+             (what the unit has in $CREDENTIALS_DIRECTORY), or a whole path."
         ),
         key!(
             backup.s3.ca_file,

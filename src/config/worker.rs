@@ -154,8 +154,8 @@ pub(super) fn keys() -> Vec<Key> {
             worker.token_file,
             value::OptionalFile,
             anything,
-            "A file with an API token for the scope worker, where worker.url is set; a relative path is looked up in \
-             $CREDENTIALS_DIRECTORY."
+            "A file with an API token for the scope worker, where worker.url is set: a name, such as \"worker.token\", of \
+             one in /etc/quantum/worker-credentials (what the unit has in $CREDENTIALS_DIRECTORY), or a whole path."
         ),
         key!(
             worker.ca_file,

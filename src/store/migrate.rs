@@ -1,5 +1,7 @@
-//! Migration: an older schema is copied whole to `pre-v<N>.redb` beside the file, then moved on one version at a time.
+//! Migration: an older schema is copied whole to `pre-v<N>.redb` (or the next free `pre-v<N>-<number>.redb`) beside the file, then moved on one version at a time.
 
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use redb::Database;
@@ -26,15 +28,58 @@ pub(super) fn migrate(path: &Path, database: Database, schema: u32) -> Result<Da
     run(path, database, schema, STEPS)
 }
 
-/// Where the file is copied to before it becomes one of schema `to`.
-pub(super) fn copy_of(path: &Path, to: u32) -> PathBuf {
-    path.with_file_name(format!("pre-v{to}.redb"))
+/// The name of the copy of that number from before the file became one of schema `to`. A restored backup of an older
+/// version is migrated once more, and what was kept before is not its to overwrite.
+fn copy_of(path: &Path, to: u32, number: u32) -> PathBuf {
+    let number = if number == 1 { String::new() } else { format!("-{number}") };
+    path.with_file_name(format!("pre-v{to}{number}.redb"))
+}
+
+/// The copies from before migrations to schema `to`, the newest first.
+pub(super) fn copies_of(path: &Path, to: u32) -> Vec<PathBuf> {
+    let numbered = (1..).map(|number| copy_of(path, to, number));
+    let mut copies: Vec<PathBuf> = numbered.take_while(|copy| copy.symlink_metadata().is_ok()).collect();
+    copies.reverse();
+    copies
+}
+
+/// Copies the file to the next name. A migration that fails is tried at every start: the copy that it has made before is
+/// enough, where it is the same.
+fn keep(path: &Path, database: &Database, to: u32) -> Result<PathBuf, (PathBuf, StoreError)> {
+    let copies = copies_of(path, to);
+    let copy = copy_of(path, to, copies.len() as u32 + 1);
+    copy::copy_file(database, &copy).map_err(|source| (copy.clone(), source))?;
+    match copies.into_iter().next() {
+        Some(before) if are_same(&before, &copy).unwrap_or(false) => {
+            let removed = std::fs::remove_file(&copy);
+            Ok(if removed.is_ok() { before } else { copy })
+        }
+        _ => Ok(copy),
+    }
+}
+
+fn are_same(one: &Path, other: &Path) -> io::Result<bool> {
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (BufReader::new(File::open(one)?), BufReader::new(File::open(other)?));
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let count = left.len().min(right.len());
+        if count == 0 {
+            return Ok(left.len() == right.len());
+        }
+        if left[..count] != right[..count] {
+            return Ok(false);
+        }
+        one.consume(count);
+        other.consume(count);
+    }
 }
 
 fn run(path: &Path, database: Database, schema: u32, steps: &[Step]) -> Result<Database, OpenError> {
-    let copy = copy_of(path, steps.len() as u32 + 1);
-    let failed = |source| OpenError::Migration { path: path.to_owned(), from: schema, copy: copy.clone(), source };
-    copy::copy_file(&database, &copy).map_err(failed)?;
+    let failed = |(copy, source)| OpenError::Migration { path: path.to_owned(), from: schema, copy, source };
+    let copy = keep(path, &database, steps.len() as u32 + 1).map_err(failed)?;
     let migrated = super::guard::catch(|| {
         let txn = database.begin_write()?;
         for step in &steps[(schema as usize).saturating_sub(1)..] {
@@ -45,7 +90,7 @@ fn run(path: &Path, database: Database, schema: u32, steps: &[Step]) -> Result<D
         txn.commit()?;
         Ok(())
     });
-    migrated.map_err(failed)?;
+    migrated.map_err(|source| failed((copy.clone(), source)))?;
     tracing::info!(from = schema, to = steps.len() + 1, copy = %copy.display(), "the data file was migrated");
     Ok(database)
 }
@@ -187,5 +232,31 @@ mod tests {
         assert!(marked(&migrated), "the step did not reach the file");
         let before = Database::open(directory.path().join("pre-v2.redb")).expect("the copy");
         assert!(!marked(&before), "the copy was made after the step");
+    }
+    #[test]
+    fn an_earlier_copy_is_never_overwritten_and_the_same_one_is_not_made_twice() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("q.redb");
+        Store::open(&path).expect("a new file").close();
+        let nothing: Step = |_| Ok(());
+        let fail: Step = |_| Err(StoreError::Damaged { what: "test", why: "on purpose".into() });
+        let names = || -> Vec<String> {
+            let copies = copies_of(&path, 2);
+            copies.iter().map(|copy| copy.file_name().expect("a name").to_string_lossy().into_owned()).collect()
+        };
+        for _ in 0..3 {
+            run(&path, Database::open(&path).expect("open"), 1, &[fail]).expect_err("a step failed");
+            assert_eq!(names(), ["pre-v2.redb"], "each start keeps another copy of the same file");
+        }
+        let first = std::fs::read(directory.path().join("pre-v2.redb")).expect("the copy");
+        // Another file in its place, as a restore puts it there.
+        std::fs::remove_file(&path).expect("a removal");
+        let store = Store::open(&path).expect("a new file");
+        let entry = AuditEntry::done(crate::domain::time::Micros(1), &Actor::local("root"), "user.add", "user x", "");
+        store.write(|txn| txn.audit(entry)).unwrap_or_else(|error: StoreError| panic!("{error}"));
+        store.close();
+        run(&path, Database::open(&path).expect("open"), 1, &[nothing]).expect("a migration");
+        assert_eq!(names(), ["pre-v2-2.redb", "pre-v2.redb"]);
+        assert!(std::fs::read(directory.path().join("pre-v2.redb")).expect("the copy") == first, "it was overwritten");
     }
 }

@@ -81,7 +81,7 @@ pub use open::{Inspected, OpenError};
 pub use outbox::{OutboxKind, OutboxMessage};
 pub use publications::{Fingerprint, KEY_DAYS, Publication, fingerprint};
 pub use query::{EventFilter, Found};
-pub use restored::Restored;
+pub use restored::RestoreMark;
 pub use retention::{Retention, Trimmed};
 pub use rules::RestoreError;
 pub use schedule::{Scheduled, Trainings};

@@ -378,7 +378,7 @@ fn read_identity(path: &Path, database: &impl ReadableDatabase) -> Result<u32, O
 
 /// The newest of the copies that migrations up to `schema` left beside the file, of those that this program can read.
 fn older_copy(path: &Path, schema: u32) -> Option<PathBuf> {
-    let copies = (SCHEMA_VERSION + 1..=schema).rev().map(|to| migrate::copy_of(path, to));
+    let mut copies = (SCHEMA_VERSION + 1..=schema).rev().flat_map(|to| migrate::copies_of(path, to));
     let is_ours = |copy: &PathBuf| {
         let database = check_magic(copy, false)
             .ok()
@@ -386,7 +386,7 @@ fn older_copy(path: &Path, schema: u32) -> Option<PathBuf> {
             .and_then(|_| open_read_only(copy).ok().flatten());
         database.is_some_and(|database| read_identity(copy, &database).is_ok())
     };
-    copies.into_iter().find(is_ours)
+    copies.find(is_ours)
 }
 
 /// What an operator does who wants the older version all the same.

@@ -18,7 +18,7 @@ pub(super) const RESTORED: &str = "restored";
 
 /// That the file was restored, and whether a daemon has taken note of it.
 #[derive(Clone, Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
-pub struct Restored {
+pub struct RestoreMark {
     /// From which backup.
     pub backup: String,
     /// The machine that the backup was made on.
@@ -41,21 +41,21 @@ pub struct Restored {
     pub bus_set_back: bool,
 }
 
-records! { Restored = 1, "note of a restore"; }
+records! { RestoreMark = 1, "note of a restore"; }
 
-fn get(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<Restored>, StoreError> {
+fn get(table: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<RestoreMark>, StoreError> {
     table.get(RESTORED)?.map(|row| codec::decode(row.value())).transpose()
 }
 
 impl Store {
     /// What is known of the restore that the file is from, if it is from one.
-    pub fn restored(&self) -> Result<Option<Restored>, StoreError> {
+    pub fn restored(&self) -> Result<Option<RestoreMark>, StoreError> {
         self.read(|ReadTxn { txn }| get(&txn.open_table(META)?))
     }
 
     /// Ends every session of the file at `path` and has it say that it was restored. It stays a file of its schema,
     /// so that the daemon migrates it as ever. Nobody may have it open.
-    pub fn mark_restored(path: &Path, mark: &Restored) -> Result<(), OpenError> {
+    pub fn mark_restored(path: &Path, mark: &RestoreMark) -> Result<(), OpenError> {
         let mut database = open::open_database(path)?;
         open::check_identity(path, &database)?;
         let damaged = |error: StoreError| OpenError::Damaged { path: path.to_owned(), why: error.to_string() };
@@ -104,7 +104,7 @@ impl Store {
     }
 }
 
-fn write_mark(database: &mut Database, mark: &Restored) -> Result<(), StoreError> {
+fn write_mark(database: &mut Database, mark: &RestoreMark) -> Result<(), StoreError> {
     let there: BTreeSet<String> = database.begin_read()?.list_tables()?.map(|table| table.name().to_owned()).collect();
     let mut mark = mark.clone();
     let txn = database.begin_write()?;
@@ -123,12 +123,12 @@ fn write_mark(database: &mut Database, mark: &Restored) -> Result<(), StoreError
 
 impl WriteTxn {
     /// As [`Store::restored`], as this transaction sees it.
-    pub fn restored(&self) -> Result<Option<Restored>, StoreError> {
+    pub fn restored(&self) -> Result<Option<RestoreMark>, StoreError> {
         get(&self.txn.open_table(META)?)
     }
 
     /// Changes what is known of it.
-    pub fn put_restored(&self, mark: &Restored) -> Result<(), StoreError> {
+    pub fn put_restored(&self, mark: &RestoreMark) -> Result<(), StoreError> {
         self.txn.open_table(META)?.insert(RESTORED, codec::encode(mark)?.as_slice())?;
         Ok(())
     }

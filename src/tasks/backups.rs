@@ -66,17 +66,21 @@ pub fn spawn(tasks: &mut Tasks, app: &App) {
         let app = app.clone();
         async move {
             loop {
-                tokio::select! {
-                    copied = app.backups.copy_elsewhere(&now) => match copied {
+                let is_full = tokio::select! {
+                    copied = app.backups.copy_to_remote(&now) => match copied {
                         // A full disk passes, and its own line says what to do.
-                        Err(error) if error.is_full() => {}
-                        copied => copied?,
+                        Err(error) if error.is_full() => true,
+                        copied => {
+                            copied?;
+                            false
+                        }
                     },
                     () = context.stopping.asked() => return Ok(()),
-                }
+                };
+                // Whatever leaves a copy waiting says so: nobody looks through all attempts now and then.
                 tokio::select! {
                     () = app.backups.to_copy() => {}
-                    () = sleep(LOOK) => {}
+                    () = sleep(LOOK), if is_full => {}
                     () = context.stopping.asked() => return Ok(()),
                 }
             }

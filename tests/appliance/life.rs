@@ -116,23 +116,21 @@ fn purged(system: &System) {
     assert!(said.contains("sign in as before"), "{said}");
     system.sh("quantum-clm user list | grep ada");
 
-    // What others have there is theirs: on a disk that is mounted below, and among the backups.
+    // What others have there is theirs: among the backups, and in what is mounted below, also of the same disk.
     system.sh("quantum-clm backup");
-    let of_others = [
-        "/var/backups/quantum-clm/artifacts/run1/model.pkl",
-        "/var/backups/quantum-clm/mine/notes",
-        "/var/lib/quantum-clm/disk/mine",
-    ];
-    system.sh("mkdir /var/lib/quantum-clm/disk && mount -t tmpfs none /var/lib/quantum-clm/disk");
+    let of_others =
+        ["/srv/mine", "/var/backups/quantum-clm/artifacts/run1/model.pkl", "/var/backups/quantum-clm/mine/notes"];
+    system.sh("mkdir -p /var/lib/quantum-clm-worker/disk && mount --bind /srv /var/lib/quantum-clm-worker/disk");
     for path in of_others {
         system.sh(&format!("mkdir -p $(dirname {path}) && echo mine >{path}"));
     }
     system.sh("echo quantum-clm quantum-clm/purge-data boolean true | debconf-set-selections");
-    system.sh("apt-get -q -y purge quantum-clm 2>&1");
-    let left = system.sh("find /var/lib/quantum-clm /var/backups/quantum-clm -type f | sort");
+    let said = system.sh("apt-get -q -y purge quantum-clm 2>&1");
+    assert!(said.contains("/var/lib/quantum-clm-worker/disk is mounted below it"), "{said}");
+    let left = system.sh("find /var/backups/quantum-clm /srv -type f | sort");
     assert_eq!(left.lines().collect::<Vec<_>>(), of_others, "what is ours goes, and nothing else");
-    system.sh("umount /var/lib/quantum-clm/disk && rm -r /var/lib/quantum-clm /var/backups/quantum-clm");
-    for path in ["/var/lib/quantum-clm-worker", "/etc/quantum/clm.toml", "/run/quantum-clm"] {
+    system.sh("umount /var/lib/quantum-clm-worker/disk && rm -r /var/lib/quantum-clm-worker /var/backups/quantum-clm");
+    for path in ["/var/lib/quantum-clm", "/etc/quantum/clm.toml", "/run/quantum-clm"] {
         assert_ne!(system.try_sh(&format!("test -e {path}")).code, Some(0), "{path} is left");
     }
     assert_eq!(system.sh("(systemctl list-unit-files 'quantum-clm*' --no-legend || true) | wc -l"), "0");

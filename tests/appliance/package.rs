@@ -46,6 +46,12 @@ pub(super) fn built(version: &str) -> PathBuf {
     package
 }
 
+/// What an upgrade begins from: the package of an older release (`QUANTUM_CLM_PREVIOUS`, which `previous` builds), or this
+/// binary under the number before.
+pub(super) fn previous() -> PathBuf {
+    std::env::var_os("QUANTUM_CLM_PREVIOUS").map_or_else(|| built(BEFORE), PathBuf::from)
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -60,12 +60,20 @@ fn downgraded(system: &System, schema: u8) {
     system.sh("quantum-clm audit verify");
 }
 
+/// The schema in the identity of a file.
+pub(super) fn schema_of(file: &Path) -> u8 {
+    identity(&Database::open(file).unwrap())[2 + "quantum-clm".len()]
+}
+
+fn identity(database: &Database) -> Vec<u8> {
+    let read = database.begin_read().unwrap();
+    read.open_table(META).unwrap().get("identity").unwrap().unwrap().value().to_vec()
+}
+
 /// Writes another schema into the identity of a file: one byte version, the program's name behind its length, the schema.
 pub(crate) fn stamp(file: &Path, from: u8, to: u8) {
     let database = Database::open(file).unwrap();
-    let read = database.begin_read().unwrap();
-    let mut row = read.open_table(META).unwrap().get("identity").unwrap().unwrap().value().to_vec();
-    drop(read);
+    let mut row = identity(&database);
     let at = 2 + "quantum-clm".len();
     assert_eq!(row[at], from, "the identity is written otherwise: {row:?}");
     row[at] = to;

@@ -107,6 +107,12 @@ impl System {
     #[track_caller]
     pub(super) fn install(&self, version: &str) -> String {
         let path = self.bring(version);
+        self.install_file(&path)
+    }
+
+    /// The same with a package that is in it already.
+    #[track_caller]
+    pub(super) fn install_file(&self, path: &str) -> String {
         // Kept configuration is what an administrator answers, or unattended-upgrades.
         self.sh(&format!("apt-get -q -y -o Dpkg::Options::=--force-confold --allow-downgrades install {path} 2>&1"))
     }

@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
-use super::package::{BEFORE, BEHIND, VERSION};
+use super::package::{self, BEHIND, VERSION};
+use super::schema::schema_of;
 use super::system::{BOOKWORM, System};
-use super::traders;
+use super::traders::{self, LIST};
+
+const DATA_FILE: &str = "/var/lib/quantum-clm/quantum.redb";
+const PREVIOUS: &str = "/root/previous.deb";
 
 /// What goes on while it is upgraded (load.sh).
 const LOADS: [&str; 5] = ["tcp", "unix", "publish", "tail", "upload"];
@@ -14,8 +18,10 @@ fn an_upgrade_refuses_nobody_and_loses_nothing() {
     let system = System::new(BOOKWORM);
     traders::start(&system);
     system.configure("");
-    system.install(BEFORE);
+    system.put(&package::previous(), PREVIOUS);
+    system.install_file(PREVIOUS);
     system.wait_active("quantum-clm.service");
+    let before = schema(&system);
     for version in [VERSION, BEHIND] {
         system.bring(version);
     }
@@ -23,6 +29,8 @@ fn an_upgrade_refuses_nobody_and_loses_nothing() {
         "echo '{}' >/root/none.json; quantum-clm models register --type xgboost --symbol BTCUSDT --timeframe 1h --name v1 \
          --job job-1 --data-from 2025-10-01 --data-until 2025-12-30 --features 3 /root/none.json",
     );
+    system.sh("quantum-clm user add ada --role admin --password-stdin <<< 'correct horse battery staple'");
+    system.sh("quantum-clm train xgboost --symbol ETHUSDT --timeframe 1h");
     system.put(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/appliance/load.sh"), "/root/load.sh");
     system.sh("mkdir -p /tmp/load; head -c 40M /dev/urandom >/tmp/load/model.bin");
     for load in LOADS {
@@ -71,4 +79,52 @@ fn an_upgrade_refuses_nobody_and_loses_nothing() {
          tail -n +$(cat /tmp/first) /tmp/all | head -n $(wc -l </tmp/seen) | diff - /tmp/seen | head -20",
     );
     assert_eq!(tail, "", "the tail is not what was stored");
+    has_what_was_there(&system);
+    let after = schema(&system);
+    let copies = system.sh("cd /var/lib/quantum-clm; ls pre-v*.redb 2>/dev/null || true");
+    if after == before {
+        assert_eq!(copies, "", "there was nothing to migrate");
+    } else {
+        assert_eq!(copies, format!("pre-v{after}.redb"));
+        back(&system, before, after);
+    }
+}
+
+/// What an administrator had made before the upgrade, and the audit log, are there.
+#[track_caller]
+fn has_what_was_there(system: &System) {
+    system.sh("quantum-clm user list | grep ada");
+    system.sh("quantum-clm jobs list | grep -i ethusdt");
+    system.sh("quantum-clm audit verify");
+}
+
+/// The schema of the file, for which the daemon is stopped: nobody asks it anything then.
+#[track_caller]
+fn schema(system: &System) -> u8 {
+    system.sh("systemctl stop quantum-clm.socket quantum-clm.service");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    system.fetch(DATA_FILE, file.path());
+    system.sh("systemctl start quantum-clm.socket quantum-clm.service");
+    schema_of(file.path())
+}
+
+/// From a release with another schema back to the one before, as docs/OPERATIONS.md says it (Downgrade).
+fn back(system: &System, before: u8, after: u8) {
+    let copy = format!("/var/lib/quantum-clm/pre-v{after}.redb");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    system.fetch(&copy, file.path());
+    assert_eq!(schema_of(file.path()), before);
+    assert_eq!(system.sh(&format!("stat -c '%a %U' {copy}")), "600 quantum-clm");
+    let said = system.install_file(PREVIOUS);
+    assert!(said.contains("does not run") && said.contains(&copy), "the installation says nothing of it: {said}");
+    assert!(said.contains(&format!("has schema version {after}")), "the refusal is not told: {said}");
+    system.sh(
+        "systemctl stop quantum-clm.socket quantum-clm.service; cd /var/lib/quantum-clm; mv quantum.redb newer.redb; \
+         mv \"$(ls pre-v*.redb | sort --version-sort | tail -n 1)\" quantum.redb; \
+         systemctl start quantum-clm.socket quantum-clm.service",
+    );
+    has_what_was_there(system);
+    // What came after the upgrade the journal still has; what was published came by no journal.
+    let same = format!("{LIST} [ \"$(of_journal | md5sum)\" = \"$(of_store | md5sum)\" ]");
+    system.wait("the store has each line of the journal once", &same);
 }

@@ -6,9 +6,9 @@ use std::process::{Command, Output};
 
 use quantum_clm::app::{App, sample};
 use quantum_clm::backup::seal::Recipient;
-use quantum_clm::backup::{BackupError, Created, Found, Place, Plan, Step, Verifier, create, list, verify_backup};
+use quantum_clm::backup::{BackupError, Created, Found, Place, Plan, Verifier, create, list, verify_backup};
 use quantum_clm::config::Config;
-use quantum_clm::domain::backup::{Keep, ProgramId, Report};
+use quantum_clm::domain::backup::{Keep, ProgramId, Report, Stage};
 use quantum_clm::domain::batch::EventBatch;
 use quantum_clm::domain::time::Micros;
 use quantum_clm::observe::metrics::Metrics;
@@ -78,7 +78,12 @@ impl Bed {
     }
 }
 
-pub(super) fn make(store: &Store, place: &Place, keep: &Keep, progress: &dyn Fn(Step)) -> Result<Created, BackupError> {
+pub(super) fn make(
+    store: &Store,
+    place: &Place,
+    keep: &Keep,
+    progress: &dyn Fn(Stage),
+) -> Result<Created, BackupError> {
     make_with(store, place, keep, progress, &Verifier::at(BINARY))
 }
 
@@ -86,7 +91,7 @@ pub(super) fn make_with(
     store: &Store,
     place: &Place,
     keep: &Keep,
-    progress: &dyn Fn(Step),
+    progress: &dyn Fn(Stage),
     verifier: &Verifier,
 ) -> Result<Created, BackupError> {
     make_sealed(store, place, keep, progress, verifier, &[])
@@ -96,7 +101,7 @@ pub(super) fn make_sealed(
     store: &Store,
     place: &Place,
     keep: &Keep,
-    progress: &dyn Fn(Step),
+    progress: &dyn Fn(Stage),
     verifier: &Verifier,
     recipients: &[Recipient],
 ) -> Result<Created, BackupError> {

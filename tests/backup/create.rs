@@ -3,9 +3,9 @@ use std::fs;
 use std::process::Command;
 
 use quantum_clm::app::registry::Ask;
-use quantum_clm::backup::{BackupError, Step, Verifier, create};
+use quantum_clm::backup::{BackupError, Verifier, create};
 use quantum_clm::domain::access::{Actor, Grant};
-use quantum_clm::domain::backup::{Keep, Part};
+use quantum_clm::domain::backup::{Keep, Part, Stage};
 use quantum_clm::domain::role::Role;
 use quantum_clm::observe::now;
 
@@ -97,8 +97,8 @@ fn a_version_that_is_deleted_meanwhile_is_not_in_it() {
     let deleted = RefCell::new(None);
     let copies = Cell::new(0);
     let progress = |step| match step {
-        Step::Copy => copies.set(copies.get() + 1),
-        Step::Artifacts if copies.get() == 1 => *deleted.borrow_mut() = Some(delete(&app)),
+        Stage::Copy => copies.set(copies.get() + 1),
+        Stage::Artifacts if copies.get() == 1 => *deleted.borrow_mut() = Some(delete(&app)),
         _ => {}
     };
     let created = make(&app.store, &bed.place(), &ALL, &progress).expect("a backup");

@@ -52,13 +52,28 @@ fn the_last_backup_that_has_what_newer_ones_lack_is_kept() {
 fn make_lacking(app: &App, bed: &Bed, shelf: &Path, sound: &[u8], keep: &Keep) -> String {
     fs::write(shelf, b"damaged").expect("a write");
     let mend = |step| {
-        if step == quantum_clm::backup::Step::Prune {
+        if step == quantum_clm::domain::backup::Stage::Prune {
             fs::write(shelf, sound).expect("a write");
         }
     };
     let created = make(&app.store, &bed.place(), keep, &mend).expect("a backup");
     assert_eq!(created.manifest.lacking.len(), 1, "{created:?}");
     created.manifest.id.to_string()
+}
+
+/// The first version that uses a file, as people call it: what the file is called there, the model and the version.
+fn used_by(app: &App, content: &Path) -> String {
+    for model in app.store.models().expect("models") {
+        for version in app.store.versions_of(&model.id).expect("versions") {
+            for file in version.artifacts.iter().flat_map(|artifacts| &artifacts.files) {
+                let name = file.sha256.to_string();
+                if content.ends_with(format!("{}/{}", &name[..2], &name[2..])) {
+                    return format!("{} of {} {}", file.path, version.model, version.name);
+                }
+            }
+        }
+    }
+    panic!("nobody uses {}", content.display());
 }
 
 #[test]
@@ -70,9 +85,10 @@ fn a_model_whose_file_is_lost_is_told_by_everything_until_it_is_there_again() {
     let store = Store::open(&config.data_file).expect("a data file");
     let app = App::new(config, store, board, metrics, now());
     sample::fill(&app, now()).expect("a sample");
-    app.close();
     let data_file = bed.data_file();
     let lost = a_models_file(data_file.parent().expect("a directory"));
+    let used = used_by(&app, &lost);
+    app.close();
     let sound = fs::read(&lost).expect("a file");
     fs::write(&lost, b"damaged").expect("a write");
 
@@ -84,6 +100,11 @@ fn a_model_whose_file_is_lost_is_told_by_everything_until_it_is_there_again() {
     );
     let ours = || intents(&daemon).into_iter().find(|(rule, _)| rule == "backup.incomplete").map(|(_, state)| state);
     assert_eq!(ours().as_deref(), Some("open"));
+    // By the model, which people know, and not by a digest alone.
+    let listed: Value = super::daemon::get(&daemon, "/api/intents");
+    let intent = listed["intents"].as_array().expect("intents").iter().find(|one| one["rule"] == "backup.incomplete");
+    let reason = intent.expect("the intent")["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains(&used) && said.out.contains(&used), "{used:?} is not in {reason:?} and {said:?}");
     let said = bed.run(&["backup", "list"]);
     assert!(said.out.contains("whole, 1 file lacking"), "{said:?}");
     wait_for("health and metrics say so", || {

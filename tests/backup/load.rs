@@ -79,7 +79,7 @@ fn backups_under_load_are_whole_and_hold_what_was_there() {
 #[test]
 fn backups_by_the_daemon_while_the_journal_fills_hold_what_was_there() {
     let (rounds, at_first) = (of("QUANTUM_CLM_SOAK_BACKUPS", 3), of("QUANTUM_CLM_SOAK_EVENTS", 20_000));
-    let bed = daemon::Bed::new("", &["backup.keep_last = 1000"]);
+    let bed = daemon::Bed::new("", &["backup.keep_last = 1000", "events.retention_days = 3650"]);
     let mut journal = JournalWriter::new(&bed.journal());
     journal.number(UNITS[0], 0..at_first);
     let mut daemon = bed.start();

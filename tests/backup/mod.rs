@@ -2,13 +2,13 @@
 
 mod bed;
 mod create;
-mod elsewhere;
 mod daemon;
 #[cfg(feature = "failpoints")]
 mod incomplete;
 mod interrupted;
 mod load;
 mod receive;
+mod remote;
 mod s3;
 mod sealed;
 mod verify;

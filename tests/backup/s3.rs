@@ -1,11 +1,14 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use quantum_clm::backup::remote::{Copied, Owner, Patience, Problem, Remote, RemoteError, S3Place};
-use quantum_clm::backup::{self, Place};
+use quantum_clm::backup::remote::{Copied, Owner, Patience, Remote, RemoteBackup, RemoteError, S3Place};
+use quantum_clm::backup::{self, Place, ReceiveError, receive};
 use quantum_clm::config::S3;
-use quantum_clm::domain::backup::{AuditAt, BackupId, FeedAt, Keep, KeptArtifact, Manifest, ProgramId, StoredFile};
+use quantum_clm::domain::backup::{
+    AuditAt, BackupId, FeedAt, Keep, KeptArtifact, LackingArtifact, Manifest, ProgramId, StoredFile,
+};
 use quantum_clm::domain::model::Digest;
 use quantum_clm::domain::time::Micros;
 use quantum_clm::domain::webhook::Pauses;
@@ -95,11 +98,17 @@ impl Bed {
             users: Vec::new(),
             tokens: Vec::new(),
         };
-        let text = serde_json::to_vec_pretty(&manifest).unwrap();
-        let sums = format!("{sha256}  quantum.redb\n{}  manifest.json\n", digest(&text));
+        self.write(&manifest);
+        manifest
+    }
+
+    /// What it says of itself.
+    fn write(&self, manifest: &Manifest) {
+        let directory = self.place.backup(manifest.id);
+        let text = serde_json::to_vec_pretty(manifest).unwrap();
+        let sums = format!("{}  quantum.redb\n{}  manifest.json\n", manifest.data.sha256, digest(&text));
         fs::write(directory.join("manifest.json"), text).unwrap();
         fs::write(directory.join("SHA256SUMS"), sums).unwrap();
-        manifest
     }
 
     /// An empty place to fetch to.
@@ -127,7 +136,7 @@ fn digest(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }
 
-/// Every file below `directory` with its content.
+/// Every file below `directory` with its content, but for the lock of whoever fetches.
 fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
@@ -136,7 +145,7 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 open.push(path);
-            } else {
+            } else if !path.ends_with(".lock") {
                 let name = path.strip_prefix(directory).unwrap().display().to_string();
                 found.push((name, fs::read(&path).unwrap()));
             }
@@ -147,7 +156,7 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[track_caller]
-fn assert_says<T>(result: Result<T, RemoteError>, parts: &[&str]) {
+fn assert_says<T, E: std::error::Error>(result: Result<T, E>, parts: &[&str]) {
     let Err(error) = result else { panic!("it succeeded, and should say {parts:?}") };
     let text = error.to_string();
     for part in parts {
@@ -156,6 +165,15 @@ fn assert_says<T>(result: Result<T, RemoteError>, parts: &[&str]) {
     for secret in ["testing-secret", "Signature="] {
         assert!(!text.contains(secret) && !format!("{error:?}").contains(secret), "{text}");
     }
+}
+
+/// Fetches a backup, as commands do; what it says of itself.
+fn get(remote: &Remote, id: BackupId, place: &Place) -> Result<Manifest, ReceiveError> {
+    tokio::task::block_in_place(|| {
+        let received = receive(id, place, &mut RemoteBackup::new(remote, id).unwrap(), None)?;
+        assert_eq!(received.findings, []);
+        Ok(received.manifest)
+    })
 }
 
 async fn listed(remote: &Remote) -> Result<Vec<Copied>, RemoteError> {
@@ -197,7 +215,7 @@ async fn a_backup_goes_there_once_and_comes_back_as_it_was() {
 
     for manifest in [&first, &second] {
         let other = bed.other(&format!("fetched-{}", manifest.id));
-        assert_eq!(remote.get(manifest.id, &other).await.unwrap(), *manifest);
+        assert_eq!(get(&remote, manifest.id, &other).unwrap(), *manifest);
         let mut wanted: Vec<_> = files(&bed.place.backup(manifest.id));
         assert_eq!(files(&other.backup(manifest.id)), wanted);
         wanted = files(&bed.place.artifacts());
@@ -228,7 +246,7 @@ async fn what_breaks_off_on_the_way_goes_on() {
     assert_eq!((moto.unfinished(BUCKET), kept(&moto).len()), (0, 4));
     // In the middle of its way back, and on from there.
     wire.set(Weather { cut_answers_after: Some(9 << 20), ..Weather::default() });
-    remote.get(backup.id, &bed.other("fetched")).await.unwrap();
+    get(&remote, backup.id, &bed.other("fetched")).unwrap();
     assert_eq!(files(&bed.other("fetched").directory), files(&bed.place.directory));
 }
 
@@ -316,7 +334,7 @@ async fn what_was_damaged_is_found() {
         let whole = moto.object(BUCKET, &key);
         moto.damage(BUCKET, &key);
         let other = bed.other(if name.starts_with("artifacts") { "fetched" } else { "another" });
-        assert_says(remote.get(backup.id, &other).await, &[&name, "damaged in the store"]);
+        assert_says(get(&remote, backup.id, &other), &[&name, "it was damaged where it lies"]);
         assert_eq!(backup::list(&other).unwrap().len(), 0);
         moto.put(BUCKET, &key, &whole);
     }
@@ -325,16 +343,13 @@ async fn what_was_damaged_is_found() {
         let whole = moto.object(BUCKET, &key);
         moto.damage(BUCKET, &key);
         assert!(listed(&remote).await.unwrap()[0].manifest.is_err(), "{name}");
-        assert!(matches!(
-            *remote.get(backup.id, &bed.other("fetched")).await.unwrap_err().problem,
-            Problem::Damaged(_)
-        ));
+        assert!(matches!(get(&remote, backup.id, &bed.other("fetched")).unwrap_err(), ReceiveError::Damaged { .. }));
         moto.put(BUCKET, &key, &whole);
     }
     moto.put(BUCKET, "home/one/2026-11-21T031500Z/quantum.redb", b"short");
     let listed = listed(&remote).await.unwrap();
     assert!(listed[0].manifest.as_ref().unwrap_err().contains("5 bytes"), "{listed:?}");
-    assert_says(remote.get(backup.id, &bed.other("fetched")).await, &["5 bytes instead of"]);
+    assert_says(get(&remote, backup.id, &bed.other("fetched")), &["5 bytes instead of"]);
     // What is damaged here is not sent.
     let path = bed.place.backup(backup.id).join("quantum.redb");
     let mut bytes = fs::read(&path).unwrap();
@@ -363,7 +378,7 @@ async fn old_copies_go_by_the_same_rule_and_the_last_one_never() {
     let none = Keep { last: 0, daily: 0, weekly: 0, monthly: 0 };
     let two = Keep { last: 2, ..none };
     let now = quantum_clm::observe::now();
-    let gone = remote.prune(&two, now, &here()).await.unwrap();
+    let gone = remote.prune(&two, now, &here(), &BTreeSet::new()).await.unwrap();
     assert_eq!(gone.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2026-11-19T031500Z", "2026-11-18T031500Z"]);
     let models = |moto: &Moto| {
         let ours = |key: &&String| key.starts_with("artifacts/") && !of_others.contains(&key.as_str());
@@ -375,15 +390,15 @@ async fn old_copies_go_by_the_same_rule_and_the_last_one_never() {
     let later = now.plus(2 * Micros::DAY);
     let sums = moto.object(BUCKET, "home/one/2026-11-20T031500Z/SHA256SUMS");
     moto.put(BUCKET, "home/one/2026-11-20T031500Z/SHA256SUMS", b"rubbish");
-    assert_eq!(remote.prune(&none, later, &here()).await.unwrap(), []);
+    assert_eq!(remote.prune(&none, later, &here(), &BTreeSet::new()).await.unwrap(), []);
     assert_eq!(models(&moto), 5);
     moto.put(BUCKET, "home/one/2026-11-20T031500Z/SHA256SUMS", &sums);
-    assert_eq!(remote.prune(&two, later, &here()).await.unwrap(), []);
+    assert_eq!(remote.prune(&two, later, &here(), &BTreeSet::new()).await.unwrap(), []);
     assert_eq!(models(&moto), 3);
 
-    assert_eq!(remote.prune(&none, later, &here()).await.unwrap().len(), 1);
-    assert_eq!(remote.prune(&none, later, &here()).await.unwrap(), [], "the last one stays");
-    remote.get(ids[3].parse().unwrap(), &bed.other("fetched")).await.unwrap();
+    assert_eq!(remote.prune(&none, later, &here(), &BTreeSet::new()).await.unwrap().len(), 1);
+    assert_eq!(remote.prune(&none, later, &here(), &BTreeSet::new()).await.unwrap(), [], "the last one stays");
+    get(&remote, ids[3].parse().unwrap(), &bed.other("fetched")).unwrap();
     let (foreign, ours): (Vec<_>, Vec<_>) = kept(&moto).into_iter().partition(|key| of_others.contains(&key.as_str()));
     assert_eq!(ours.len(), 6, "three of the backup, two models' files, and whose they are");
     assert_eq!(foreign.len(), of_others.len(), "what is not ours is never touched");
@@ -442,10 +457,10 @@ async fn another_place_is_reached_with_the_same_key() {
     let place: S3Place = "s3://elsewhere/2026-11-21T031500Z".parse().unwrap();
     let remote = Remote::new(&bed.settings(&moto.url()), Some(&place), PATIENCE).unwrap();
     let backup = bed.backup("2026-11-21T031500Z", 10, &[]);
-    assert_says(remote.get(backup.id, &bed.other("fetched")).await, &["no whole backup 2026-11-21T031500Z"]);
+    assert_says(get(&remote, backup.id, &bed.other("fetched")), &["no whole backup 2026-11-21T031500Z"]);
     remote.put_backup(&bed.place, &backup, &here()).await.unwrap();
     assert_eq!(moto.keys("elsewhere")[0], "2026-11-21T031500Z/SHA256SUMS");
-    assert_eq!(remote.get(place.id.unwrap(), &bed.other("fetched")).await.unwrap(), backup);
+    assert_eq!(get(&remote, place.id.unwrap(), &bed.other("fetched")).unwrap(), backup);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -470,7 +485,7 @@ async fn a_place_has_one_owner() {
         assert_says(remote.claim(owner).await, &words);
         let theirs = other_bed.backup("2026-11-22T031500Z", 200, &[]);
         assert_says(remote.put_backup(&other_bed.place, &theirs, owner).await, &words);
-        assert_says(remote.prune(&keep, later, owner).await, &words);
+        assert_says(remote.prune(&keep, later, owner, &BTreeSet::new()).await, &words);
     }
     let after: Vec<_> = moto.keys(BUCKET).into_iter().map(|key| (moto.object(BUCKET, &key), key)).collect();
     assert!(before == after, "{:?}", moto.keys(BUCKET));
@@ -478,13 +493,9 @@ async fn a_place_has_one_owner() {
     moto.delete(BUCKET, "home/one/OWNER");
     let manifest = other_bed.backup("2026-11-21T031500Z", 200, &[]);
     let theirs = Manifest { host: "there".into(), ..manifest };
-    let directory = other_bed.place.backup(theirs.id);
-    let text = serde_json::to_vec_pretty(&theirs).unwrap();
-    let sums = format!("{}  quantum.redb\n{}  manifest.json\n", theirs.data.sha256, digest(&text));
-    fs::write(directory.join("manifest.json"), text).unwrap();
-    fs::write(directory.join("SHA256SUMS"), sums).unwrap();
+    other_bed.write(&theirs);
     assert_says(remote.put_backup(&other_bed.place, &theirs, &others[0]).await, &["those of here"]);
-    assert_eq!(remote.get(backup.id, &here_bed.other("fetched")).await.unwrap(), backup);
+    assert_eq!(get(&remote, backup.id, &here_bed.other("fetched")).unwrap(), backup);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -503,7 +514,7 @@ async fn what_is_sent_again_under_its_name_counts_only_when_all_of_it_is_there()
     let listed = listed(&remote).await.unwrap();
     assert!(listed.len() == 1 && listed[0].unfinished, "{listed:?}");
     remote.put_backup(&bed.place, &another, &here()).await.unwrap();
-    assert_eq!(remote.get(another.id, &bed.other("fetched")).await.unwrap(), another);
+    assert_eq!(get(&remote, another.id, &bed.other("fetched")).unwrap(), another);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -519,7 +530,49 @@ async fn a_store_that_sends_a_byte_now_and_then_is_given_up() {
         let remote = Remote::new(&bed.settings(&wire.url()), None, hasty).unwrap();
         wire.set(Weather { drip_answers_after: Some(after), ..Weather::default() });
         let other = bed.other("fetched");
-        assert_says(remote.get(backup.id, &other).await, &[name, "for one object, and has not sent it"]);
+        assert_says(get(&remote, backup.id, &other), &[name, "for one object, and has not sent it"]);
         assert_eq!(backup::list(&other).map_or(0, |found| found.len()), 0);
     }
+}
+
+/// What is known of the backups here counts there as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_stands_in_for_nothing_and_what_another_lacks_stays() {
+    let (moto, bed) = (Moto::start(), Bed::new());
+    moto.make_bucket(BUCKET);
+    let remote = bed.remote(&moto.url());
+    let days = ["18", "19", "20", "21"].map(|day| format!("2026-11-{day}T031500Z"));
+    let mut manifests = Vec::new();
+    for day in &days {
+        manifests.push(bed.backup(day, 50, &[b"shared", format!("of {day}").as_bytes()]));
+    }
+    // The newest lacks what only the oldest has.
+    let lost = manifests[0].artifacts[1].sha256;
+    manifests[3].lacking.push(LackingArtifact { sha256: lost, why: "it is not there".into() });
+    bed.write(&manifests[3]);
+    for manifest in &manifests {
+        remote.put_backup(&bed.place, manifest, &here()).await.unwrap();
+    }
+    let none = Keep { last: 0, daily: 0, weekly: 0, monthly: 0 };
+    let now = manifests[3].taken_at.plus(Micros::DAY);
+    let prune = async |last, damaged: &[&str]| {
+        let damaged = damaged.iter().map(|id| id.parse().unwrap()).collect();
+        let gone = remote.prune(&Keep { last, ..none }, now, &here(), &damaged).await.unwrap();
+        gone.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(prune(2, &[&days[2], &days[3]]).await, [""; 0], "two that are damaged, and the two before them");
+    assert_eq!(
+        prune(2, &[&days[2]]).await,
+        [""; 0],
+        "the newest, one in the place of the damaged one, and what it lacks"
+    );
+    assert_eq!(prune(1, &[]).await, days[1..3].to_vec(), "the oldest has what the newest lacks");
+
+    // Something is on its way, and a clock was wrong once.
+    let ahead = bed.backup("2036-11-21T031500Z", 50, &[]);
+    remote.put_backup(&bed.place, &ahead, &here()).await.unwrap();
+    let coming = bed.backup("2026-11-21T061500Z", 50, &[]);
+    remote.put_backup(&bed.place, &coming, &here()).await.unwrap();
+    moto.delete(BUCKET, &format!("home/one/{}/SHA256SUMS", coming.id));
+    assert_eq!(prune(1, &[]).await, [""; 0], "what comes was followed by nothing");
 }

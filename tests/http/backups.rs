@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use quantum_clm::app::backups::{Backups, CopyFailure, Copying, Elsewhere, Pauses};
+use quantum_clm::app::backups::{Backups, CopyFailure, Copying, Pauses, RemotePlace};
 use quantum_clm::backup::{Place, Verifier};
 use quantum_clm::domain::access::Grant;
 use quantum_clm::domain::backup::{AttemptState, BackupId, Manifest, RemoteCopy, START, STOP};
@@ -405,7 +405,7 @@ struct Store {
     answers: Mutex<Vec<Result<(), CopyFailure>>>,
 }
 
-impl Elsewhere for Store {
+impl RemotePlace for Store {
     fn place(&self) -> String {
         "s3://backups/prod".to_owned()
     }
@@ -414,7 +414,13 @@ impl Elsewhere for Store {
         if to.starts_with("s3://") { Ok(to.to_owned()) } else { Err("is no place".to_owned()) }
     }
 
-    fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, _: &'a str) -> Copying<'a> {
+    fn copy<'a>(
+        &'a self,
+        from: &'a Place,
+        manifest: &'a Manifest,
+        _: &'a str,
+        _: Option<&'a std::collections::BTreeSet<BackupId>>,
+    ) -> Copying<'a> {
         assert!(from.backup(manifest.id).join("SHA256SUMS").exists(), "the backup is whole before it is copied");
         Box::pin(async { self.answers.lock().unwrap().pop().unwrap_or(Ok(())) })
     }
@@ -443,14 +449,14 @@ async fn a_store_elsewhere_that_is_switched_off_leaves_nothing_open() {
     };
     ask();
     assert_eq!(bed.carry_out(), [AttemptState::Done]);
-    bed.backups.copy_elsewhere(&now).await.unwrap();
+    bed.backups.copy_to_remote(&now).await.unwrap();
     assert_eq!(bed.intents(), [("backup.copy".to_owned(), "none".to_owned(), false, 1)]);
     ask();
     assert_eq!(bed.carry_out(), [AttemptState::Done]);
     // Restarted without [backup.s3], while a copy waits.
     let off = Bed { backups: Bed::another(&bed.appliance), ..bed };
     off.backups.recover(now()).unwrap();
-    off.backups.copy_elsewhere(&now).await.unwrap();
+    off.backups.copy_to_remote(&now).await.unwrap();
     let copy = only(off.backups.attempt(2).unwrap().copies);
     assert!(copy.state.as_str() == "failed" && copy.error.unwrap().contains("[backup.s3]"));
     off.backups.watch(now()).unwrap();
@@ -498,7 +504,7 @@ async fn who_joins_with_a_place_of_their_own_takes_the_usual_one_from_nobody() {
 }
 
 #[tokio::test]
-async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
+async fn a_copy_to_remote_is_tried_again_and_its_failure_is_its_own() {
     let bed = Bed::new();
     let store = Arc::new(Store { answers: Mutex::default() });
     let pauses = Pauses(vec![Duration::from_millis(1); 2]);
@@ -516,7 +522,7 @@ async fn a_copy_elsewhere_is_tried_again_and_its_failure_is_its_own() {
         };
         let attempt = bed.backups.make(&asked).map_err(|error| error.to_string())?.attempt;
         assert_eq!(bed.carry_out(), [AttemptState::Done]);
-        bed.backups.copy_elsewhere(&now).await.unwrap();
+        bed.backups.copy_to_remote(&now).await.unwrap();
         bed.backups.watch(now()).unwrap();
         Ok::<_, String>(bed.backups.attempt(attempt).unwrap().copies)
     };

@@ -77,6 +77,32 @@ pub(super) fn anchor(heading: &str) -> String {
         .collect()
 }
 
+/// What stands in single quotes of code outside of blocks and headings, with its line; broken lines are mended.
+pub(super) fn spans(document: &str) -> Vec<(usize, String)> {
+    let mut fenced = false;
+    let (mut found, mut within) = (Vec::new(), None::<String>);
+    for (at, line) in document.lines().enumerate() {
+        fenced ^= line.starts_with("```");
+        if fenced || line.starts_with("```") || line.starts_with('#') || line.is_empty() {
+            within = None;
+            continue;
+        }
+        let mut parts = line.split('`');
+        let first = parts.next().unwrap_or_default();
+        if let Some(span) = &mut within {
+            span.push(' ');
+            span.push_str(first);
+        }
+        for part in parts {
+            match within.take() {
+                Some(span) => found.push((at + 1, span)),
+                None => within = Some(part.to_owned()),
+            }
+        }
+    }
+    found
+}
+
 /// Takes the document apart.
 pub(super) fn pieces(document: &str) -> Result<Vec<Piece>, Mistake> {
     let mut pieces: Vec<Piece> = Vec::new();

@@ -2,6 +2,7 @@
 //! call somebody has its section.
 
 mod document;
+mod inline;
 mod machines;
 mod sections;
 
@@ -38,16 +39,9 @@ fn every_command_in_the_document_runs_as_it_stands_there() {
             happens(&machines, &world, &format!("made {}", piece.on), &piece.on);
         }
         if piece.section != section {
+            around(&mut machines, &world, "after", &section);
             section.clone_from(&piece.section);
-            let before = format!("before {section} @ ");
-            let marks: Vec<_> = world.marks().filter(|mark| mark.starts_with(&before)).map(str::to_owned).collect();
-            for mark in marks {
-                let machine = mark[before.len()..].to_owned();
-                if machines.boot(&machine) {
-                    happens(&machines, &world, &format!("made {machine}"), &machine);
-                }
-                happens(&machines, &world, &mark, &machine);
-            }
+            around(&mut machines, &world, "before", &section);
         }
         match &piece.kind {
             Kind::Commands { exit } => said = types(&machines, &world, &piece, *exit),
@@ -58,6 +52,19 @@ fn every_command_in_the_document_runs_as_it_stands_there() {
             ),
             Kind::File { path } => puts(&machines, &piece, path),
         }
+    }
+    around(&mut machines, &world, "after", &section);
+}
+
+/// What happens `when` a section begins or ends, on each machine for which something is written down.
+fn around(machines: &mut Machines, world: &World, when: &str, section: &str) {
+    let begin = format!("{when} {section} @ ");
+    for mark in world.marks().filter(|mark| mark.starts_with(&begin)) {
+        let machine = &mark[begin.len()..];
+        if machines.boot(machine) {
+            happens(machines, world, &format!("made {machine}"), machine);
+        }
+        happens(machines, world, mark, machine);
     }
 }
 

@@ -98,15 +98,31 @@ fn each_alert_of_prometheus_has_its_section_and_points_there() {
     }
 }
 
+/// Where the links of a document lead: file and section, as they stand in it.
+fn links(text: &str) -> Vec<(&str, Option<&str>)> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|link| link.split(')').next())
+        .filter(|link| link.contains(['.', '#']) && !link.contains("://") && !link.contains(char::is_whitespace))
+        .map(|link| link.split_once('#').map_or((link, None), |(file, section)| (file, Some(section))))
+        .collect()
+}
+
 #[test]
 fn what_points_to_a_section_finds_one() {
-    let anchors: BTreeSet<String> = headings(&document()).iter().map(|heading| anchor(heading)).collect();
-    for name in ["docs/OPERATIONS.md", "README.md", "ARCHITECTURE.md", "docs/ADAPTERS.md"] {
-        let text = fs::read_to_string(here(name)).unwrap();
-        let begin = if name.ends_with("OPERATIONS.md") { "](#" } else { "OPERATIONS.md#" };
-        for link in text.split(begin).skip(1) {
-            let link = link.split(')').next().unwrap_or_default();
-            assert!(anchors.contains(link), "{name} points to #{link} of docs/OPERATIONS.md, which is not there");
+    let documents = fs::read_dir(here("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let documents = documents.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    for path in
+        ["README.md", "ARCHITECTURE.md", "packaging/kubernetes/README.md"].map(here).into_iter().chain(documents)
+    {
+        let text = fs::read_to_string(&path).unwrap();
+        for (file, section) in links(&text) {
+            let to = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(to.exists(), "{} points to {file}, which is not there", path.display());
+            let Some(section) = section else { continue };
+            let there = headings(&fs::read_to_string(&to).unwrap());
+            let known = there.iter().any(|heading| anchor(heading) == section);
+            assert!(known, "{} points to #{section} of {}, which is not there", path.display(), to.display());
         }
     }
     for mark in super::World::read(&here("tests/operations/world")).marks() {
@@ -115,4 +131,16 @@ fn what_points_to_a_section_finds_one() {
         let known = mark.starts_with("made ") || headings(&document()).iter().any(|heading| heading == section);
         assert!(known, "tests/operations/world speaks of the section `{section}`, which is not there");
     }
+}
+
+#[test]
+fn each_section_is_to_be_found_at_the_top() {
+    let document = document();
+    let top = document.split("\n## ").next().unwrap_or_default();
+    let missing: Vec<_> = headings(&document)
+        .into_iter()
+        .skip(1)
+        .filter(|heading| !top.contains(&format!("](#{})", anchor(heading))))
+        .collect();
+    assert!(missing.is_empty(), "docs/OPERATIONS.md does not lead to these from its top: {missing:?}");
 }

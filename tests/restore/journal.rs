@@ -66,15 +66,21 @@ fn events_of(value: &Value) -> (u64, u64) {
     (events["then"].as_u64().unwrap(), events["now"].as_u64().unwrap())
 }
 
+/// A bed that has read so many lines, a backup of it, and the journal.
+fn backed_up(redis: &mut RedisServer, lines: u64) -> (Bed, tempfile::TempDir, std::path::PathBuf, Numbered) {
+    let bed = bed(redis);
+    let backups = tempfile::tempdir().unwrap();
+    let mut journal = Numbered::new(&bed, this_hour());
+    journal.append(lines);
+    read(&bed, &mut journal, redis, lines);
+    let taken = backup(&bed, backups.path(), &[]);
+    (bed, backups, taken, journal)
+}
+
 #[test]
 fn every_line_once_and_redis_as_the_store() {
     let mut redis = RedisServer::started(&[]);
-    let bed = bed(&redis);
-    let backups = tempfile::tempdir().unwrap();
-    let mut journal = Numbered::new(&bed, this_hour());
-    journal.append(700);
-    read(&bed, &mut journal, &mut redis, 700);
-    let taken = backup(&bed, backups.path(), &[]);
+    let (bed, _backups, taken, mut journal) = backed_up(&mut redis, 700);
     journal.append(900);
     read(&bed, &mut journal, &mut redis, 1_600);
     journal.append(50);
@@ -94,12 +100,7 @@ fn every_line_once_and_redis_as_the_store() {
 #[test]
 fn health_audit_and_the_stream_say_that_it_was_restored() {
     let mut redis = RedisServer::started(&[]);
-    let bed = bed(&redis);
-    let backups = tempfile::tempdir().unwrap();
-    let mut journal = Numbered::new(&bed, this_hour());
-    journal.append(100);
-    read(&bed, &mut journal, &mut redis, 100);
-    let taken = backup(&bed, backups.path(), &[]);
+    let (bed, _backups, taken, mut journal) = backed_up(&mut redis, 100);
     journal.append(20);
     read(&bed, &mut journal, &mut redis, 120);
     restored(&bed, &taken, &[]);
@@ -159,12 +160,7 @@ fn each_of_several_backups_can_be_restored() {
 #[test]
 fn what_the_journal_has_no_more_is_a_gap() {
     let mut redis = RedisServer::started(&[]);
-    let bed = bed(&redis);
-    let backups = tempfile::tempdir().unwrap();
-    let mut journal = Numbered::new(&bed, this_hour());
-    journal.append(100);
-    read(&bed, &mut journal, &mut redis, 100);
-    let taken = backup(&bed, backups.path(), &[]);
+    let (bed, _backups, taken, mut journal) = backed_up(&mut redis, 100);
     journal.writer.rotate();
     journal.append(100);
     journal.writer.rotate();

@@ -19,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use quantum_clm::backup::seal::Recipient;
-use quantum_clm::backup::{Place, Plan, Verifier, create};
+use quantum_clm::backup::{BackupError, Created, Place, Plan, Verifier, create};
 use quantum_clm::domain::backup::{Keep, ProgramId};
 use quantum_clm::observe::now;
 use quantum_clm::store::Store;
@@ -42,6 +42,11 @@ fn backup(bed: &Bed, directory: &Path, recipients: &[Recipient]) -> PathBuf {
 /// A backup of an open data file.
 #[track_caller]
 fn backup_of(store: &Store, directory: &Path, recipients: &[Recipient]) -> PathBuf {
+    let created = made(store, directory, recipients).expect("a backup");
+    Place::new(directory).backup(created.manifest.id)
+}
+
+fn made(store: &Store, directory: &Path, recipients: &[Recipient]) -> Result<Created, BackupError> {
     let (place, keep) = (Place::new(directory), Keep { last: 1_000, daily: 0, weekly: 0, monthly: 0 });
     let plan = Plan {
         store,
@@ -53,8 +58,12 @@ fn backup_of(store: &Store, directory: &Path, recipients: &[Recipient]) -> PathB
         program: ProgramId { version: "0.1.0".into(), revision: "test".into() },
         verifier: &Verifier::at(BINARY),
     };
-    let created = create(&plan, now(), &|_| {}).expect("a backup");
-    place.backup(created.manifest.id)
+    create(&plan, now(), &|_| {})
+}
+
+/// A plain one, or why there is none.
+fn try_backup_of(store: &Store, directory: &Path) -> Result<Created, BackupError> {
+    made(store, directory, &[])
 }
 
 /// Runs the command.

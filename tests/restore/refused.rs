@@ -156,3 +156,85 @@ fn a_disk_that_is_too_small() {
     Store::open(bed.data_file()).map(Store::close).ok();
     refused(&bed, &taken, &[], &["bytes free, and the restore needs"]);
 }
+
+/// Who may write to where backups lie must not get a data file of theirs restored where encrypted ones are expected.
+#[test]
+fn a_plain_one_where_they_are_encrypted() {
+    let keys = tempfile::tempdir().unwrap();
+    let (file, recipient) = age::key(keys.path(), "key");
+    let sealing = Bed::new("", &[&format!("backup.recipients = [\"{recipient}\"]")]);
+    Store::open(sealing.data_file()).expect("a new file").close();
+    let (open, backups) = bed();
+    let identity = ["--identity", file.to_str().unwrap()];
+    for (bed, more) in [(&sealing, &[][..]), (&open, &identity[..])] {
+        let taken = backup(bed, backups.path(), &[]);
+        write_on(bed);
+        let path = taken.to_str().unwrap();
+        refused(bed, &taken, more, &["is not encrypted, and backups here are", "insist on this one with --plain"]);
+        let said = bed.run(&[&["verify", path][..], more].concat());
+        assert!(said.code == Some(2) && said.err.contains("is not encrypted"), "{said:?}");
+        let insisting = [more, &["--plain"]].concat();
+        let said = bed.run(&[&["verify", path][..], &insisting].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        restored(bed, &taken, &insisting);
+    }
+    // An encrypted one needs no word.
+    let taken = backup(&sealing, backups.path(), &[recipient]);
+    assert_eq!(sealing.run(&["verify", taken.to_str().unwrap()]).code, Some(0));
+    restored(&sealing, &taken, &identity);
+}
+
+/// What is being read must not be removed meanwhile, and what is being removed must not be restored.
+#[test]
+fn one_that_somebody_is_at() {
+    let (bed, backups) = bed();
+    let taken = backup(&bed, backups.path(), &[]);
+    write_on(&bed);
+    let lock = fs::File::open(backups.path().join(".lock")).expect("the lock of whoever made it");
+    lock.try_lock().expect("nobody is at it");
+    refused(&bed, &taken, &[], &["is in use: a backup is made, received or restored there"]);
+    lock.unlock().expect("the lock");
+    // A restore that died has left no lock; two that read share it.
+    lock.try_lock_shared().expect("nobody is at it");
+    assert_eq!(restore(&bed, &taken, &["--dry-run"]).code, Some(0));
+    fs::remove_file(backups.path().join(".lock")).unwrap();
+    restored(&bed, &taken, &[]);
+    assert!(!backups.path().join(".lock").exists(), "a restore writes nothing where backups lie");
+}
+
+#[test]
+fn a_restore_keeps_retention_from_the_backup() {
+    let (bed, backups) = bed();
+    let taken = backup(&bed, backups.path(), &[]);
+    let store = Store::open(bed.data_file()).expect("the data file");
+    let target = tempfile::tempdir().unwrap();
+    let (file, busy) = (target.path().join("quantum.redb"), std::cell::Cell::new(0));
+    let verifier = quantum_clm::backup::Verifier::at(env!("CARGO_BIN_EXE_quantum-clm"));
+    let request = quantum_clm::backup::RestoreRequest {
+        backup: &taken,
+        data_file: &file,
+        identity: None,
+        sealed: false,
+        by: "test",
+        at: now(),
+        dry_run: false,
+        without_models: false,
+        verifier: &verifier,
+        progress: &|_| {
+            let made = super::try_backup_of(&store, backups.path());
+            assert!(matches!(made, Err(quantum_clm::backup::BackupError::Busy { .. })), "{made:?}");
+            busy.set(busy.get() + 1);
+        },
+    };
+    // The first step is told before anything is read.
+    let steps = &|step| {
+        if step != quantum_clm::backup::RestoreStep::Verify {
+            (request.progress)(step);
+        }
+    };
+    quantum_clm::backup::restore(&quantum_clm::backup::RestoreRequest { progress: steps, ..request })
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(busy.get(), 4, "steps at which it is read");
+    super::try_backup_of(&store, backups.path()).expect("it is over");
+    store.close();
+}

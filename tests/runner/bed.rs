@@ -11,6 +11,7 @@ use quantum_clm::joblog::{LogReader, Record, Stream};
 use quantum_clm::runner::{Adopted, ExitRecord, Limits, Runner, Running, Spec, since_boot};
 use serde_json::Value;
 
+use crate::support::groups::remove_groups;
 use crate::support::{DEADLINE, wait_for};
 
 /// Long enough for whatever a test does.
@@ -161,7 +162,7 @@ impl Drop for Bed {
         for _ in 0..50 {
             let everybody = self.everybody();
             if everybody.is_empty() {
-                return;
+                break;
             }
             if std::thread::panicking() {
                 eprintln!("left over: {everybody:?}");
@@ -170,6 +171,7 @@ impl Drop for Bed {
                 kill("KILL", pid);
             }
         }
+        remove_groups(self.path());
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) mod bus_in;
 /// Events of the bus.
 pub(crate) mod bus;
 pub(crate) mod feed;
+/// Control groups that killed supervisors leave.
+pub(crate) mod groups;
 /// Real journal files, written by `systemd-journal-remote`.
 pub(crate) mod journal;
 /// Models and versions.

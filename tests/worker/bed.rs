@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::ask::ask;
 use crate::support::daemon::{Bed, Daemon};
+use crate::support::groups::remove_groups;
 use crate::support::receiver::write_secret;
 use crate::support::wait_for;
 
@@ -292,6 +293,7 @@ impl Drop for Scene {
     fn drop(&mut self) {
         // Whatever a test that failed left.
         self.kill_processes();
+        remove_groups(&self.directory());
     }
 }
 

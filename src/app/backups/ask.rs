@@ -103,14 +103,14 @@ impl Backups {
         if to.len() > TO_BYTES {
             return Err(bad(format!("is longer than {TO_BYTES} bytes")));
         }
-        let Some(elsewhere) = &self.elsewhere else {
+        let Some(remote) = &self.remote else {
             return Err(bad(
                 "no store elsewhere is configured: say in [backup.s3] where it is and who we are there".into()
             ));
         };
-        let to = elsewhere.check(to).map_err(bad)?;
+        let to = remote.check(to).map_err(bad)?;
         // A backup holds what everybody's passwords are checked with: only who may have it may say where it goes.
-        if to != elsewhere.place() && !asked.grant.allows(Role::Admin, None) {
+        if to != remote.place() && !asked.grant.allows(Role::Admin, None) {
             return Err(BackupsError::Forbidden(
                 "only an admin sends a backup elsewhere than where every backup is copied to",
             ));

@@ -24,15 +24,22 @@ pub struct CopyFailure {
 pub type Copying<'a> = Pin<Box<dyn Future<Output = Result<(), CopyFailure>> + Send + 'a>>;
 
 /// Where backups are copied to: a store elsewhere.
-pub trait Elsewhere: Send + Sync {
+pub trait RemotePlace: Send + Sync {
     /// The place that every backup is copied to, as people write it.
     fn place(&self) -> String;
 
     /// The place that `to` names, in its one way of writing; what is wrong with it otherwise.
     fn check(&self, to: &str) -> Result<String, String>;
 
-    /// Copies a whole backup of `from` to the place `to`, and removes what retention wants no more there.
-    fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, to: &'a str) -> Copying<'a>;
+    /// Copies a whole backup of `from` to the place `to`, and removes what retention wants no more there. Those that are
+    /// known to be `damaged` stand in for no other; where nobody knows which are, nothing is removed.
+    fn copy<'a>(
+        &'a self,
+        from: &'a Place,
+        manifest: &'a Manifest,
+        to: &'a str,
+        damaged: Option<&'a BTreeSet<BackupId>>,
+    ) -> Copying<'a>;
 }
 
 /// How long to wait before a copy is tried again, each request of which is tried for a minute and more; when there is no
@@ -76,9 +83,9 @@ fn make_up(txn: &WriteTxn, to: &str, there: &BTreeSet<BackupId>) -> Result<(), S
 
 impl Backups {
     /// Copies elsewhere what waits for that, one backup after the other. Ends when nothing waits.
-    pub async fn copy_elsewhere(&self, now: &(dyn Fn() -> Micros + Sync)) -> Result<(), StoreError> {
+    pub async fn copy_to_remote(&self, now: &(dyn Fn() -> Micros + Sync)) -> Result<(), StoreError> {
         while let Some(way) = self.begin_copy()? {
-            let ended = self.copy_with_patience(&way).await;
+            let ended = self.copy_with_patience(&way, now).await;
             self.live().copy_trouble = None;
             self.end_copy(&way, ended, now())?;
         }
@@ -104,9 +111,13 @@ impl Backups {
     }
 
     /// How often it was tried, and what came of it.
-    async fn copy_with_patience(&self, Way { backup, to, .. }: &Way) -> (u32, Result<(), CopyFailure>) {
+    async fn copy_with_patience(
+        &self,
+        Way { backup, to, .. }: &Way,
+        now: &(dyn Fn() -> Micros + Sync),
+    ) -> (u32, Result<(), CopyFailure>) {
         let failed = |why: &str| Err(CopyFailure { why: why.to_owned(), may_pass: false });
-        let (Some(elsewhere), Some(id)) = (&self.elsewhere, *backup) else {
+        let (Some(remote), Some(id)) = (&self.remote, *backup) else {
             return (0, failed("no store elsewhere is configured any more: [backup.s3]"));
         };
         let place = self.place.clone();
@@ -123,7 +134,8 @@ impl Backups {
         };
         let mut tries = 0;
         loop {
-            let tried = elsewhere.copy(&self.place, &manifest, to).await;
+            let damaged = self.known_damaged(now()).ok();
+            let tried = remote.copy(&self.place, &manifest, to, damaged.as_ref()).await;
             tries += 1;
             match (tried, self.pauses.0.get(tries as usize - 1)) {
                 (Err(failure), Some(pause)) if failure.may_pass => {

@@ -1,14 +1,12 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::ask::{open_attempts, subject};
+use super::Backups;
+use super::ask::subject;
+use super::lacking::files_of_models;
 use super::run::{Came, NewBackup};
-use super::{Backups, BackupsError};
-use crate::backup;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
-use crate::domain::backup::{
-    Attempt, AttemptKind, AttemptState, BackupId, CopyState, Manifest, Report, Stage, Trouble,
-};
+use crate::domain::backup::{Attempt, AttemptKind, AttemptState, BackupId, Manifest, Report, Stage, Trouble};
 use crate::domain::intent::{BY_RULE, Note};
 use crate::domain::rules::Finding;
 use crate::domain::time::Micros;
@@ -43,8 +41,8 @@ impl Backups {
             };
             match came {
                 Came::Made(new) => {
-                    let NewBackup { manifest, notes, doubted } = new.as_ref();
-                    made(txn, &mut attempt, manifest, notes.clone(), *at)?;
+                    let NewBackup { manifest, lacks, notes, doubted } = new.as_ref();
+                    made(txn, &mut attempt, manifest, lacks.as_deref(), notes.clone(), *at)?;
                     look_again(txn, doubted, *at)?;
                 }
                 Came::Nothing(why) => came_to_nothing(txn, &mut attempt, AttemptState::Failed, why, *at)?,
@@ -70,71 +68,6 @@ impl Backups {
         Ok(())
     }
 
-    /// At the start: what was under way when the daemon ended is over. A backup that was whole by then is one, and one that
-    /// was not is made once more; if that does not end either, somebody is told. Blocks.
-    pub fn recover(&self, now: Micros) -> Result<(), BackupsError> {
-        // Where the directory cannot be read nothing is known to be whole there.
-        let found = backup::list(&self.place).unwrap_or_default();
-        let again = self.store.write::<_, StoreError>(|txn| {
-            let running: Vec<_> =
-                open_attempts(txn)?.into_iter().filter(|attempt| attempt.state == AttemptState::Running).collect();
-            let mut again = None;
-            for mut attempt in running {
-                let whole = found.iter().filter_map(|found| found.manifest.as_ref().ok());
-                let known = known(txn)?;
-                let own = |manifest: &&Manifest| {
-                    attempt.kind == AttemptKind::Make
-                        // Manifests have milliseconds.
-                        && attempt.begun_at.is_some_and(|begun| manifest.taken_at.millis() >= begun.millis())
-                        && !known.contains(&manifest.id)
-                        // One that was brought here is somebody else's.
-                        && manifest.host == self.host
-                };
-                if let Some(manifest) = whole.clone().find(own) {
-                    made(txn, &mut attempt, manifest, None, now)?;
-                } else if attempt.kind == AttemptKind::Make && attempt.by != own_name() {
-                    attempt.end(AttemptState::Interrupted, Some("the daemon ended before it did".into()), now);
-                    again = Some(attempt.clone());
-                } else {
-                    let why = "the daemon ended before it did";
-                    came_to_nothing(txn, &mut attempt, AttemptState::Interrupted, why, now)?;
-                }
-                txn.put_backup_attempt(&attempt)?;
-            }
-            // A copy that was on its way is begun anew: what is there already is not sent again.
-            for mut attempt in txn.newest_backup_attempts(|_| true)? {
-                let mut was_running = false;
-                for copy in attempt.copies.iter_mut().filter(|copy| copy.state == CopyState::Running) {
-                    copy.state = CopyState::Waiting;
-                    was_running = true;
-                }
-                if was_running {
-                    txn.put_backup_attempt(&attempt)?;
-                }
-            }
-            let open = open_attempts(txn)?;
-            if let Some(interrupted) = &again
-                && !open.iter().any(|attempt| attempt.kind == AttemptKind::Make)
-            {
-                let next = txn.next_backup_attempt()?;
-                let why = format!("attempt {} was interrupted by the daemon's end", interrupted.number);
-                let mut attempt = Attempt::asked(next, AttemptKind::Make, &own_name(), &why, now);
-                // Whoever named a place waits for the copy there.
-                let named = interrupted.copies.iter().map(|copy| copy.to.clone());
-                self.copied_to().into_iter().chain(named).for_each(|place| attempt.copy_to(&place));
-                txn.put_backup_attempt(&attempt)?;
-                txn.audit(AuditEntry::done(now, &own(), "backup.create", subject(&attempt), why))?;
-            }
-            Ok(again)
-        })?;
-        if let Some(Attempt { number, .. }) = again {
-            tracing::info!(attempt = number, "a backup was interrupted by the daemon's end: it is made once more");
-        }
-        self.asked.notify_one();
-        self.to_copy.notify_one();
-        Ok(())
-    }
-
     /// What Prometheus is told of it.
     fn count(&self, attempt: &Attempt) {
         let metrics = &self.metrics.backups;
@@ -152,20 +85,16 @@ pub(super) fn own() -> Actor {
     Actor::own("backups")
 }
 
-fn own_name() -> String {
+pub(super) fn own_name() -> String {
     own().name
 }
 
-/// The backups that attempts are known to have made.
-fn known(txn: &WriteTxn) -> Result<BTreeSet<BackupId>, StoreError> {
-    let attempts = txn.newest_backup_attempts(|_| true)?;
-    Ok(attempts.into_iter().filter(Attempt::made_one).filter_map(|attempt| attempt.backup).collect())
-}
-
-fn made(
+/// Writes down a backup; `lacks` is the model's file that it lacks first, in words.
+pub(super) fn made(
     txn: &WriteTxn,
     attempt: &mut Attempt,
     manifest: &Manifest,
+    lacks: Option<&str>,
     notes: Option<String>,
     at: Micros,
 ) -> Result<(), StoreError> {
@@ -179,15 +108,15 @@ fn made(
     for trouble in Trouble::UNTIL_THE_NEXT {
         resolve(txn, trouble, None, &format!("backup {} is whole", manifest.id), at)?;
     }
-    tell_of_lacking(txn, manifest, at)?;
+    tell_of_lacking(txn, manifest, lacks, at)?;
     let told = format!("asked for by {}", attempt.by);
     txn.audit(AuditEntry::done(at, &own(), "backup.made", subject(attempt), told))
 }
 
 /// Tells that a backup lacks models' files, or that the newest has all of them again.
-fn tell_of_lacking(txn: &WriteTxn, manifest: &Manifest, at: Micros) -> Result<(), StoreError> {
+fn tell_of_lacking(txn: &WriteTxn, manifest: &Manifest, lacks: Option<&str>, at: Micros) -> Result<(), StoreError> {
     let (id, count) = (manifest.id, manifest.lacking.len());
-    let Some(first) = manifest.lacking.first() else {
+    let Some(first) = lacks.filter(|_| count > 0) else {
         return resolve(txn, Trouble::Incomplete, None, &format!("backup {id} has all files of models"), at);
     };
     let mut since = None;
@@ -196,17 +125,9 @@ fn tell_of_lacking(txn: &WriteTxn, manifest: &Manifest, at: Micros) -> Result<()
         !earlier.made_a_complete_one()
     })?;
     let files = files_of_models(count as u64);
-    let reason = format!(
-        "Backup {id} lacks {files}, which could not be read; the first has the SHA-256 {}: {}",
-        first.sha256, first.why
-    );
+    let reason = format!("Backup {id} lacks {files}, which could not be read; the first is {first}");
     let raise = Trouble::Incomplete.raise(since, reason, count as u64, at);
     txn.apply_findings(&[Finding::Raise(raise)], at)
-}
-
-/// So many, in words.
-pub(super) fn files_of_models(count: u64) -> String {
-    if count == 1 { "1 file of a model".to_owned() } else { format!("{count} files of models") }
 }
 
 /// Asks for a whole look at backups that retention has read and doubts: that says what is wrong, and tells somebody.
@@ -221,7 +142,7 @@ fn look_again(txn: &WriteTxn, doubted: &BTreeMap<BackupId, String>, at: Micros) 
     Ok(())
 }
 
-fn came_to_nothing(
+pub(super) fn came_to_nothing(
     txn: &WriteTxn,
     attempt: &mut Attempt,
     state: AttemptState,

@@ -5,10 +5,12 @@
 
 mod ask;
 mod copy;
-mod elsewhere;
 mod finish;
+mod lacking;
 mod look;
 mod read;
+mod recover;
+mod remote;
 mod run;
 mod watch;
 
@@ -18,10 +20,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch as signal};
 
 pub use self::ask::{Asked, WHY_BYTES};
-pub use self::copy::{CopyFailure, Copying, Elsewhere, Pauses};
+pub use self::copy::{CopyFailure, Copying, Pauses, RemotePlace};
 pub use self::finish::Finished;
 pub use self::look::{Kept, Proof, Standing};
-pub use self::read::{Download, ReadError, Wanted};
+pub use self::read::{Download, ReadError};
 use crate::app::change::KeyUsed;
 use crate::backup::{Manifests, Place, Verifier};
 use crate::config;
@@ -42,7 +44,7 @@ pub struct Backups {
     settings: config::Backup,
     host: String,
     verifier: Verifier,
-    elsewhere: Option<Arc<dyn Elsewhere>>,
+    remote: Option<Arc<dyn RemotePlace>>,
     pauses: Pauses,
     metrics: Metrics,
     status: Reporter,
@@ -115,7 +117,7 @@ pub enum BackupsError {
 impl Backups {
     /// Backups of this data file, as they are configured.
     pub fn new(store: Arc<Store>, settings: &config::Backup, board: &StatusBoard, metrics: Metrics) -> Self {
-        let elsewhere = elsewhere::configured(&settings.s3, keep(settings));
+        let remote = remote::configured(&settings.s3, keep(settings));
         Self {
             store,
             place: Place::new(&settings.directory),
@@ -123,8 +125,8 @@ impl Backups {
             settings: settings.clone(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             verifier: Verifier::this_program(),
-            copy_status: elsewhere.as_ref().map(|_| board.reporter("backup-copy")),
-            elsewhere,
+            copy_status: remote.as_ref().map(|_| board.reporter("backup-copy")),
+            remote,
             pauses: Pauses::default(),
             metrics,
             status: board.reporter("backups"),
@@ -143,9 +145,9 @@ impl Backups {
     }
 
     /// Copied elsewhere by other means, after other pauses: for tests.
-    pub fn copied_by(mut self, board: &StatusBoard, elsewhere: Arc<dyn Elsewhere>, pauses: Pauses) -> Self {
+    pub fn copied_by(mut self, board: &StatusBoard, remote: Arc<dyn RemotePlace>, pauses: Pauses) -> Self {
         self.copy_status = Some(board.reporter("backup-copy"));
-        self.elsewhere = Some(elsewhere);
+        self.remote = Some(remote);
         self.pauses = pauses;
         self
     }
@@ -157,7 +159,7 @@ impl Backups {
 
     /// The place elsewhere that every backup is copied to.
     pub fn copied_to(&self) -> Option<String> {
-        self.elsewhere.as_ref().map(|elsewhere| elsewhere.place())
+        self.remote.as_ref().map(|remote| remote.place())
     }
 
     /// Waits until somebody asks for something.

@@ -8,19 +8,10 @@ use crate::artifacts::Content;
 use crate::backup;
 use crate::domain::access::Actor;
 use crate::domain::audit::AuditEntry;
-use crate::domain::backup::{BackupId, Manifest};
+use crate::domain::backup::{BackupId, Manifest, Piece};
 use crate::domain::model::{ArtifactFile, ArtifactPath, Digest};
 use crate::domain::time::Micros;
 use crate::store::StoreError;
-
-/// What of a backup somebody wants to have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// A file of its directory.
-    File(String),
-    /// A file of a model's version, by the digest of its content.
-    Artifact(Digest),
-}
 
 /// A file of a backup, open for reading.
 pub struct Download {
@@ -79,13 +70,13 @@ impl From<StoreError> for ReadError {
 impl Backups {
     /// Opens a file of a backup. Who takes the data file is in the audit log: it holds what passwords are checked with.
     /// Blocks.
-    pub fn open(&self, id: BackupId, wanted: &Wanted, actor: &Actor, now: Micros) -> Result<Download, ReadError> {
+    pub fn open(&self, id: BackupId, piece: &Piece, actor: &Actor, now: Micros) -> Result<Download, ReadError> {
         let found = backup::list(&self.place).map_err(BackupsError::from)?;
         let found = found.into_iter().find(|found| found.id == id).ok_or(BackupsError::Unknown(id))?;
         let manifest = found.manifest.as_ref().map_err(|why| ReadError::NotWhole { id, why: why.clone() })?;
         let none = || ReadError::NoFile { id };
-        match wanted {
-            Wanted::File(name) => {
+        match piece {
+            Piece::File(name) => {
                 let path = found.file(name).ok_or_else(none)?;
                 let whole_file = *name == manifest.data.name;
                 let download = if whole_file {
@@ -106,7 +97,7 @@ impl Backups {
                 }
                 Ok(download)
             }
-            Wanted::Artifact(sha256) => {
+            Piece::Artifact(sha256) => {
                 let (path, name, known) = self.artifact(manifest, sha256).ok_or_else(none)?;
                 open(&path, &name, Some(known))
             }

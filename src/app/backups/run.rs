@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::finish::files_of_models;
+use super::lacking::files_of_models;
 use super::{Backups, BackupsError, keep, program};
 use crate::backup::seal::Recipient;
-use crate::backup::{self, Created, Plan, Step, VerifyError};
+use crate::backup::{self, Created, Plan, VerifyError};
 use crate::domain::backup::{Attempt, AttemptKind, BackupId, Manifest, Report, Stage, Trouble};
 use crate::domain::time::Micros;
 use crate::observe::panics;
@@ -26,6 +26,8 @@ pub(super) enum Came {
 #[derive(Debug)]
 pub(super) struct NewBackup {
     pub(super) manifest: Manifest,
+    /// The model's file that it lacks first, in words.
+    pub(super) lacks: Option<String>,
     /// What should be known although it is whole.
     pub(super) notes: Option<String>,
     /// Older ones that were found damaged on the way, and how it showed.
@@ -83,10 +85,12 @@ impl Backups {
             program: program(),
             verifier: &self.verifier,
         };
-        match backup::create(&plan, now, &|step| self.at(number, stage(step))) {
+        match backup::create(&plan, now, &|stage| self.at(number, stage)) {
             Ok(created) => {
-                let notes = notes(&created);
-                Came::Made(Box::new(NewBackup { manifest: created.manifest, notes, doubted: created.doubted }))
+                let lacks = self.first_lacking(&created.manifest);
+                let notes = notes(&created, lacks.as_deref());
+                let Created { manifest, doubted, .. } = created;
+                Came::Made(Box::new(NewBackup { manifest, lacks, notes, doubted }))
             }
             Err(error) => Came::Nothing(error.to_string()),
         }
@@ -137,22 +141,11 @@ impl Backups {
     }
 }
 
-fn stage(step: Step) -> Stage {
-    match step {
-        Step::Copy => Stage::Copy,
-        Step::Artifacts => Stage::Artifacts,
-        Step::Verify => Stage::Verify,
-        Step::Seal => Stage::Seal,
-        Step::Commit => Stage::Commit,
-        Step::Prune => Stage::Prune,
-    }
-}
-
 /// What should be known of a backup that is whole.
-fn notes(created: &Created) -> Option<String> {
-    let lacking = created.manifest.lacking.first().map(|first| {
+fn notes(created: &Created, lacks: Option<&str>) -> Option<String> {
+    let lacking = lacks.map(|first| {
         let files = files_of_models(created.manifest.lacking.len() as u64);
-        format!("not in it, because it could not be read: {files}; the first: {}", first.why)
+        format!("not in it, because it could not be read: {files}; the first: {first}")
     });
     let unpruned = created.unpruned.as_ref().map(|error| format!("older backups could not be removed: {}", error));
     let notes: Vec<_> = lacking.into_iter().chain(unpruned).collect();

@@ -1,4 +1,5 @@
-use super::finish::{files_of_models, resolve};
+use super::finish::resolve;
+use super::lacking::files_of_models;
 use super::look::Kept;
 use super::{Backups, BackupsError, Standing};
 use crate::domain::backup::{CopyState, Trouble};

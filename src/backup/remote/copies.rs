@@ -1,17 +1,18 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::error::{Problem, RemoteError};
 use super::objects::Listed;
 use super::{Owner, Remote};
 use crate::backup::artifacts::is_stored_name;
-use crate::backup::layout::{MANIFEST, SUMS, is_of_a_backup};
+use crate::backup::layout::{MANIFEST, SUMS, is_of_a_backup, plain_name};
 use crate::backup::list::{MOST_MANIFEST, checked};
 use crate::domain::backup::{BackupId, Held, Keep, Manifest, to_remove};
+use crate::domain::model::Digest;
 use crate::domain::time::Micros;
 
 /// The longest `SHA256SUMS` that is read: it has two lines.
-const MOST_SUMS: u64 = 4_096;
+pub(super) const MOST_SUMS: u64 = 4_096;
 
 /// How old a model's file must be that no backup names, before it goes: another one may just be on its way.
 const GRACE: u64 = Micros::DAY;
@@ -33,6 +34,8 @@ struct Kept {
     unfinished: bool,
     /// The models' files that it names; none where it is not whole. Backups share most names, and so does this.
     named: Option<Vec<Arc<str>>>,
+    /// Those that it lacks.
+    lacking: Vec<Digest>,
 }
 
 impl Kept {
@@ -44,19 +47,19 @@ impl Kept {
                 name
             })
         };
-        let named = copy
-            .manifest
-            .ok()
-            .map(|manifest| manifest.artifacts.into_iter().map(|artifact| share(artifact.stored_name)).collect());
-        Self { id: copy.id, unfinished: copy.unfinished, named }
+        let Copied { id, manifest, unfinished } = copy;
+        let Ok(Manifest { artifacts, lacking, .. }) = manifest else {
+            return Self { id, unfinished, named: None, lacking: Vec::new() };
+        };
+        let named = artifacts.into_iter().map(|artifact| share(artifact.stored_name)).collect();
+        Self { id, unfinished, named: Some(named), lacking: lacking.into_iter().map(|one| one.sha256).collect() }
     }
-}
 
-/// The words of a backup, as they are in the store.
-pub(super) struct Words {
-    pub(super) manifest: Manifest,
-    pub(super) text: Vec<u8>,
-    pub(super) sums: Vec<u8>,
+    /// Whether it has the file of a model, encrypted or not.
+    fn has(&self, sha256: &Digest) -> bool {
+        let name = plain_name(sha256);
+        self.named.iter().flatten().any(|named| named.starts_with(&name))
+    }
 }
 
 impl Remote {
@@ -76,8 +79,8 @@ impl Remote {
         let (manifest, unfinished) = match self.words(id).await? {
             None => (Err(format!("{SUMS} is not there: it was on its way, and did not arrive")), true),
             Some(Err(why)) => (Err(why), false),
-            Some(Ok(words)) => {
-                let data = &words.manifest.data;
+            Some(Ok(manifest)) => {
+                let data = &manifest.data;
                 let name = format!("{id}/{}", data.name);
                 let head = self.client.head(&self.place.key(&name)).await.map_err(self.at(&name))?;
                 let manifest = match head {
@@ -85,7 +88,7 @@ impl Remote {
                     Some(head) if head.size != data.size => {
                         Err(format!("{} has {} bytes and should have {}", data.name, head.size, data.size))
                     }
-                    Some(_) => Ok(words.manifest),
+                    Some(_) => Ok(manifest),
                 };
                 (manifest, false)
             }
@@ -94,7 +97,7 @@ impl Remote {
     }
 
     /// What a backup says of itself, where it does and it makes sense; none where its checksums are not there.
-    pub(super) async fn words(&self, id: BackupId) -> Result<Option<Result<Words, String>>, RemoteError> {
+    async fn words(&self, id: BackupId) -> Result<Option<Result<Manifest, String>>, RemoteError> {
         let (sums_at, manifest_at) = (format!("{id}/{SUMS}"), format!("{id}/{MANIFEST}"));
         let sums = self.client.get(&self.place.key(&sums_at), MOST_SUMS).await.map_err(self.at(&sums_at))?;
         let Some(sums) = sums else { return Ok(None) };
@@ -102,21 +105,34 @@ impl Remote {
         let Some(text) = text.map_err(self.at(&manifest_at))? else {
             return Ok(Some(Err(format!("{MANIFEST} is not there"))));
         };
-        Ok(Some(checked(&text, &sums, Some(id)).map(|manifest| Words { manifest, text, sums })))
+        Ok(Some(checked(&text, &sums, Some(id))))
     }
 
     /// Removes the backups that no rule wants any more, what did not arrive and was followed by one that did, and then the
     /// models' files that no backup names; which backups.
     /// The place becomes `owner`'s by that, or nothing is done.
-    pub async fn prune(&self, keep: &Keep, now: Micros, owner: &Owner) -> Result<Vec<BackupId>, RemoteError> {
+    /// Those that are `damaged` where they were copied from count for nothing and stay, as there, and so does the newest
+    /// that has a model's file which another lacks.
+    pub async fn prune(
+        &self,
+        keep: &Keep,
+        now: Micros,
+        owner: &Owner,
+        damaged: &BTreeSet<BackupId>,
+    ) -> Result<Vec<BackupId>, RemoteError> {
         self.claim(owner).await?;
         let mut copies = Vec::new();
         let mut known = HashSet::new();
         self.list(|copy| copies.push(Kept::of(copy, &mut known))).await?;
         drop(known);
-        let held: Vec<Held> = copies.iter().map(|copy| Held { id: copy.id, whole: copy.named.is_some() }).collect();
+        let is_whole = |copy: &Kept| copy.named.is_some() && !damaged.contains(&copy.id);
+        let held: Vec<Held> = copies.iter().map(|copy| Held { id: copy.id, whole: is_whole(copy) }).collect();
         let mut gone = to_remove(&held, keep, now);
-        let newest = held.iter().filter(|held| held.whole).map(|held| held.id).max();
+        let needed = needed(&copies, &gone);
+        gone.retain(|id| !needed.contains(id));
+        // One from the future followed nothing.
+        let past = |held: &&Held| held.whole && held.id.taken_at() <= now;
+        let newest = held.iter().filter(past).map(|held| held.id).max();
         gone.extend(copies.iter().filter(|copy| copy.unfinished && Some(copy.id) < newest).map(|copy| copy.id));
         let mut removed = Vec::new();
         for id in &gone {
@@ -127,7 +143,7 @@ impl Remote {
         let left: Vec<&Kept> = copies.iter().filter(|copy| !gone.contains(&copy.id)).collect();
         // What one that cannot be read names is not known, and may be all that is left to restore it with.
         if left.iter().all(|copy| copy.named.is_some() || copy.unfinished) {
-            self.sweep(&left, now).await?;
+            self.remove_unnamed(&left, now).await?;
         }
         Ok(removed)
     }
@@ -155,7 +171,7 @@ impl Remote {
 
     /// Others may have their own below `artifacts/`, above all where the prefix is empty: only what has a name that this
     /// program gives can be left of a backup.
-    async fn sweep(&self, left: &[&Kept], now: Micros) -> Result<(), RemoteError> {
+    async fn remove_unnamed(&self, left: &[&Kept], now: Micros) -> Result<(), RemoteError> {
         let prefix = self.place.key("artifacts/");
         let named: HashSet<&str> =
             left.iter().filter_map(|copy| copy.named.as_ref()).flatten().map(|name| &**name).collect();
@@ -176,4 +192,11 @@ impl Remote {
         }
         Ok(())
     }
+}
+
+/// The newest copies that have a file which one that stays lacks: without them it would be gone for good.
+fn needed(copies: &[Kept], gone: &[BackupId]) -> BTreeSet<BackupId> {
+    let stays = |copy: &&Kept| !gone.contains(&copy.id);
+    let lacking: BTreeSet<Digest> = copies.iter().filter(stays).flat_map(|copy| &copy.lacking).copied().collect();
+    lacking.iter().filter_map(|sha256| copies.iter().rfind(|copy| copy.has(sha256))).map(|copy| copy.id).collect()
 }

@@ -1,21 +1,14 @@
-//! An object on its way out of the store: into memory where it is small, onto the disk where it is not.
+//! An object on its way out of the store: into memory where it is small, piece by piece where it is not.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io::Write;
 
-use bytes::Bytes;
 use hyper::Method;
-use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
 
 use super::client::{Ask, Client};
 use super::error::Problem;
-use crate::domain::model::Digest;
 
 /// How far a fetch is.
-struct Place<'a> {
+struct Reached<'a> {
     key: &'a str,
     size: u64,
     arrived: u64,
@@ -54,93 +47,55 @@ impl Client {
         Ok(bytes)
     }
 
-    /// The object into a new file, which is on the disk and has this size and this digest, or is not there.
-    pub(super) async fn get_file(&self, key: &str, to: &Path, size: u64, sha256: &Digest) -> Result<(), Problem> {
-        let result = self.got_file(key, to, size, sha256).await;
-        if result.is_err() {
-            // What is left of it is in a directory that goes with it.
-            let _ = std::fs::remove_file(to);
-        }
-        result
-    }
-
-    async fn got_file(&self, key: &str, to: &Path, size: u64, sha256: &Digest) -> Result<(), Problem> {
-        let (sender, receiver) = mpsc::channel(2);
-        let path = to.to_owned();
-        let writer = tokio::task::spawn_blocking(move || write(&path, receiver));
-        let mut place = Place { key, size, arrived: 0, etag: None };
+    /// The object, which has to be of this size, into `to`: its content is for whoever knows the digest.
+    pub(super) async fn get_file(&self, key: &str, size: u64, to: &mut dyn Write) -> Result<(), Problem> {
+        let mut reached = Reached { key, size, arrived: 0, etag: None };
         let mut failures = 0;
         let fetching = async {
             loop {
-                let before = place.arrived;
-                let problem = match self.fetch_on(&mut place, &sender).await {
+                let before = reached.arrived;
+                let problem = match self.fetch_on(&mut reached, to).await {
                     Ok(()) => return Ok(()),
                     Err(problem) => problem,
                 };
-                if place.arrived > before {
+                if reached.arrived > before {
                     failures = 0;
                 }
                 self.again(&mut failures, problem).await?;
             }
         };
-        let fetched = self.in_time(size, fetching).await;
-        drop(sender);
-        let written = writer.await.map_err(|error| Problem::Own(error.to_string()))?;
-        // That the disk is full is why the fetch ended, where it is.
-        let digest = written.map_err(Problem::local("write", to))?;
-        fetched?;
-        if digest != *sha256 {
-            return Err(Problem::Damaged(format!(
-                "its content is not what the backup says (SHA-256 {digest} instead of {sha256}): it was damaged in the \
-                 store; take another backup"
-            )));
-        }
-        Ok(())
+        self.in_time(size, fetching).await
     }
 
     /// Fetches on from where it stands, to the end.
-    async fn fetch_on(&self, place: &mut Place<'_>, to: &mpsc::Sender<Bytes>) -> Result<(), Problem> {
-        let mut ask = Ask::new("s3:GetObject", Method::GET, Some(place.key));
-        let before = place.arrived;
+    async fn fetch_on(&self, reached: &mut Reached<'_>, to: &mut dyn Write) -> Result<(), Problem> {
+        let mut ask = Ask::new("s3:GetObject", Method::GET, Some(reached.key));
+        let before = reached.arrived;
         if before > 0 {
-            if before == place.size {
+            if before == reached.size {
                 return Ok(());
             }
             ask.headers.push(("range", format!("bytes={before}-")));
-            ask.headers.extend(place.etag.clone().map(|etag| ("if-match", etag)));
+            ask.headers.extend(reached.etag.clone().map(|etag| ("if-match", etag)));
         }
         let mut pieces = self.once(&ask).await?;
         if before > 0 && !pieces.is_part() {
             return Err(self.strange("it sends the whole object where the rest was asked for"));
         }
-        place.etag = pieces.header("etag").map(ToOwned::to_owned).or(place.etag.take());
-        let size = place.size;
+        reached.etag = pieces.header("etag").map(ToOwned::to_owned).or(reached.etag.take());
+        let size = reached.size;
         let damaged = |has: &dyn std::fmt::Display| {
             let why = format!("it has {has} bytes instead of {size}: it was damaged in the store; take another backup");
             Err(Problem::Damaged(why))
         };
         while let Some(piece) = pieces.next().await? {
-            if place.arrived + piece.len() as u64 > size {
+            if reached.arrived + piece.len() as u64 > size {
                 return damaged(&"more");
             }
-            place.arrived += piece.len() as u64;
-            if to.send(piece).await.is_err() {
-                // The writer says why.
-                return Ok(());
-            }
+            reached.arrived += piece.len() as u64;
+            // Whose disk it is says more of why.
+            to.write_all(&piece).map_err(|error| Problem::Own(error.to_string()))?;
         }
-        if place.arrived == size { Ok(()) } else { damaged(&place.arrived) }
+        if reached.arrived == size { Ok(()) } else { damaged(&reached.arrived) }
     }
-}
-
-/// Writes what comes; its digest, once the disk has it.
-fn write(path: &PathBuf, mut pieces: mpsc::Receiver<Bytes>) -> io::Result<Digest> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    let mut hash = Sha256::new();
-    while let Some(piece) = pieces.blocking_recv() {
-        hash.update(&piece);
-        file.write_all(&piece)?;
-    }
-    file.sync_all()?;
-    Ok(Digest(hash.finalize().into()))
 }

@@ -12,6 +12,7 @@
 //! waited for. The protocol is spoken by hand over [`crate::connect`]; what signs it, and why, is in [`sign`].
 
 mod address;
+mod bring;
 mod client;
 mod content;
 mod copies;
@@ -21,12 +22,12 @@ mod objects;
 mod owner;
 mod send;
 mod sign;
-mod take;
 mod upload;
 mod xml;
 
 use self::address::Endpoint;
 pub use self::address::{BadS3Place, S3Place};
+pub use self::bring::RemoteBackup;
 use self::client::Client;
 pub use self::client::Patience;
 pub use self::copies::Copied;

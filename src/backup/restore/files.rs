@@ -9,7 +9,7 @@ use super::request::{RestoreError, RestoreRequest};
 use crate::artifacts::content_path;
 use crate::backup::files::{self, Hashing};
 use crate::backup::held::HeldDirectory;
-use crate::backup::layout::place_of;
+use crate::backup::layout::Place;
 use crate::backup::seal;
 use crate::domain::backup::{KeptArtifact, Manifest};
 use crate::domain::model::Digest;
@@ -69,7 +69,7 @@ pub(super) fn copy_model(
     artifact: &KeptArtifact,
     to: At<'_>,
 ) -> Result<(), RestoreError> {
-    let from = place_of(request.backup).artifacts().join(&artifact.stored_name);
+    let from = Place::around(request.backup).artifacts().join(&artifact.stored_name);
     let sealed = artifact.stored_name.ends_with(crate::backup::layout::SEALED);
     bring(request, &from, sealed, to, artifact.sha256)
 }

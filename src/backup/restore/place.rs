@@ -172,7 +172,7 @@ impl<'a> Workplace<'a> {
 
     /// What is in the present data file, and whether it was restored; none where there is no file, and an error in words
     /// where it cannot be told.
-    pub(super) fn holdings_of_present(&self) -> Result<Option<(Holdings, Option<store::Restored>)>, String> {
+    pub(super) fn holdings_of_present(&self) -> Result<Option<(Holdings, Option<store::RestoreMark>)>, String> {
         match &self.present.inspected {
             Ok(Inspected::Missing) | Err(OpenError::InUse { .. }) => Ok(None),
             Ok(_) => self.look_into(&self.present.path).map(Some),
@@ -186,7 +186,7 @@ impl<'a> Workplace<'a> {
     }
 
     /// Reads a data file as it is, or, where it would have to be repaired or migrated first, a copy of it.
-    fn look_into(&self, path: &Path) -> Result<(Holdings, Option<store::Restored>), String> {
+    fn look_into(&self, path: &Path) -> Result<(Holdings, Option<store::RestoreMark>), String> {
         let told = |error: &dyn std::fmt::Display| error.to_string();
         let read = |store: Store| {
             let read = store.holdings().and_then(|holdings| Ok((holdings, store.restored()?)));
@@ -310,7 +310,7 @@ fn who_has(present: &Present) -> RestoreError {
 
 /// Removes what restores left that died, and what they fetched: it is as large as a data file, and as secret. Whoever
 /// starts on the data file does this; a restore that is under way keeps what it has.
-pub fn sweep(data_file: &Path) -> io::Result<Swept> {
+pub fn sweep_leftovers(data_file: &Path) -> io::Result<Swept> {
     HeldDirectory::open(directory_of(data_file))?.sweep(is_leftover)
 }
 

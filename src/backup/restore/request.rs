@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::backup::error::VerifyError;
+use crate::backup::error::{BackupError, VerifyError, plain};
 use crate::backup::seal::{Identity, SealError};
 use crate::backup::verify::Verifier;
 use crate::domain::backup::{BackupId, Difference, LackingArtifact, Report, STOP};
@@ -21,6 +21,8 @@ pub struct RestoreRequest<'a> {
     pub identity: Option<&'a Identity>,
     /// Who asks for it: an account of this machine.
     pub by: &'a str,
+    /// Whether one that is not encrypted is refused.
+    pub sealed: bool,
     /// The present.
     pub at: Micros,
     /// Only to say what would happen.
@@ -119,6 +121,15 @@ pub enum RestoreError {
         /// Which backup.
         backup: BackupId,
     },
+    /// It is not encrypted, and should be.
+    #[error("{}", plain(.backup))]
+    Plain {
+        /// Which backup.
+        backup: BackupId,
+    },
+    /// Somebody makes or removes backups where it lies.
+    #[error(transparent)]
+    Place(#[from] BackupError),
     /// Somebody has the data file.
     #[error("{} is in use: stop quantum-clm first ({STOP})", path.display())]
     InUse {

@@ -9,6 +9,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 
 use super::keys::{Identity, Recipient};
 use super::{SealError, cipher, decrypt, derive, encrypt};
+use crate::domain::backup::gives_a_secret;
 
 /// Bytes of the key that everything hangs on.
 pub(super) const FILE_KEY: usize = 16;
@@ -136,7 +137,12 @@ pub(super) fn read(from: &mut impl BufRead) -> Result<Header, SealError> {
         recipients += 1;
         if kind == X25519 {
             let &[share] = arguments.as_slice() else { return Err(MALFORMED) };
-            let share = BASE64.decode(share).ok().and_then(|share| share.try_into().ok()).ok_or(MALFORMED)?;
+            let share: [u8; 32] = BASE64.decode(share).ok().and_then(|share| share.try_into().ok()).ok_or(MALFORMED)?;
+            if !gives_a_secret(&share) {
+                return Err(SealError::Damaged(
+                    "a share in its header is a point of low order, which no program writes",
+                ));
+            }
             let wrapped = BASE64.decode(body).ok().and_then(|key| key.try_into().ok()).ok_or(MALFORMED)?;
             parts.push((share, wrapped));
         }
@@ -158,6 +164,6 @@ fn wrapping_key(
     Some(derive(shared.as_bytes(), &salt, INFO))
 }
 
-fn code_key(file_key: &[u8; FILE_KEY]) -> Result<hmac::Key, SealError> {
+pub(super) fn code_key(file_key: &[u8; FILE_KEY]) -> Result<hmac::Key, SealError> {
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &derive(file_key, b"", b"header")?))
 }

@@ -9,6 +9,7 @@ use bech32::{Bech32, Hrp};
 use x25519_dalek::{PublicKey, StaticSecret};
 
 use super::SealError;
+use crate::domain::backup::gives_a_secret;
 
 /// Before the 1 of a public key.
 const PUBLIC: &str = "age";
@@ -28,7 +29,7 @@ impl FromStr for Recipient {
     fn from_str(text: &str) -> Result<Self, SealError> {
         // The program age takes lower case only, and a key that it would refuse must not be found out at the restore.
         let key = if text.starts_with("age1") { key(text, PUBLIC) } else { None };
-        key.map(Self).ok_or(SealError::BadRecipient)
+        key.filter(gives_a_secret).map(Self).ok_or(SealError::BadRecipient)
     }
 }
 

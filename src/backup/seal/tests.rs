@@ -129,3 +129,37 @@ fn what_is_not_encrypted_is_said() {
     let endless = [&text[..22], &b"-> grease\n".repeat(9_000)[..]].concat();
     assert!(matches!(opened(&endless, &identity), Err(SealError::Foreign(_))));
 }
+
+/// The same file with another recipient's part in front of ours, as a program that knows more kinds writes it.
+fn with_another(text: &[u8], key: &FileKey, part: &str) -> Vec<u8> {
+    let FileKey(key) = key;
+    let end = text.windows(4).position(|window| window == b"\n---").expect("the header's end");
+    let first = text.iter().position(|byte| *byte == b'\n').expect("the first line");
+    let mut header = [&text[..first], part.as_bytes(), &text[first..end], b"\n---"].concat();
+    let code = ring::hmac::sign(&header::code_key(key).expect("a key"), &header);
+    let code = base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, code);
+    header.extend_from_slice(format!(" {code}\n").as_bytes());
+    let content = end + text[end + 1..].iter().position(|byte| *byte == b'\n').expect("the code's end") + 2;
+    header.extend_from_slice(&text[content..]);
+    header
+}
+
+#[test]
+fn recipients_of_other_kinds_stand_beside_ours_and_a_share_of_low_order_is_refused() {
+    let (identity, recipient) = pair(7);
+    let mut text = Vec::new();
+    let key = seal_and_keep(&mut &b"plain"[..], &mut text, &[recipient]).expect("sealed");
+    let body = "A".repeat(64);
+    for part in
+        ["\n-> grease\n".to_owned(), format!("\n-> ssh-rsa Xy+/ 1\n{body}\n{body}\nAAAA"), "\n-> a b c\nAA".into()]
+    {
+        let beside = with_another(&text, &key, &part);
+        assert_eq!(opened(&beside, &identity).expect("opened"), b"plain", "{part}");
+        open_with(&mut &beside[..], &mut Vec::new(), &key).expect("opened with the file's key");
+        assert!(matches!(opened(&beside, &pair(9).0), Err(SealError::WrongKey { keys: 1, recipients: 2 })));
+    }
+    // The share's 32 zeros, and any encrypted key.
+    let low = format!("\n-> X25519 {}\n{}", "A".repeat(43), "A".repeat(43));
+    let found = opened(&with_another(&text, &key, &low), &identity);
+    assert!(matches!(found, Err(SealError::Damaged(why)) if why.contains("low order")), "{found:?}");
+}

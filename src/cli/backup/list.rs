@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::elsewhere;
+use super::remote;
 use crate::app::answers::backups::{BackupAnswer, BackupPage, BackupQuery};
 use crate::cli::ask::Daemon;
 use crate::cli::output::{self, Screen, Style, Table};
@@ -24,7 +24,7 @@ pub(super) struct ListArgs {
 pub(super) fn run(args: &ListArgs, global: &Global) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(global.data_file.is_none(), "backups are listed by the running daemon: leave out --data-file");
     if let Some(place) = &args.place {
-        return elsewhere::run(place, args.limit.into(), global);
+        return remote::run(place, args.limit.into(), global);
     }
     let query = BackupQuery { limit: Some(args.limit.into()), cursor: None };
     let page: BackupPage = Daemon::of(global)?.get("/api/backups", &query)?;

@@ -1,8 +1,8 @@
 //! `quantum-clm backup`: asks the daemon for a backup and waits for it, takes it away, and lists what there is.
 
-mod elsewhere;
+mod fetch;
 mod list;
-mod take;
+mod remote;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -47,35 +47,35 @@ enum BackupCommand {
 }
 
 /// How a place in a store elsewhere begins.
-const ELSEWHERE: &str = "s3://";
+const REMOTE: &str = "s3://";
 
 pub(crate) fn run(args: BackupArgs, global: &Global) -> anyhow::Result<ExitCode> {
     if let Some(BackupCommand::List(args)) = &args.command {
         return list::run(args, global);
     }
-    let (elsewhere, directory) = match &args.to {
-        Some(to) if to.starts_with(ELSEWHERE) => (Some(to.as_str()), None),
+    let (remote, directory) = match &args.to {
+        Some(to) if to.starts_with(REMOTE) => (Some(to.as_str()), None),
         Some(to) => (None, Some(whole(to)?)),
         None => (None, None),
     };
     let daemon = Daemon::for_a_change(global)?;
     let ask = || -> anyhow::Result<AttemptAnswer> {
         let why = args.why.as_deref().unwrap_or_default();
-        daemon.post_once("/api/backups", &json!({ "to": elsewhere, "why": why }))
+        daemon.post_once("/api/backups", &json!({ "to": remote, "why": why }))
     };
     let attempt = wait::until_over(&daemon, ask()?, &ask, global)?;
-    let taken = match (&directory, attempt.backup) {
+    let fetched = match (&directory, attempt.backup) {
         (Some(directory), Some(id)) if attempt.state == AttemptState::Done => {
-            Some(take::take(&daemon, id, directory, global)?)
+            Some(fetch::fetch(&daemon, id, directory, global)?)
         }
         _ => None,
     };
-    let whole = taken.as_ref().is_none_or(|taken| taken.fault.is_none());
+    let whole = fetched.as_ref().is_none_or(|fetched| fetched.fault.is_none());
     let copied = attempt.copies.iter().all(|copy| copy.state == CopyState::Done);
     if global.json {
-        output::json(&json!({ "attempt": attempt, "taken": taken }))?;
+        output::json(&json!({ "attempt": attempt, "taken": fetched }))?;
     } else {
-        output::print(told(&attempt, taken.as_ref()).as_bytes())?;
+        output::print(told(&attempt, fetched.as_ref()).as_bytes())?;
     }
     let good = attempt.state == AttemptState::Done && attempt.lacking == 0 && copied && whole;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -89,7 +89,7 @@ fn whole(directory: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// What came of it, in some lines.
-fn told(attempt: &AttemptAnswer, taken: Option<&take::Taken>) -> String {
+fn told(attempt: &AttemptAnswer, fetched: Option<&fetch::Fetched>) -> String {
     let mut lines = Vec::new();
     let id = attempt.backup.map_or_else(String::new, |id| id.to_string());
     let error = attempt.error.as_deref().unwrap_or_default();
@@ -109,9 +109,11 @@ fn told(attempt: &AttemptAnswer, taken: Option<&take::Taken>) -> String {
             (None, _) => format!("it is not at {}", copy.to),
         });
     }
-    if let Some(taken) = taken {
-        lines.push(match &taken.fault {
-            None => format!("it is in {}, {} of it fetched, and whole there", taken.path, output::bytes(taken.fetched)),
+    if let Some(fetched) = fetched {
+        lines.push(match &fetched.fault {
+            None => {
+                format!("it is in {}, {} of it fetched, and whole there", fetched.path, output::bytes(fetched.bytes))
+            }
             Some(fault) => format!("it was fetched and is not whole where it arrived: {fault}"),
         });
     }

@@ -3,6 +3,9 @@
 //! It has to be open when our daemon is broken, for then it is wanted, and to go on where it broke off. So each step can be
 //! repeated and is noted when it is done; neither the daemon's answer nor a configuration that can be read is needed, and
 //! what cannot be told or noted is said and does not keep the predecessor from coming back.
+//!
+//! A note spares a step only where nobody can have undone it since: between two runs somebody may have started ours again, and
+//! its daemon has then taken the mark. So until its name is the predecessor's, ours is stopped and marked by every run.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,6 +24,7 @@ use crate::cli::ask::Daemon;
 use crate::cli::output::{self, visible};
 use crate::config::Config;
 use crate::domain::predecessor::PUBLISHER;
+use crate::http::client::ClientError;
 
 /// One step of the way back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +128,7 @@ pub(super) fn run(
         "starting {PUBLISHER} clears the stream {stream}: what is in Redis goes, also for its readers; quantum-clm's data \
          file keeps every event"
     ));
-    let mut steps: Vec<Step> = way.iter().map(|back| undo.standing(back)).collect();
+    let mut steps: Vec<Step> = (0..way.len()).map(|place| undo.standing(&way, place)).collect();
     if apply {
         undo.all(&way, &mut steps);
     }
@@ -148,11 +152,16 @@ impl Undo<'_> {
     }
 
     /// How a step stands before this run.
-    fn standing(&self, back: &Back) -> Step {
-        let step = back.words();
-        // As long as nothing was stopped, a daemon may have started that was not told.
-        let over =
-            if *back == Back::Tell { !self.record.undone.is_empty() } else { self.record.undone.contains(&step) };
+    fn standing(&self, way: &[Back], place: usize) -> Step {
+        let step = way[place].words();
+        let noted = |back: &Back| self.record.undone.contains(&back.words());
+        // Everything up to the mark keeps ours from writing. Once the predecessor's file is back, its name is no longer ours.
+        let keeps_ours_down = way[place..].iter().any(|back| matches!(back, Back::Mark(_)));
+        let over = if keeps_ours_down {
+            way.iter().any(|back| matches!(back, Back::Move { .. }) && noted(back))
+        } else {
+            noted(&way[place])
+        };
         let (state, said) = if over { (State::NotNeeded, "an earlier run did it") } else { (State::ToDo, "") };
         Step { step, state, said: said.to_owned() }
     }
@@ -178,7 +187,7 @@ impl Undo<'_> {
                 }
             }
             crate::failpoint!("takeover.undo");
-            if *back != Back::Tell {
+            if *back != Back::Tell && !self.record.undone.contains(&step.step) {
                 self.record.undone.push(step.step.clone());
                 self.save();
             }
@@ -191,10 +200,14 @@ impl Undo<'_> {
     fn one(&self, back: &Back, words: &[String]) -> anyhow::Result<String> {
         match back {
             Back::Tell => {
-                let daemon = Daemon::for_a_change(self.global)?;
-                daemon
-                    .post::<Value>("/api/takeover", &json!({ "undone": true, "steps": words }))
-                    .context("it goes without: the mark below says it to the next daemon")?;
+                const WITHOUT: &str = "it goes without: the mark below says it to the next daemon";
+                let told = Daemon::for_a_change(self.global)?
+                    .post::<Value>("/api/takeover", &json!({ "undone": true, "steps": words }));
+                match told.as_ref().err().map(|error| error.downcast_ref()) {
+                    // Whoever started one now, as that error advises, would have two writers.
+                    Some(Some(ClientError::NoDaemon(_))) => bail!("{WITHOUT}; none runs, and none is to be started"),
+                    _ => told.context(WITHOUT)?,
+                };
                 Ok("it is in the audit log".to_owned())
             }
             Back::Systemctl(words) => {

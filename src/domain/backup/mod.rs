@@ -4,6 +4,8 @@ mod attempt;
 mod difference;
 mod id;
 mod manifest;
+mod piece;
+mod point;
 mod report;
 mod retention;
 mod watch;
@@ -15,6 +17,8 @@ pub use difference::{
 };
 pub use id::{BackupId, BadBackupId};
 pub use manifest::{AuditAt, FeedAt, KeptArtifact, LackingArtifact, MANIFEST_FORMAT, Manifest, ProgramId, StoredFile};
+pub use piece::Piece;
+pub use point::gives_a_secret;
 pub use report::{Finding, Looked, Part, Report, UsedArtifact};
 pub use retention::{Held, Keep, lacked, to_remove};
 pub use watch::{Staleness, Trouble};

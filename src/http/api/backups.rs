@@ -12,9 +12,9 @@ use crate::app::App;
 use crate::app::answers::backups::{
     AttemptAnswer, AttemptPage, BackupAnswer, BackupPage, BackupPageError, BackupQuery,
 };
-use crate::app::backups::{Asked, BackupsError, ReadError, Wanted};
+use crate::app::backups::{Asked, BackupsError, ReadError};
 use crate::domain::access::Actor;
-use crate::domain::backup::BackupId;
+use crate::domain::backup::{BackupId, Piece};
 use crate::domain::model::Digest;
 use crate::domain::request_key::RequestKey;
 use crate::http::doc::Doc;
@@ -180,7 +180,7 @@ async fn file(
     Extension(actor): Extension<Actor>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    hand_out(app, id, Wanted::File(name), actor, headers).await
+    hand_out(app, id, Piece::File(name), actor, headers).await
 }
 
 async fn artifact(
@@ -189,19 +189,19 @@ async fn artifact(
     Extension(actor): Extension<Actor>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    hand_out(app, id, Wanted::Artifact(sha256), actor, headers).await
+    hand_out(app, id, Piece::Artifact(sha256), actor, headers).await
 }
 
 async fn hand_out(
     app: App,
     id: BackupId,
-    wanted: Wanted,
+    piece: Piece,
     actor: Actor,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let busy = || ApiError::Unavailable("too many downloads are under way: try again in some seconds".to_owned());
     let place = app.backups.download_place().ok_or_else(busy)?;
-    let opened = blocking(move || app.backups.open(id, &wanted, &actor, now())).await?;
+    let opened = blocking(move || app.backups.open(id, &piece, &actor, now())).await?;
     download::answer(&headers, &opened.file, opened.content, place)
 }
 

@@ -1,7 +1,7 @@
 //! Files on their way from and to the daemon: streamed, however large they are.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,8 +41,8 @@ impl Client {
         self.parse(path, self.accepted(response).await?).await
     }
 
-    /// `GET path` into a file, as it comes.
-    pub async fn get_file(&self, path: &str, file: &mut File) -> Result<(), ClientError> {
+    /// `GET path` into `to`, as it comes.
+    pub async fn get_file(&self, path: &str, to: &mut (impl Write + ?Sized)) -> Result<(), ClientError> {
         let request = self.request(Method::GET, path)?.body(http_body_util::Empty::new());
         let request = request.map_err(|source| self.broken("asking", source))?;
         let response = self.answer(request, PATIENCE).await?;
@@ -52,7 +52,7 @@ impl Client {
             let Some(frame) = frame else { return Ok(()) };
             let frame = frame.map_err(|source| self.broken("answering", source))?;
             if let Ok(bytes) = frame.into_data() {
-                file.write_all(&bytes)
+                to.write_all(&bytes)
                     .map_err(|source| ClientError::Own { step: "keeping a file of the daemon".into(), source })?;
             }
         }

@@ -9,7 +9,7 @@ use super::super::jobs::{self, JobCounts};
 use super::super::open::Identity;
 use super::super::outbox::OutboxMessage;
 use super::super::publications::{Fingerprint, Publication};
-use super::super::restored::{self, Restored};
+use super::super::restored::{self, RestoreMark};
 use super::super::schema::{
     BACKUPS, DEAD_LETTERS, DELIVERIES, FOLLOWERS, IDEMPOTENCY, INBOX, INTENT_KEYS, INTENTS, META, OUTBOX, PUBLICATIONS,
     RULES,
@@ -41,7 +41,7 @@ pub(super) fn meta(walk: &mut Walk<'_>, ledger: &mut Ledger) -> Result<(), Store
                 decode::<backups::FirstStart>(row)?;
             }
             feed_history::HISTORY => drop(decode::<FeedHistory>(row)?),
-            restored::RESTORED => drop(decode::<Restored>(row)?),
+            restored::RESTORED => drop(decode::<RestoreMark>(row)?),
             other => unknown.push(other.to_owned()),
         }
         Ok(())

@@ -1,10 +1,11 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::copy::{CopyFailure, Copying, Elsewhere};
+use super::copy::{CopyFailure, Copying, RemotePlace};
 use crate::backup::Place;
 use crate::backup::remote::{Owner, Patience, Remote, RemoteError, S3Place};
 use crate::config::S3;
-use crate::domain::backup::{Keep, Manifest};
+use crate::domain::backup::{BackupId, Keep, Manifest};
 use crate::observe::now;
 
 /// The bucket of `[backup.s3]`.
@@ -14,11 +15,11 @@ struct Bucket {
 }
 
 /// The store that is configured.
-pub(super) fn configured(settings: &S3, keep: Keep) -> Option<Arc<dyn Elsewhere>> {
-    settings.is_on().then(|| Arc::new(Bucket { settings: settings.clone(), keep }) as Arc<dyn Elsewhere>)
+pub(super) fn configured(settings: &S3, keep: Keep) -> Option<Arc<dyn RemotePlace>> {
+    settings.is_on().then(|| Arc::new(Bucket { settings: settings.clone(), keep }) as Arc<dyn RemotePlace>)
 }
 
-impl Elsewhere for Bucket {
+impl RemotePlace for Bucket {
     fn place(&self) -> String {
         self.settings.place()
     }
@@ -31,13 +32,25 @@ impl Elsewhere for Bucket {
         }
     }
 
-    fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, to: &'a str) -> Copying<'a> {
-        Box::pin(self.copied(from, manifest, to))
+    fn copy<'a>(
+        &'a self,
+        from: &'a Place,
+        manifest: &'a Manifest,
+        to: &'a str,
+        damaged: Option<&'a BTreeSet<BackupId>>,
+    ) -> Copying<'a> {
+        Box::pin(self.copied(from, manifest, to, damaged))
     }
 }
 
 impl Bucket {
-    async fn copied(&self, from: &Place, manifest: &Manifest, to: &str) -> Result<(), CopyFailure> {
+    async fn copied(
+        &self,
+        from: &Place,
+        manifest: &Manifest,
+        to: &str,
+        damaged: Option<&BTreeSet<BackupId>>,
+    ) -> Result<(), CopyFailure> {
         let place: S3Place = to.parse().map_err(|error: crate::backup::remote::BadS3Place| CopyFailure {
             why: error.to_string(),
             may_pass: false,
@@ -52,8 +65,8 @@ impl Bucket {
         let (files, bytes) = (sent.files, sent.bytes);
         tracing::info!(to, files, bytes, "backup {} is copied; {} files were there", manifest.id, sent.present);
         // What somebody has sent to a place of their own is theirs to remove.
-        if usual {
-            match remote.prune(&self.keep, now(), &owner).await {
+        if let Some(damaged) = damaged.filter(|_| usual) {
+            match remote.prune(&self.keep, now(), &owner, damaged).await {
                 Ok(removed) if removed.is_empty() => {}
                 Ok(removed) => {
                     let ids: Vec<String> = removed.iter().map(ToString::to_string).collect();

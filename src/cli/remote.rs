@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use sha2::{Digest as _, Sha256};
 
-use crate::backup::remote::{Patience, Remote, S3Place};
-use crate::backup::{FETCHED, HeldDirectory, Place};
+use crate::backup::remote::{Patience, Remote, RemoteBackup, S3Place};
+use crate::backup::{FETCHED, HeldDirectory, Place, receive};
 use crate::config::Config;
 use crate::domain::backup::BackupId;
 use crate::domain::model::Digest;
@@ -40,8 +40,8 @@ impl Drop for Fetched {
     }
 }
 
-/// Where a name leads, if it is meant for a store.
-pub(super) fn place_of(named: &str) -> anyhow::Result<Option<S3Place>> {
+/// The place in a store that `named` leads to, if it is meant for one.
+pub(super) fn named_place(named: &str) -> anyhow::Result<Option<S3Place>> {
     if S3Place::looks_like(named) { Ok(Some(named.parse()?)) } else { Ok(None) }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn waiting<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyho
 }
 
 /// Fetches the backup that `place` names into a directory of its own in `beside`. What one that was interrupted has left
-/// there is used or removed.
+/// there is used or removed. Nobody has looked into it yet: files are of the size and digest that it says.
 pub(super) fn fetch(place: &S3Place, config: &Config, beside: &Path) -> anyhow::Result<Fetched> {
     let Some(id) = place.id else {
         bail!("{place} names no backup: put its id behind it, as {place}/2026-11-21T031500Z")
@@ -74,7 +74,7 @@ pub(super) fn fetch(place: &S3Place, config: &Config, beside: &Path) -> anyhow::
     let own = own(&beside, &name).with_context(cannot)?;
     // From here on it goes when this ends.
     let fetched = Fetched { beside, name, id, own };
-    waiting(async { Ok(remote.get(id, &fetched.place()).await?) })?;
+    receive(id, &fetched.place(), &mut RemoteBackup::new(&remote, id)?, None)?;
     Ok(fetched)
 }
 

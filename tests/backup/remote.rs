@@ -73,9 +73,9 @@ fn from_the_daemon_to_the_store_and_onto_another_machine() {
     let whole = moto.object("safe", &key);
     moto.damage("safe", &key);
     let verified = told(&to.run(&["verify", &place, "--json"]), 1);
-    assert!(verified["findings"][0]["why"].as_str().unwrap().contains("damaged in the store"), "{verified}");
+    assert!(verified["findings"][0]["why"].as_str().unwrap().contains("damaged where it lies"), "{verified}");
     let refused = to.run(&["restore", &place]);
-    assert!(refused.code == Some(2) && refused.err.contains("damaged in the store"), "{refused:?}");
+    assert!(refused.code == Some(2) && refused.err.contains("damaged where it lies"), "{refused:?}");
     assert!(!to.data_file().exists());
     moto.put("safe", &key, &whole);
 

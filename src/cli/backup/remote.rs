@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::list::age;
 use crate::backup::remote::Copied;
 use crate::cli::Global;
-use crate::cli::elsewhere::{place_of, remote, waiting};
 use crate::cli::output::{self, Screen, Style, Table};
+use crate::cli::remote::{named_place, remote, waiting};
 use crate::domain::backup::BackupId;
 use crate::domain::time::Micros;
 use crate::observe::now;
@@ -43,7 +43,7 @@ struct Row {
 
 pub(super) fn run(named: &str, limit: usize, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.load_without_units()?.config;
-    let place = place_of(named)?;
+    let place = named_place(named)?;
     ensure!(place.is_some() || named == CONFIGURED, "{named} is no place in a store: write s3://bucket/prefix, or s3");
     ensure!(place.as_ref().is_none_or(|place| place.id.is_none()), "{named} is one backup: list what is beside it");
     let remote = remote(&config, place.as_ref())?;
