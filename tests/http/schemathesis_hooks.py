@@ -1,4 +1,4 @@
-"""Teaches schemathesis the one kind of body that it does not know."""
+"""Teaches schemathesis the kinds of bodies that it does not know."""
 
 import json
 
@@ -9,3 +9,7 @@ import schemathesis
 def lines(ctx, value):
     """Text goes as it is; anything else as one line of JSON."""
     return value if isinstance(value, (bytes, str)) else json.dumps(value) + "\n"
+
+
+# Bytes as they are.
+schemathesis.serializer.alias("application/partial-upload", "application/octet-stream")

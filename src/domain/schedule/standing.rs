@@ -97,6 +97,9 @@ impl Standing {
     }
 }
 
+/// How far ahead a start may lie that was not before the clock was set back: what a decision may wait for the data file.
+const AHEAD: u64 = Micros::HOUR / 6;
+
 /// What the scheduler knows over all models.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Books {
@@ -107,9 +110,10 @@ pub struct Books {
 }
 
 impl Books {
-    /// From when on another one may begin, with `most` an hour. Starts that lie ahead were before the clock was set back.
+    /// From when on another one may begin, with `most` an hour. Starts that lie far ahead were before the clock was set back.
     pub fn free_from(&self, most: u32, now: Micros) -> Micros {
-        let recent: Vec<Micros> = self.starts.iter().copied().filter(|at| Self::is_recent(*at, now)).collect();
+        let mut recent: Vec<Micros> = self.starts.iter().copied().filter(|at| Self::is_recent(*at, now)).collect();
+        recent.sort_unstable();
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         match recent.len().checked_sub(most).and_then(|over| recent.get(over)) {
             Some(at) => at.plus(Micros::HOUR),
@@ -123,8 +127,10 @@ impl Books {
         self.starts.push(now);
     }
 
+    /// Whoever decides now may have looked at the clock before another who has decided already: a message and a step of the
+    /// scheduler meet in the data file.
     fn is_recent(at: Micros, now: Micros) -> bool {
-        at <= now && now < at.plus(Micros::HOUR)
+        at <= now.plus(AHEAD) && now < at.plus(Micros::HOUR)
     }
 }
 
@@ -148,5 +154,6 @@ mod tests {
         );
         assert_eq!(books.free_from(3, minute(160)), minute(160));
         assert_eq!(books.free_from(3, minute(50)), minute(50), "the clock was set back");
+        assert_eq!(books.free_from(1, minute(119)), minute(180), "somebody else decided meanwhile");
     }
 }
