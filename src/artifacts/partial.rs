@@ -4,6 +4,7 @@
 //! that it was announced as. It is nobody's artifact: only [`Intake::finish`] makes one, once the digest of the whole is
 //! the one that was announced.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -179,7 +180,7 @@ impl Directory {
             }
         }
         // The newest first: those stay.
-        idle.sort_by(|one, other| other.0.cmp(&one.0));
+        idle.sort_by_key(|(modified, ..)| Reverse(*modified));
         let (now, mut bytes, mut removed) = (SystemTime::now(), 0_u64, 0);
         for (number, (modified, size, path)) in idle.into_iter().enumerate() {
             bytes = bytes.saturating_add(size);

@@ -383,14 +383,14 @@ async fn the_last_copy_of_a_file_that_newer_ones_lack_stays() {
     fs::remove_dir_all(bed.place.artifacts()).unwrap();
     let last = Keep { last: 1, daily: 0, weekly: 0, monthly: 0 };
     let later = quantum_clm::observe::now().plus(2 * Micros::DAY);
-    let gone = remote.prune(&last, later, &here()).await.unwrap();
+    let gone = remote.prune(&last, later, &here(), &BTreeSet::new()).await.unwrap();
     assert_eq!(gone.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2026-11-18T031500Z", "2026-11-20T031500Z"]);
     let name = digest(lost).to_string();
     assert!(kept(&moto).contains(&format!("artifacts/{}/{}", &name[..2], &name[2..])), "{:?}", kept(&moto));
     // With one that has it again nobody needs the old one.
     let mended = bed.backup("2026-11-22T031500Z", 50, &[lost, kept_by_all]);
     remote.put_backup(&bed.place, &mended, &here()).await.unwrap();
-    assert_eq!(remote.prune(&last, later, &here()).await.unwrap().len(), 2);
+    assert_eq!(remote.prune(&last, later, &here(), &BTreeSet::new()).await.unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

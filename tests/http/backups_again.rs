@@ -1,6 +1,7 @@
 //! What is looked through, written down or sent again: damage that passed, looks that came to nothing, copies that were cut
 //! off or cannot be made.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use quantum_clm::app::backups::{Asked, CopyFailure, Copying, Elsewhere, Pauses};
+use quantum_clm::app::backups::{Asked, CopyFailure, Copying, Pauses, RemotePlace};
 use quantum_clm::app::sample;
 use quantum_clm::backup::{Place, Verifier};
 use quantum_clm::domain::access::Grant;
@@ -124,7 +125,7 @@ struct Store {
     came: Mutex<Vec<BackupId>>,
 }
 
-impl Elsewhere for Store {
+impl RemotePlace for Store {
     fn place(&self) -> String {
         "s3://backups/prod".to_owned()
     }
@@ -133,7 +134,13 @@ impl Elsewhere for Store {
         Ok(to.to_owned())
     }
 
-    fn copy<'a>(&'a self, _: &'a Place, manifest: &'a Manifest, _: &'a str) -> Copying<'a> {
+    fn copy<'a>(
+        &'a self,
+        _: &'a Place,
+        manifest: &'a Manifest,
+        _: &'a str,
+        _: Option<&'a BTreeSet<BackupId>>,
+    ) -> Copying<'a> {
         self.came.lock().unwrap().push(manifest.id);
         match self.answers.lock().unwrap().pop() {
             Some(answer) => answer(),
@@ -167,15 +174,15 @@ async fn what_is_damaged_here_is_looked_through_and_not_sent_each_night() {
         let why = "it is not what it was when the backup was made".to_owned();
         Box::pin(async { Err(CopyFailure { why, may_pass: false, ours: true }) })
     });
-    bed.backups.copy_elsewhere(&now).await.unwrap();
-    assert_eq!(store.came(), [first.clone()]);
+    bed.backups.copy_to_remote(&now).await.unwrap();
+    assert_eq!(store.came(), std::slice::from_ref(&first));
     assert_eq!(bed.carry_out(), [Failed], "it is looked through");
     let copy = |resolved| ("backup.copy".to_owned(), "none".to_owned(), resolved, 1);
     let damaged = ("backup.damaged".to_owned(), first.clone(), false, 1);
     assert_eq!(bed.intents(), [copy(false), damaged.clone()]);
     for _ in 0..2 {
         let next = make(&bed).0;
-        bed.backups.copy_elsewhere(&now).await.unwrap();
+        bed.backups.copy_to_remote(&now).await.unwrap();
         assert_eq!(store.came(), [next], "the damaged one is not tried again");
         assert_eq!(bed.intents(), [copy(true), damaged.clone()]);
     }
@@ -186,14 +193,14 @@ async fn the_newest_is_sent_first_and_what_retention_removed_is_missed_by_nobody
     let (bed, store) = bed_with_a_store();
     assert_eq!(bed.appliance.app.config.backup.keep_last, 3);
     let ids = [make(&bed).0, make(&bed).0, make(&bed).0, make(&bed).0];
-    bed.backups.copy_elsewhere(&now).await.unwrap();
+    bed.backups.copy_to_remote(&now).await.unwrap();
     assert_eq!(store.came(), [&ids[3], &ids[2], &ids[1]].map(String::clone));
     assert!(bed.backups.attempt(1).unwrap().copies.is_empty());
     assert_eq!(bed.intents(), []);
     // The newest is another matter.
     let last = make(&bed).0;
     std::fs::remove_dir_all(data(&bed, &last).parent().unwrap()).unwrap();
-    bed.backups.copy_elsewhere(&now).await.unwrap();
+    bed.backups.copy_to_remote(&now).await.unwrap();
     let intents = bed.intents();
     assert!(intents.len() == 1 && intents[0].0 == "backup.copy", "{intents:?}");
 }
@@ -205,7 +212,7 @@ async fn a_copy_that_nobody_ended_is_begun_again() {
     store.next(|| Box::pin(std::future::pending()));
     tokio::select! {
         biased;
-        _ = bed.backups.copy_elsewhere(&now) => panic!("it never ends"),
+        _ = bed.backups.copy_to_remote(&now) => panic!("it never ends"),
         () = async {
             while store.came.lock().unwrap().is_empty() {
                 tokio::task::yield_now().await;
@@ -213,7 +220,7 @@ async fn a_copy_that_nobody_ended_is_begun_again() {
         } => {}
     }
     assert_eq!(bed.backups.attempt(1).unwrap().copies[0].state.as_str(), "running");
-    bed.backups.copy_elsewhere(&now).await.unwrap();
+    bed.backups.copy_to_remote(&now).await.unwrap();
     assert_eq!(store.came(), [id.clone(), id]);
     assert_eq!(bed.backups.attempt(1).unwrap().copies[0].state.as_str(), "done");
 }
@@ -239,7 +246,7 @@ async fn a_process_that_cannot_write_down_what_came_of_a_copy() {
         limit_files(Some(64 << 10));
         Box::pin(async { Ok(()) })
     });
-    let error = bed.backups.copy_elsewhere(&now).await.unwrap_err();
+    let error = bed.backups.copy_to_remote(&now).await.unwrap_err();
     limit_files(None);
     assert!(error.is_full(), "{error:?}");
     let state = || bed.backups.attempt(1).unwrap().copies[0].state;
@@ -247,7 +254,7 @@ async fn a_process_that_cannot_write_down_what_came_of_a_copy() {
     bed.backups.watch(now()).unwrap();
     let (well, words) = bed.health("backup-copy");
     assert!(!well && words.contains("cannot be written down"), "{words}");
-    bed.backups.copy_elsewhere(&now).await.unwrap();
+    bed.backups.copy_to_remote(&now).await.unwrap();
     assert_eq!(store.came().len(), 1, "it is there, and is not sent again");
     assert_eq!(bed.appliance.app.store.backup_attempt(1).unwrap().unwrap().copies[0].state, state());
     bed.backups.watch(now()).unwrap();

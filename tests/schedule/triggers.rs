@@ -252,8 +252,8 @@ fn a_storm_of_messages_makes_no_more_jobs_than_may_begin() {
     // The last model's comes first, and one of each is repeated.
     for (second, model) in models.iter().rev().enumerate() {
         let at = bed.at(0).plus(second as u64 * Micros::SECOND);
-        bed.trigger(&drift(model), at);
-        bed.trigger(&drift(model), at);
+        let _ = bed.trigger(&drift(model), at);
+        let _ = bed.trigger(&drift(model), at);
     }
     assert_eq!(bed.jobs().len(), 4, "scheduler.starts_per_hour");
     let of = |wanted: &str| bed.decisions().iter().filter(|decision| **decision == wanted).count();

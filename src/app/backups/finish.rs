@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::Backups;
-use super::ask::subject;
+use super::ask::{open_attempts, subject};
 use super::lacking::files_of_models;
 use super::run::{Came, NewBackup};
 use crate::domain::access::Actor;

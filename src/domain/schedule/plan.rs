@@ -232,12 +232,10 @@ fn decide(
     if let Some(last) = last {
         held.back_to(last.plus(rules.cooldown), Hold::Cooldown { last, cooldown: rules.cooldown });
     }
-    if on_condition {
-        if let Some(due) = came {
-            // What was never trained has no time of its own, and may be one of many that were configured together.
-            let together = last.is_none() && matches!(cadence, Cadence::Every(_));
-            held.back_to(turn(&known.model, standing, due, together, now), Hold::Spread { due });
-        }
+    if on_condition && let Some(due) = came {
+        // What was never trained has no time of its own, and may be one of many that were configured together.
+        let together = last.is_none() && matches!(cadence, Cadence::Every(_));
+        held.back_to(turn(&known.model, standing, due, together, now), Hold::Spread { due });
     }
     // Also for triggers: a program that sends a message for each of 500 models must not fill the queue with them.
     let most = rules.starts_per_hour;
