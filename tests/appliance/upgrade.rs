@@ -76,7 +76,7 @@ fn an_upgrade_refuses_nobody_and_loses_nothing() {
         "grep -o 'signal:quantum-execution:[0-9a-f]*:[0-9]*' /tmp/load/tail.events >/tmp/seen; \
          quantum-clm --json events --limit 100000 --unit quantum-execution.service | grep -o 'signal:quantum-execution:[0-9a-f]*:[0-9]*' | tac >/tmp/all; \
          grep -n -F -x -m 1 \"$(head -n 1 /tmp/seen)\" /tmp/all | cut -d: -f1 >/tmp/first; \
-         tail -n +$(cat /tmp/first) /tmp/all | head -n $(wc -l </tmp/seen) | diff - /tmp/seen | head -20",
+         awk -v from=$(cat /tmp/first) -v count=$(wc -l </tmp/seen) 'NR >= from && NR < from + count' /tmp/all | diff - /tmp/seen >/tmp/differs || head -n 20 /tmp/differs",
     );
     assert_eq!(tail, "", "the tail is not what was stored");
     has_what_was_there(&system);

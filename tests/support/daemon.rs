@@ -34,6 +34,8 @@ pub(crate) struct Daemon {
     child: Child,
     socket: PathBuf,
     log: PathBuf,
+    /// Where in the log it begins.
+    begins: usize,
 }
 
 /// What a command said.
@@ -141,6 +143,7 @@ impl Bed {
     /// Starts the daemon and does not wait for it. `failpoints` go into its environment.
     pub(crate) fn spawn(&self, failpoints: &str) -> Daemon {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
+        let begins = log.metadata().unwrap().len() as usize;
         let child = self
             .command(&["serve"])
             .env("FAILPOINTS", failpoints)
@@ -148,7 +151,7 @@ impl Bed {
             .stderr(log)
             .spawn()
             .expect("the binary of these tests");
-        Daemon { child, socket: self.socket(), log: self.log() }
+        Daemon { child, socket: self.socket(), log: self.log(), begins }
     }
 
     /// Starts the daemon and waits until it answers.
@@ -184,7 +187,10 @@ impl Daemon {
 
     /// The port that it chose. It answers a moment before it says so.
     pub(crate) fn tcp(&self) -> SocketAddr {
-        let said = || self.log().rsplit_once("ready, listening on ")?.1.split_whitespace().next()?.parse().ok();
+        // What a daemon before it said is another port.
+        let said = || {
+            self.log().get(self.begins..)?.split_once("ready, listening on ")?.1.split_whitespace().next()?.parse().ok()
+        };
         super::wait_for_some(said, || format!("no port: {}", self.log()))
     }
 
