@@ -1,6 +1,7 @@
 //! Backups over the API and on their page: who may do what, and what follows from what came of them. What is carried out
 //! by a task of the daemon is done here by hand, with the clock that a test wants.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -400,6 +401,8 @@ async fn a_backup_of_another_machine_is_not_the_one_that_was_under_way() {
     assert_eq!((attempt.state, attempt.backup), (AttemptState::Interrupted, None), "{attempt:?}");
 }
 
+type Damaged<'a> = Option<&'a BTreeSet<BackupId>>;
+
 /// A store elsewhere that fails as often as it is told to.
 struct Store {
     answers: Mutex<Vec<Result<(), CopyFailure>>>,
@@ -414,13 +417,7 @@ impl RemotePlace for Store {
         if to.starts_with("s3://") { Ok(to.to_owned()) } else { Err("is no place".to_owned()) }
     }
 
-    fn copy<'a>(
-        &'a self,
-        from: &'a Place,
-        manifest: &'a Manifest,
-        _: &'a str,
-        _: Option<&'a std::collections::BTreeSet<BackupId>>,
-    ) -> Copying<'a> {
+    fn copy<'a>(&'a self, from: &'a Place, manifest: &'a Manifest, _: &'a str, _: Damaged<'a>) -> Copying<'a> {
         assert!(from.backup(manifest.id).join("SHA256SUMS").exists(), "the backup is whole before it is copied");
         Box::pin(async { self.answers.lock().unwrap().pop().unwrap_or(Ok(())) })
     }
