@@ -12,7 +12,8 @@ fn main() {
     let revision = named.or_else(|| if release { head() } else { Some("development".to_owned()) });
     let revision = revision.unwrap_or_else(|| "unknown".to_owned());
     let short: String = revision.trim().chars().filter(char::is_ascii_graphic).take(12).collect();
-    println!("cargo:rustc-env=QUANTUM_CLM_REVISION={short}");
+    // Not QUANTUM_CLM_…: `cargo run` hands it on to the program, which takes all of those for settings.
+    println!("cargo:rustc-env=BUILT_FROM={short}");
     if release {
         // Less to carry: equal functions once, and 600 KB of relocations in 8. Both are lld's, which rustc links with here.
         println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");

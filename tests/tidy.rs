@@ -215,3 +215,10 @@ fn the_map_names_files_that_are_there() {
     let gone: Vec<_> = named.filter(|name| !files.iter().any(|file| file.ends_with(&format!("/{name}")))).collect();
     assert!(gone.is_empty(), "ARCHITECTURE.md names files that are not there: {gone:?}");
 }
+
+/// `cargo run`, and so `make run`, hands what the build sets on to the program, which refuses settings that it does not know.
+#[test]
+fn what_the_build_sets_is_no_setting() {
+    let build = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs")).unwrap();
+    assert!(!build.contains("rustc-env=QUANTUM_CLM_"), "`make run` would not start");
+}

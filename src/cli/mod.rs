@@ -45,7 +45,7 @@ mod user;
 mod verify;
 mod worker;
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("QUANTUM_CLM_REVISION"), ")");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILT_FROM"), ")");
 
 /// The learning side of a crypto trading system: an exactly-once event feed, detection and intents,
 /// training, models and their promotion.

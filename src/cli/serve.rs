@@ -182,7 +182,7 @@ async fn serve(
         // In the log by its first report, and in health for whoever looks later.
         board.reporter("config").ok(inherited.join("; "));
     }
-    let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("QUANTUM_CLM_REVISION"), started);
+    let metrics = Metrics::new(board.clone(), env!("CARGO_PKG_VERSION"), env!("BUILT_FROM"), started);
     let app = App::new(config, store, board.clone(), metrics, started);
     let begun = app.clone();
     let tidying = tokio::task::spawn_blocking(move || models_files::start(&begun));

@@ -207,5 +207,5 @@ fn keep(settings: &config::Backup) -> Keep {
 
 /// This program, as manifests name it.
 fn program() -> ProgramId {
-    ProgramId { version: env!("CARGO_PKG_VERSION").to_owned(), revision: env!("QUANTUM_CLM_REVISION").to_owned() }
+    ProgramId { version: env!("CARGO_PKG_VERSION").to_owned(), revision: env!("BUILT_FROM").to_owned() }
 }
