@@ -5,6 +5,7 @@ mod create;
 mod daemon;
 #[cfg(feature = "failpoints")]
 mod incomplete;
+#[cfg(feature = "failpoints")]
 mod interrupted;
 mod load;
 mod receive;
